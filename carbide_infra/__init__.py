@@ -1,0 +1,1 @@
+"""The production container images of Carbide REST as tracked infrastructure."""

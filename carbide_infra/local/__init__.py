@@ -1,0 +1,1 @@
+"""What a bare machine needs to run the program: engine, builder and registry, set up on the spot."""
