@@ -1,0 +1,340 @@
+"""Settings: all stack configuration, validated before the first resource exists."""
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, get_args
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic.alias_generators import to_camel
+
+from carbide_infra.services import CATALOGUE, Service
+
+LOCAL_REGISTRY = "local"
+"""Value of `registryServer` that stands for the registry that `make local-up` runs."""
+
+Platform = Literal[
+    "linux/386",
+    "linux/amd64",
+    "linux/arm/v6",
+    "linux/arm/v7",
+    "linux/arm64",
+    "linux/ppc64le",
+    "linux/riscv64",
+    "linux/s390x",
+]
+
+_GO_VERSION = re.compile(r"\d+\.\d+(\.\d+)?((rc|beta)\d+)?")
+_SERVER = re.compile(r"[a-zA-Z0-9]([a-zA-Z0-9.-]*[a-zA-Z0-9])?(:\d{1,5})?")
+_REPOSITORY = re.compile(r"[a-z0-9]+([._/-]+[a-z0-9]+)*")
+_IMAGE = re.compile(r"[a-z0-9][\w./:-]*(@sha256:[0-9a-f]{64})?")
+_PACKAGE = re.compile(r"\./[^\s]+")
+_SYMBOL = re.compile(r"(\./)?[^\s'\"]+\.\w+")
+VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z._+-]{0,99}")
+"""What may be a version: it goes into tags, labels and a linker flag."""
+
+
+class ConfigError(Exception):
+    """Stack configuration that cannot work; the message names key, value and a good one."""
+
+
+def _matching(pattern: re.Pattern[str], example: str) -> AfterValidator:
+    def check(value: str) -> str:
+        if not pattern.fullmatch(value):
+            msg = f"is malformed; a good value: {example}"
+            raise ValueError(msg)
+        return value
+
+    return AfterValidator(check)
+
+
+def _decoded(value: object) -> object:
+    """Pulumi hands over arrays, objects and booleans as JSON text."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except json.JSONDecodeError:
+        return value
+
+
+def _normal_platform(value: object) -> object:
+    """`linux/arm64/v8` is what some tools call `linux/arm64`."""
+    return "linux/arm64" if value == "linux/arm64/v8" else value
+
+
+Structured = BeforeValidator(_decoded)
+Text = Annotated[str, StringConstraints(strip_whitespace=True)]
+
+
+class ServiceOverride(BaseModel):
+    """What a stack may change about one service, because source trees differ."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
+
+    package: Annotated[str, _matching(_PACKAGE, "./api/cmd/api")] | None = None
+    port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    health: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    version_symbol: Annotated[str, _matching(_SYMBOL, "./api/pkg/metadata.Version")] | None = None
+
+
+class Settings(BaseModel):
+    """One stack's configuration; the field aliases are the keys in Pulumi.<stack>.yaml.
+
+    `Pulumi.yaml` repeats names, types, defaults and descriptions for the Pulumi CLI;
+    a test holds the two together.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel)
+
+    source: Annotated[Text, Field(min_length=1)] = Field(
+        default="examples/carbide-rest-api",
+        description="Path of the Go source tree, absolute or relative to the project",
+    )
+    go_version: Annotated[Text, _matching(_GO_VERSION, "1.25")] = Field(
+        default="1.25",
+        description="Go version of the builder image golang:<goVersion>",
+    )
+    builder_image: Annotated[Text, _matching(_IMAGE, "golang:1.25")] | None = Field(
+        default=None,
+        description="Builder image; golang:<goVersion> when unset. Pin it with @sha256:…",
+    )
+    runtime_image: Annotated[Text, _matching(_IMAGE, "alpine:latest")] = Field(
+        default="alpine:latest",
+        description="Base image of the final stage. Pin it with @sha256:…",
+    )
+    platforms: Annotated[
+        tuple[Annotated[Platform, BeforeValidator(_normal_platform)], ...],
+        Structured,
+        Field(min_length=1),
+    ] = Field(
+        default=("linux/amd64", "linux/arm64"),
+        description="Target platforms of every image",
+    )
+    registry_server: Annotated[Text, _matching(_SERVER, "nvcr.io")] = Field(
+        description="Registry host[:port]; 'local' is the registry that make local-up runs",
+    )
+    registry_repository: Annotated[Text, _matching(_REPOSITORY, "my-org/my-team")] = Field(
+        description="Repository prefix below the server, such as <org>/<team>",
+    )
+    registry_username: Text | None = Field(
+        default=None,
+        description="Registry user; $oauthtoken for NVCR",
+    )
+    registry_password: SecretStr | None = Field(
+        default=None,
+        description="Registry password or NGC API key (secret); else CARBIDE_REGISTRY_PASSWORD",
+    )
+    version: Annotated[Text, _matching(VERSION, "1.4.0")] | None = Field(
+        default=None,
+        description="Version to build; the source's VERSION file when unset",
+    )
+    tag_version: Annotated[bool, Structured] = Field(
+        default=True,
+        description="Tag each image with the plain version",
+    )
+    tag_revision: Annotated[bool, Structured] = Field(
+        default=True,
+        description="Tag each image with the git SHA of a clean source tree",
+    )
+    tag_latest: Annotated[bool, Structured] = Field(
+        default=False,
+        description="Tag each image with latest",
+    )
+    services: Annotated[tuple[str, ...], Structured, Field(min_length=1)] = Field(
+        default=tuple(CATALOGUE),
+        description="Images to build, a subset of the catalogue",
+    )
+    service_overrides: Annotated[dict[str, ServiceOverride], Structured] = Field(
+        default_factory=dict,
+        description="Per image: package, port, health (exec form), versionSymbol",
+    )
+    builder: Text | None = Field(
+        default=None,
+        description="Name of the buildx builder; the current one when unset",
+    )
+    go_proxy: Text | None = Field(
+        default=None,
+        description="GOPROXY for the builds; the machine's own when unset",
+    )
+    go_private: Text | None = Field(
+        default=None,
+        description="GOPRIVATE patterns for the builds; the machine's own when unset",
+    )
+    extra_ca_file: Text | None = Field(
+        default=None,
+        description="PEM file of CAs that build steps trust too; the machine's own when unset",
+    )
+    gitcreds: SecretStr | None = Field(
+        default=None,
+        description=".netrc content for private modules (secret); else CARBIDE_GITCREDS",
+    )
+    cache_from: Annotated[tuple[str, ...], Structured] = Field(
+        default=(),
+        description="BuildKit cache imports, such as type=registry,ref=…",
+    )
+    cache_to: Annotated[tuple[str, ...], Structured] = Field(
+        default=(),
+        description="BuildKit cache exports, such as type=registry,ref=…,mode=max",
+    )
+    source_url: Text = Field(
+        default="https://github.com/NVIDIA/carbide-rest",
+        description="Home of the source, for the OCI source label",
+    )
+
+    @field_validator("registry_server", "registry_repository", mode="before")
+    @classmethod
+    def _not_empty(cls, value: object) -> object:
+        if value is None or not str(value).strip():
+            msg = "is empty; a good value: nvcr.io as server, my-org/my-team as repository"
+            raise ValueError(msg)
+        return value
+
+    @field_validator("services", mode="after")
+    @classmethod
+    def _known_services(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for name in value:
+            _require_known(name)
+        if len(set(value)) != len(value):
+            msg = "names a service twice"
+            raise ValueError(msg)
+        return value
+
+    @field_validator("platforms", mode="after")
+    @classmethod
+    def _distinct_platforms(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        # The provider compares the list as it stands: one order, or the order is a diff.
+        return tuple(sorted(set(value)))
+
+    @field_validator("service_overrides", mode="after")
+    @classmethod
+    def _known_overrides(cls, value: dict[str, ServiceOverride]) -> dict[str, ServiceOverride]:
+        for name, override in value.items():
+            _require_known(name)
+            if override.port is not None and CATALOGUE[name].port is None:
+                msg = f"gives {name} a port, but it is a job that listens on none"
+                raise ValueError(msg)
+        return value
+
+    @model_validator(mode="after")
+    def _credentials_are_whole(self) -> Self:
+        if self.registry_password is not None and not self.registry_username:
+            msg = "registryUsername is empty although registryPassword is set; NVCR's: $oauthtoken"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def builder_base(self) -> str:
+        """The builder image reference that the Dockerfiles' first stage uses."""
+        return self.builder_image or f"golang:{self.go_version}"
+
+    @property
+    def selected_services(self) -> tuple[Service, ...]:
+        """The services to build, overrides applied, in catalogue order."""
+        return tuple(self._overridden(service) for name, service in CATALOGUE.items() if name in self.services)
+
+    def _overridden(self, service: Service) -> Service:
+        override = self.service_overrides.get(service.image)
+        if override is None:
+            return service
+        return service.model_copy(update=override.model_dump(exclude_none=True))
+
+    def source_root(self, project: Path) -> Path:
+        """The source tree as a folder on this machine.
+
+        Raises:
+            ConfigError: the folder is missing, or is no Go module.
+        """
+        root = (project / Path(self.source).expanduser()).resolve()
+        if not root.is_dir():
+            raise ConfigError(
+                _sentence(
+                    "source",
+                    self.source,
+                    f"is not a folder (looked at {root}); a good value: /path/to/carbide-rest-api",
+                )
+            )
+        if not (root / "go.mod").is_file():
+            raise ConfigError(
+                _sentence("source", self.source, f"has no go.mod (looked in {root}); name the root of a Go module")
+            )
+        return root
+
+
+def _require_known(name: str) -> None:
+    if name not in CATALOGUE:
+        msg = f"names the unknown service {name!r}; known are {', '.join(CATALOGUE)}"
+        raise ValueError(msg)
+
+
+def _sentence(key: str, value: object, problem: str) -> str:
+    shown = "" if value is None else f" = {value!r}"
+    return f"{key}{shown}: {problem}"
+
+
+def load_settings(values: Mapping[str, Any], environment: Mapping[str, str]) -> Settings:
+    """Validate one stack's configuration.
+
+    Args:
+        values: the project's config keys, without the namespace, as Pulumi gives them.
+        environment: CARBIDE_SOURCE replaces `source`; CARBIDE_REGISTRY_PASSWORD and
+            CARBIDE_GITCREDS stand in for secrets that the stack does not hold.
+
+    Raises:
+        ConfigError: one line for each problem, with key, value and a good value.
+    """
+    merged = {key: value for key, value in values.items() if value != "" or key not in _OPTIONAL_KEYS}
+    if environment.get("CARBIDE_SOURCE"):
+        merged["source"] = environment["CARBIDE_SOURCE"]
+    for key, variable in _SECRETS_FROM_ENVIRONMENT.items():
+        if environment.get(variable):
+            merged.setdefault(key, environment[variable])
+    try:
+        return Settings.model_validate(merged)
+    except ValidationError as error:
+        raise ConfigError("\n".join(_explain(item) for item in error.errors())) from None
+
+
+_SECRETS_FROM_ENVIRONMENT = {
+    "registryPassword": "CARBIDE_REGISTRY_PASSWORD",
+    "gitcreds": "CARBIDE_GITCREDS",
+}
+
+# Pulumi has no optional keys: one that is declared needs a default, and the empty text is ours.
+_OPTIONAL_KEYS = frozenset(str(field.alias) for field in Settings.model_fields.values() if field.default is None)
+
+SECRET_KEYS = frozenset(_SECRETS_FROM_ENVIRONMENT)
+"""Config keys whose values belong encrypted."""
+
+
+def _explain(item: Mapping[str, Any]) -> str:
+    """Turn one pydantic error into a sentence of the stack's own terms."""
+    path = [str(part) for part in item["loc"]]
+    key = ".".join(path)
+    value = None if path and path[0] in SECRET_KEYS else item["input"]
+    match item["type"]:
+        case "extra_forbidden":
+            known = ServiceOverride if path[0] == "serviceOverrides" else Settings
+            names = ", ".join(field.alias or name for name, field in known.model_fields.items())
+            return _sentence(key, None, f"is an unknown key; known are {names}")
+        case "missing":
+            return _sentence(key, None, f"is not set; pulumi config set {key} <value>")
+        case "literal_error":
+            return _sentence(key, value, f"is no platform; known are {', '.join(get_args(Platform))}")
+        case "value_error":
+            problem = str(item["ctx"]["error"])
+            return _sentence(key, value, problem) if key else problem
+        case _:
+            return _sentence(key, value, item["msg"])
