@@ -40,6 +40,7 @@ _GO_VERSION = re.compile(r"\d+\.\d+(\.\d+)?((rc|beta)\d+)?")
 _SERVER = re.compile(r"[a-zA-Z0-9]([a-zA-Z0-9.-]*[a-zA-Z0-9])?(:\d{1,5})?")
 _REPOSITORY = re.compile(r"[a-z0-9]+([._/-]+[a-z0-9]+)*")
 _IMAGE = re.compile(r"[a-z0-9][\w./:-]*(@sha256:[0-9a-f]{64})?")
+_GOLANG_TAG = re.compile(r"(^|/)golang:(?P<version>\d+\.\d+[\w.]*)")
 _PACKAGE = re.compile(r"\./[^\s]+")
 _SYMBOL = re.compile(r"(\./)?[^\s'\"]+\.\w+")
 VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z._+-]{0,99}")
@@ -115,6 +116,10 @@ class Settings(BaseModel):
         default="alpine:latest",
         description="Base image of the final stage. Pin it with @sha256:…",
     )
+    track_base_images: Annotated[bool, Structured] = Field(
+        default=False,
+        description="Look up the digests of unpinned base images at preview; needs a Docker daemon",
+    )
     platforms: Annotated[
         tuple[Annotated[Platform, BeforeValidator(_normal_platform)], ...],
         Structured,
@@ -127,7 +132,7 @@ class Settings(BaseModel):
         description="Registry host[:port]; 'local' is the registry that make local-up runs",
     )
     registry_repository: Annotated[Text, _matching(_REPOSITORY, "my-org/my-team")] = Field(
-        description="Repository prefix below the server, such as <org>/<team>",
+        description="Repository prefix below the server, such as my-org/my-team",
     )
     registry_username: Text | None = Field(
         default=None,
@@ -152,6 +157,14 @@ class Settings(BaseModel):
     tag_latest: Annotated[bool, Structured] = Field(
         default=False,
         description="Tag each image with latest",
+    )
+    revision_label: Annotated[bool, Structured] = Field(
+        default=False,
+        description="Label each image with the commit that last touched its inputs; costs digests, see docs",
+    )
+    require_history: Annotated[bool, Structured] = Field(
+        default=False,
+        description="Refuse a source tree without its full git history",
     )
     services: Annotated[tuple[str, ...], Structured, Field(min_length=1)] = Field(
         default=tuple(CATALOGUE),
@@ -232,6 +245,17 @@ class Settings(BaseModel):
     def _credentials_are_whole(self) -> Self:
         if self.registry_password is not None and not self.registry_username:
             msg = "registryUsername is empty although registryPassword is set; NVCR's: $oauthtoken"
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _pinned_builder_has_the_go_version(self) -> Self:
+        match = _GOLANG_TAG.search(self.builder_image or "")
+        if match and match["version"] != self.go_version:
+            msg = (
+                f"builderImage = {self.builder_image!r}: is not the goVersion {self.go_version!r} of this stack; "
+                "make pin-bases brings the two together"
+            )
             raise ValueError(msg)
         return self
 

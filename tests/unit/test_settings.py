@@ -1,4 +1,5 @@
 import json
+import re
 from typing import Any
 
 import pytest
@@ -155,3 +156,9 @@ def test_prod_is_nvcr_with_both_platforms_and_latest() -> None:
     assert settings.platforms == ("linux/amd64", "linux/arm64")
     assert settings.tag_latest
     assert settings.tag_revision
+
+
+def test_readme_lists_every_key_with_its_description() -> None:
+    readme = (project_root() / "README.md").read_text()
+    for field in Settings.model_fields.values():
+        assert re.search(rf"^\| `{field.alias}` \| .* \| {re.escape(str(field.description))} \|$", readme, re.MULTILINE)

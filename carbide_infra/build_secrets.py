@@ -1,0 +1,95 @@
+"""Build secrets: what builds may know and images must not, as BuildKit secret mounts."""
+
+import re
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+
+import certifi
+
+from carbide_infra.settings import ConfigError, Settings
+
+SECRET_IDS = ("extra_ca", "gitcreds", "goenv")
+"""Every build gets all of them, empty or not: a machine that has one more shows no diff."""
+
+_GO_SETTINGS = (
+    "GOPROXY",
+    "GOPRIVATE",
+    "GONOPROXY",
+    "GONOSUMDB",
+    "GOSUMDB",
+    "GOINSECURE",
+    "GOVCS",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+)
+_SYSTEM_BUNDLES = (
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/cert.pem",
+)
+_CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
+
+
+def build_secrets(settings: Settings, environment: Mapping[str, str]) -> dict[str, str]:
+    """The content of each secret by its id; empty where there is nothing to hand over.
+
+    Raises:
+        ConfigError: extraCaFile cannot be read, or holds no certificate.
+    """
+    gitcreds = settings.gitcreds.get_secret_value() if settings.gitcreds else ""
+    return {
+        "extra_ca": _extra_ca(settings, environment),
+        "gitcreds": gitcreds,
+        "goenv": _go_environment(settings, environment),
+    }
+
+
+def _go_environment(settings: Settings, environment: Mapping[str, str]) -> str:
+    """Shell assignments of the machine's own Go and proxy settings, the stack's on top."""
+    values = {name: environment[name] for name in _GO_SETTINGS if environment.get(name)}
+    if settings.go_proxy:
+        values["GOPROXY"] = settings.go_proxy
+    if settings.go_private:
+        values["GOPRIVATE"] = settings.go_private
+    return "".join(f"{name}={shlex.quote(value)}\n" for name, value in values.items())
+
+
+def _extra_ca(settings: Settings, environment: Mapping[str, str]) -> str:
+    """The CAs that the stack names, else those this machine trusts beyond the public ones."""
+    if settings.extra_ca_file is None:
+        return _private_certificates(environment)
+    path = Path(settings.extra_ca_file).expanduser()
+    problem = "holds no PEM certificate"
+    try:
+        certificates = _CERTIFICATE.findall(path.read_text(encoding="utf-8", errors="replace"))
+    except OSError as error:
+        certificates, problem = [], f"cannot be read: {error.strerror}"
+    if not certificates:
+        msg = f"extraCaFile = {settings.extra_ca_file!r}: {problem}; name a PEM file of CA certificates"
+        raise ConfigError(msg)
+    return "\n".join(certificates) + "\n"
+
+
+def _private_certificates(environment: Mapping[str, str]) -> str:
+    """A company's proxy signs with a CA that only its machines trust; builds must trust it too.
+
+    Only what the public bundle lacks is handed over: Pulumi keeps secrets in its state.
+    """
+    candidates = (environment.get("SSL_CERT_FILE", ""), *_SYSTEM_BUNDLES)
+    bundle = next((Path(name) for name in candidates if name and Path(name).is_file()), None)
+    if bundle is None:
+        return ""
+    public = {_body(item) for item in _CERTIFICATE.findall(Path(certifi.where()).read_text())}
+    trusted = _CERTIFICATE.findall(bundle.read_text(encoding="utf-8", errors="replace"))
+    private = [item for item in trusted if _body(item) not in public]
+    return "\n".join(private) + "\n" if private else ""
+
+
+def _body(certificate: str) -> str:
+    """The base64 body: bundles wrap their lines differently."""
+    return "".join(certificate.split("-----")[2].split())

@@ -1,0 +1,124 @@
+"""Resources: one component for each image, holding its build and its movable tags."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_docker_build as docker_build
+
+from carbide_infra.outputs import ImageOutput
+from carbide_infra.plan import ImagePlan
+from carbide_infra.services import APP_USER
+
+# Reaches BuildKit's exporter: `push` alone offers neither reproducible timestamps nor OCI types.
+_EXPORT = "type=registry,oci-mediatypes=true,rewrite-timestamp=true"
+
+
+@dataclass(frozen=True)
+class BuildTarget:
+    """Where all images are built and pushed, with what only the build may know.
+
+    Attributes:
+        server: registry host[:port].
+        username: registry user, or None for anonymous access.
+        password: registry password, or None.
+        builder: buildx builder name; None for the current one.
+        secrets: BuildKit secrets by id.
+        cache_from: BuildKit cache imports.
+        cache_to: BuildKit cache exports.
+        go_version: the stack's Go version, for the outputs.
+    """
+
+    server: str
+    username: str | None
+    password: str | None
+    builder: str | None
+    secrets: Mapping[str, str]
+    cache_from: Sequence[str]
+    cache_to: Sequence[str]
+    go_version: str
+
+    @property
+    def registries(self) -> list[docker_build.RegistryArgs]:
+        """Credentials as the provider takes them; none for an anonymous registry."""
+        if self.username is None:
+            return []
+        password = None if self.password is None else pulumi.Output.secret(self.password)
+        return [docker_build.RegistryArgs(address=self.server, username=self.username, password=password)]
+
+
+class ServiceImage(pulumi.ComponentResource):
+    """A service's image in the registry, and the tags that point at it.
+
+    Nothing that was pushed is ever deleted: another tag, another stack or a running
+    container may have the same digest.
+    """
+
+    output: pulumi.Output[ImageOutput]
+
+    def __init__(self, plan: ImagePlan, target: BuildTarget, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("carbide:image:ServiceImage", plan.service.image, None, opts)
+        self._plan = plan
+        self._target = target
+        child = pulumi.ResourceOptions(parent=self, retain_on_delete=True)
+        image = self._image(child)
+        for alias in plan.aliases:
+            self._alias(alias.kind, alias.tag, image.digest, child)
+        self.output = image.digest.apply(self._output)
+        self.register_outputs({"image": self.output})
+
+    def _image(self, opts: pulumi.ResourceOptions) -> docker_build.Image:
+        plan, target = self._plan, self._target
+        return docker_build.Image(
+            plan.service.image,
+            tags=[plan.tag],
+            context=docker_build.BuildContextArgs(location=plan.context),
+            dockerfile=_dockerfile(plan),
+            build_args=plan.build_args,
+            labels=plan.labels,
+            platforms=[docker_build.Platform(name) for name in plan.platforms],
+            exports=[docker_build.ExportArgs(raw=_EXPORT)],
+            push=False,
+            build_on_preview=False,
+            builder=docker_build.BuilderConfigArgs(name=target.builder) if target.builder else None,
+            registries=target.registries,
+            secrets={name: pulumi.Output.secret(text) for name, text in target.secrets.items()},
+            # A rotated credential or another machine's proxy changes no byte of the image.
+            ignore_secrets_in_diff_calculation=sorted(target.secrets),
+            cache_from=[docker_build.CacheFromArgs(raw=entry) for entry in target.cache_from],
+            cache_to=[docker_build.CacheToArgs(raw=entry) for entry in target.cache_to],
+            opts=opts,
+        )
+
+    def _alias(self, kind: str, tag: str, digest: pulumi.Output[str], opts: pulumi.ResourceOptions) -> None:
+        repository = self._plan.repository
+        registries = self._target.registries
+        docker_build.Index(
+            f"{self._plan.service.image}-{kind}",
+            tag=f"{repository}:{tag}",
+            sources=[digest.apply(lambda value: f"{repository}@{value}")],
+            registry=registries[0] if registries else None,
+            push=True,
+            opts=opts,
+        )
+
+    def _output(self, digest: str) -> ImageOutput:
+        plan = self._plan
+        return ImageOutput(
+            ref=f"{plan.repository}@{digest}",
+            digest=digest,
+            repository=plan.repository,
+            tags=list(plan.tags),
+            platforms=list(plan.platforms),
+            version=plan.version,
+            revision=plan.revision,
+            goVersion=self._target.go_version,
+            port=plan.service.port,
+            user=APP_USER,
+        )
+
+
+def _dockerfile(plan: ImagePlan) -> docker_build.DockerfileArgs:
+    if plan.inline is not None:
+        return docker_build.DockerfileArgs(inline=plan.inline)
+    return docker_build.DockerfileArgs(location=plan.service.dockerfile)

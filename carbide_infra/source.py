@@ -1,0 +1,217 @@
+"""Facts about the Go source tree: version, revision, age, and what go.mod asks for."""
+
+import os
+import re
+import subprocess
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from carbide_infra.services import Service
+from carbide_infra.settings import VERSION, ConfigError
+
+DEFAULT_VERSION = "dev"
+_CHUNK = 1 << 16
+_GO_DIRECTIVE = re.compile(r"^go\s+(\d+)\.(\d+)(?:\.(\d+))?\S*", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Source:
+    """What the program knows about the tree it builds.
+
+    Attributes:
+        root: the folder that holds go.mod.
+        version: what the binaries report with --version.
+        revision: full SHA of the checked-out commit; None outside git.
+        branch: name of the checked-out branch; None when detached or outside git.
+        changed: files that differ from `revision`, relative to the root; None outside git.
+        epoch: seconds since 1970 of the commit that last touched VERSION; 0 without its history.
+        warnings: sentences for the user about facts that could not be had.
+    """
+
+    root: Path
+    version: str
+    revision: str | None
+    branch: str | None
+    changed: frozenset[str] | None
+    epoch: int
+    warnings: tuple[str, ...]
+
+    @property
+    def is_commit(self) -> bool:
+        """Whether the tree is exactly what `revision` names."""
+        return self.revision is not None and not self.changed
+
+
+def read_source(root: Path, version: str | None, *, require_history: bool = False) -> Source:
+    """Read the facts; `version` overrides the VERSION file.
+
+    Raises:
+        ConfigError: VERSION holds no version, or `require_history` is not met.
+    """
+    git = _Git(root)
+    shown = version or version_of(root)
+    problem = git.problem()
+    if problem is not None:
+        missing = f"the source's git history is out of reach ({problem})"
+        warning = _missing_history(missing, "build from a git checkout", require_history=require_history)
+        return Source(root, shown, None, None, None, 0, (warning,))
+    warnings: tuple[str, ...] = ()
+    epoch = 0
+    if git.run("rev-parse", "--is-shallow-repository") == "true":
+        missing = "the source is a shallow clone"
+        warnings = (_missing_history(missing, "git fetch --unshallow", require_history=require_history),)
+    else:
+        epoch = int(git.run("log", "-1", "--format=%ct", "--", "VERSION") or 0)
+    return Source(
+        root=root,
+        version=shown,
+        revision=git.run("rev-parse", "HEAD"),
+        branch=git.run("rev-parse", "--abbrev-ref", "HEAD").replace("HEAD", "") or None,
+        changed=frozenset(git.changed()),
+        epoch=epoch,
+        warnings=warnings,
+    )
+
+
+def _missing_history(missing: str, remedy: str, *, require_history: bool) -> str:
+    if require_history:
+        msg = f"requireHistory = true: {missing}; {remedy}"
+        raise ConfigError(msg)
+    return f"{missing}: image digests differ from those of a full checkout; {remedy}"
+
+
+def revisions_of(source: Source, files: Mapping[str, Collection[str]]) -> dict[str, str | None]:
+    """The last commit that touched any of the files, for each entry of `files`.
+
+    None where a file differs from that commit, or where no history tells. A merge counts
+    as the commit that brought its changes, so a revision is always one of the main line.
+
+    Args:
+        source: the tree.
+        files: paths relative to the tree's root, under any names.
+    """
+    found: dict[str, str | None] = dict.fromkeys(files)
+    if source.changed is None:
+        return found
+    waiting = {name: frozenset(paths) for name, paths in files.items() if not source.changed & frozenset(paths)}
+    for revision, touched in _Git(source.root).history():
+        for name in [name for name, paths in waiting.items() if paths & touched]:
+            found[name] = revision
+            del waiting[name]
+        if not waiting:
+            break
+    return found
+
+
+def version_of(root: Path) -> str:
+    """Read the first line of VERSION that is neither empty nor a comment; "dev" without one.
+
+    Raises:
+        ConfigError: that line cannot be a version.
+    """
+    try:
+        text = (root / "VERSION").read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        return DEFAULT_VERSION
+    lines = (line.strip() for line in text.splitlines())
+    version = next((line for line in lines if line and not line.startswith("#")), DEFAULT_VERSION)
+    if not VERSION.fullmatch(version):
+        msg = f"VERSION = {version!r} in {root}: is no version; write one such as 1.4.0, or set version in the stack"
+        raise ConfigError(msg)
+    return version
+
+
+def require_go_version(root: Path, go_version: str) -> None:
+    """Refuse a `goVersion` older than the tree's go.mod asks for.
+
+    Raises:
+        ConfigError: naming both versions; without this the compiler says so in every build.
+    """
+    match = _GO_DIRECTIVE.search((root / "go.mod").read_text(encoding="utf-8"))
+    if match is None:
+        return
+    wanted = tuple(int(part or 0) for part in match.groups())
+    given = tuple(int(part) for part in re.findall(r"\d+", go_version)[:3])
+    # A version without a patch level, such as 1.25, is the newest patch release of its line.
+    if given < wanted[: len(given)]:
+        asked = match.group(0).removeprefix("go").strip()
+        msg = f"goVersion = {go_version!r}: is older than the source's go.mod asks for; set {asked} or newer"
+        raise ConfigError(msg)
+
+
+def require_packages(root: Path, services: Sequence[Service]) -> None:
+    """Refuse services whose Go package the tree does not have.
+
+    Raises:
+        ConfigError: one line for each missing package, naming the config keys that help.
+    """
+    missing = [s for s in services if not any((root / s.package).glob("*.go"))]
+    if missing:
+        raise ConfigError(
+            "\n".join(
+                f"serviceOverrides.{service.image}.package = {service.package!r}: no Go files in "
+                f"{root / service.package}; set the package of this source tree, or leave the "
+                "image out of services"
+                for service in missing
+            )
+        )
+
+
+class _Git:
+    """The git questions of this module, asked in one folder."""
+
+    def __init__(self, root: Path) -> None:
+        self._command = ("git", "-C", str(root), "-c", "core.quotePath=false")
+
+    def problem(self) -> str | None:
+        """Why git cannot answer here, in git's words; None when it can."""
+        try:
+            self.run("rev-parse", "--verify", "HEAD")
+        except FileNotFoundError:
+            return "git is not installed"
+        except subprocess.CalledProcessError as error:
+            return str(error.stderr).strip().splitlines()[0].removeprefix("fatal: ")
+        return None
+
+    def run(self, *arguments: str) -> str:
+        done = subprocess.run([*self._command, *arguments], check=True, capture_output=True, text=True)
+        return done.stdout.strip()
+
+    def changed(self) -> Iterator[str]:
+        """Files that differ from the commit, those included that git does not know."""
+        # Renames would come as two names in one record.
+        names = "status", "--porcelain", "-z", "--no-renames", "--untracked-files=all"
+        prefix = self.run("rev-parse", "--show-prefix")
+        done = subprocess.run([*self._command, *names, "--", "."], check=True, capture_output=True)
+        for record in os.fsdecode(done.stdout).split("\0"):
+            if record:
+                yield record[3:].removeprefix(prefix)
+
+    def history(self) -> Iterator[tuple[str, frozenset[str]]]:
+        """Each commit of the main line, newest first, with the files it touched below the root."""
+        log = "log", "--first-parent", "--diff-merges=first-parent", "--no-renames", "--relative"
+        command = [*self._command, *log, "--name-only", "-z", "--format=%x01%H", "--", "."]
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+            assert process.stdout is not None  # noqa: S101 - a pipe was asked for
+            revision, touched = "", set[str]()
+            for field in _fields(process.stdout):
+                if field.startswith("\x01"):
+                    if revision:
+                        yield revision, frozenset(touched)
+                    revision, touched = field[1:], set()
+                else:
+                    touched.add(field)
+            if revision:
+                yield revision, frozenset(touched)
+
+
+def _fields(stream: IO[bytes]) -> Iterator[str]:
+    """The fields of git's -z output, read as far as somebody asks."""
+    rest = b""
+    while chunk := stream.read(_CHUNK):
+        *fields, rest = (rest + chunk).split(b"\0")
+        yield from (os.fsdecode(field).strip("\n") for field in fields if field.strip(b"\n"))
+    if rest.strip(b"\n"):
+        yield os.fsdecode(rest).strip("\n")

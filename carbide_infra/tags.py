@@ -1,0 +1,54 @@
+"""Tags: which names an image gets, all within the OCI grammar."""
+
+import re
+from dataclasses import dataclass
+
+from carbide_infra.settings import Settings
+from carbide_infra.source import Source
+
+_MAX_TAG = 128
+_MAIN_BRANCHES = frozenset({"main", "master"})
+
+
+def sanitised(text: str) -> str:
+    """`text` as a tag: at most 128 of [A-Za-z0-9_.-], not led by a dot or dash."""
+    return re.sub(r"[^\w.-]", "-", text, flags=re.ASCII).lstrip(".-")[:_MAX_TAG] or "_"
+
+
+def own_tag(version: str, build_key: str) -> str:
+    """The immutable tag of one build: `<version>-<build key>`."""
+    suffix = f"-{build_key}"
+    return sanitised(version)[: _MAX_TAG - len(suffix)] + suffix
+
+
+@dataclass(frozen=True)
+class Alias:
+    """A movable tag: `kind` names its resource, `tag` is what the registry shows."""
+
+    kind: str
+    tag: str
+
+
+def aliases(settings: Settings, source: Source) -> tuple[Alias, ...]:
+    """The movable tags that this stack wants for this tree.
+
+    A tree that is not a commit gets neither a revision tag nor `latest`: both would
+    promise a source that nobody can check out.
+    """
+    wanted = []
+    if settings.tag_version:
+        wanted.append(Alias("version", sanitised(source.version)))
+    if source.revision is not None and source.is_commit:
+        if settings.tag_revision:
+            wanted.append(Alias("revision", _revision_tag(source.revision, source.branch)))
+        if settings.tag_latest:
+            wanted.append(Alias("latest", "latest"))
+    return tuple(wanted)
+
+
+def _revision_tag(revision: str, branch: str | None) -> str:
+    """The SHA on main and on a detached head (CI, release tags), `<branch>-<SHA>` elsewhere."""
+    if branch is None or branch in _MAIN_BRANCHES:
+        return revision
+    suffix = f"-{revision}"
+    return sanitised(branch)[: _MAX_TAG - len(suffix)] + suffix
