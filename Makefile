@@ -1,0 +1,80 @@
+# The images of Carbide REST; `make help` lists the targets.
+#   STACK=prod         another stack than dev
+#   SOURCE=/path/tree  another source tree than the stack's
+
+.DEFAULT_GOAL := help
+STACK ?= dev
+export STACK
+ifdef SOURCE
+export CARBIDE_SOURCE := $(SOURCE)
+endif
+
+VENV := .venv
+READY := $(VENV)/.requirements
+CARBIDE := $(VENV)/bin/python -m carbide_infra.local
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-26s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo
+	@echo "  STACK=<name> selects the stack (dev), SOURCE=<path> another Go source tree."
+
+.PHONY: up
+up: $(READY) ## Set up, build and push what changed, show all images
+	@$(CARBIDE) up
+
+.PHONY: build-production-images
+build-production-images: up ## The same as up, under its old name
+
+.PHONY: preview
+preview: $(READY) ## Show what `make up` would change
+	@$(CARBIDE) preview
+
+.PHONY: images
+images: $(READY) ## Print the stack's images as JSON (with make -s)
+	@$(CARBIDE) images
+
+.PHONY: env
+env: $(READY) ## For eval "$$(make -s env)": plain pulumi commands in this shell
+	@$(CARBIDE) env
+
+.PHONY: tools
+tools: $(READY) ## Find or build the engine binaries
+	@$(CARBIDE) tools
+
+.PHONY: local-up
+local-up: $(READY) ## Start the local builder and registry
+	@$(CARBIDE) start
+
+.PHONY: down
+down: $(READY) ## Stop the local builder and registry; their data stay
+	@$(CARBIDE) down
+
+.PHONY: test
+test: $(READY) tools ## Set up, run all tests
+	@$(VENV)/bin/pytest
+
+.PHONY: test-unit
+test-unit: $(READY) ## Run the fast tests only
+	@$(VENV)/bin/pytest tests/unit
+
+.PHONY: lint
+lint: $(READY) ## Check style, types and Dockerfiles
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/ruff format --check .
+	@$(VENV)/bin/mypy
+	@$(VENV)/bin/hadolint docker/production/Dockerfile.* docker/local/Dockerfile.*
+
+.PHONY: lock
+lock: $(READY) ## Write requirements.txt anew from pyproject.toml
+	@$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-header --group dev pyproject.toml --output-file requirements.txt
+
+.PHONY: clean
+clean: ## Stop everything and delete this checkout's local state, its registry too
+	@if [ -e $(READY) ]; then $(CARBIDE) down; fi
+	@rm -rf .local $(VENV)
+
+$(READY): requirements.txt tools/bootstrap
+	@tools/bootstrap $(VENV) requirements.txt >&2
+	@touch $@

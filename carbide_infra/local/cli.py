@@ -1,0 +1,152 @@
+"""The commands behind the make targets: set up the machine, run the engine, show the result."""
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, ParamSpec
+
+import typer
+from rich.console import Console
+
+from carbide_infra.local.bases import BaseImages
+from carbide_infra.local.builder import docker_answers
+from carbide_infra.local.engine import DEV_STACK, Engine
+from carbide_infra.local.environment import child_environment, export_lines
+from carbide_infra.local.errors import SetupError
+from carbide_infra.local.paths import project_root, state_dir
+from carbide_infra.local.prerequisites import check_prerequisites
+from carbide_infra.local.summary import Registry, docker_login, has_changes, image_seconds, print_summary
+from carbide_infra.local.toolchain import Tools, ensure_tools, install_plugin
+from carbide_infra.local.up import local_down, local_up
+from carbide_infra.settings import ConfigError, Settings, load_settings
+
+INTERRUPTED = 130
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+_progress = Console(stderr=True, highlight=False)
+_Arguments = ParamSpec("_Arguments")
+StackName = Annotated[str, typer.Option("--stack", envvar="STACK", help="Name of the stack.")]
+
+
+def _report(line: str) -> None:
+    _progress.print(line, markup=False, soft_wrap=True)
+
+
+def _reported(command: Callable[_Arguments, None]) -> Callable[_Arguments, None]:
+    """Show an error that the user can mend as one message, and leave with its exit code."""
+
+    @wraps(command)
+    def wrapper(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> None:
+        try:
+            command(*args, **kwargs)
+        except (SetupError, ConfigError) as error:
+            _progress.print(f"error: {error}", style="red", markup=False, soft_wrap=True)
+            raise typer.Exit(1) from None
+        except KeyboardInterrupt:
+            _report("Interrupted; the same command goes on from here.")
+            raise typer.Exit(INTERRUPTED) from None
+
+    return wrapper
+
+
+@app.command()
+@_reported
+def tools() -> None:
+    """Find or build the engine: pulumi, its plugins, BuildKit, buildx, a registry."""
+    found = _tools()
+    _report(f"Engine is in {found.bin_dir}")
+
+
+@app.command()
+@_reported
+def start(stack: StackName = DEV_STACK) -> None:
+    """Start the local builder and registry, and see to the base images."""
+    _prepare(stack)
+
+
+@app.command()
+@_reported
+def down() -> None:
+    """Stop the local builder and registry; their data stay."""
+    local_down(project_root(), _report)
+
+
+@app.command()
+@_reported
+def up(stack: StackName = DEV_STACK) -> None:
+    """Build and push what changed, and show all images."""
+    engine, found = _prepare(stack)
+    event_log = state_dir(engine.root) / "events.json"
+    event_log.unlink(missing_ok=True)
+    code = engine.up(event_log)
+    _show(engine, found, event_log)
+    if code:
+        _report(f"Not all is well: see above. What is finished stays; `make up STACK={stack}` does the rest.")
+        raise typer.Exit(code)
+    if not has_changes(event_log):
+        _report("No changes: every image is as this source tree and stack want it.")
+
+
+@app.command()
+@_reported
+def preview(stack: StackName = DEV_STACK) -> None:
+    """Show what `up` would change, building nothing."""
+    engine, _ = _prepare(stack)
+    raise typer.Exit(engine.preview())
+
+
+@app.command()
+@_reported
+def images(stack: StackName = DEV_STACK) -> None:
+    """Print the stack's `images` output as JSON."""
+    engine = _engine(stack, _tools())
+    found = engine.outputs().get("images")
+    if found is None:
+        message = f"stack {stack} has no images yet: run make up STACK={stack}"
+        raise SetupError(message)
+    sys.stdout.write(json.dumps(found, indent=2) + "\n")
+
+
+@app.command()
+@_reported
+def env(stack: StackName = DEV_STACK) -> None:
+    """Print the shell variables that make plain `pulumi` work here."""
+    engine, _ = _prepare(stack)
+    sys.stdout.write(export_lines(engine.environment))
+
+
+def _tools() -> Tools:
+    check_prerequisites()
+    return ensure_tools(_report, embedded=not docker_answers())
+
+
+def _engine(stack: str, found: Tools) -> Engine:
+    root = project_root()
+    environment = child_environment(root, found, stack)
+    install_plugin(found, Path(environment["PULUMI_HOME"]))
+    engine = Engine(found.pulumi, root, stack, environment, _report)
+    engine.select()
+    return engine
+
+
+def _prepare(stack: str) -> tuple[Engine, Tools]:
+    found = _tools()
+    engine = _engine(stack, found)
+    settings = load_settings(engine.config(), os.environ)
+    settings.source_root(engine.root)
+    local_up(engine.root, found, _bases(settings), settings.platforms, _report)
+    return engine, found
+
+
+def _bases(settings: Settings) -> BaseImages:
+    return BaseImages(builder=settings.builder_base, runtime=settings.runtime_image)
+
+
+def _show(engine: Engine, found: Tools, event_log: Path) -> None:
+    built = engine.outputs().get("images", {})
+    if built:
+        with docker_login(engine.environment, engine.config()) as environment:
+            print_summary(built, image_seconds(event_log), Registry(found.buildx, environment))

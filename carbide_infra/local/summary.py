@@ -1,0 +1,120 @@
+"""The summary of an update: each image with its reference, digest, sizes and seconds."""
+
+import json
+import os
+import subprocess
+import tempfile
+from base64 import b64encode
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+IMAGE_TYPE = "docker-build:index:Image"
+# Wide enough for a reference and a whole digest where no terminal sets a width.
+FILE_WIDTH = 260
+
+
+def image_seconds(event_log: Path) -> dict[str, int]:
+    """How long the engine worked on each image, by image name; images left alone are absent."""
+    started: dict[str, int] = {}
+    seconds: dict[str, int] = {}
+    for event in _events(event_log):
+        before = event.get("resourcePreEvent", {}).get("metadata", {})
+        after = event.get("resOutputsEvent", {}).get("metadata", {})
+        if before.get("type") == IMAGE_TYPE and before.get("op") != "same":
+            started[before["urn"]] = event["timestamp"]
+        if after.get("urn") in started:
+            name = after["urn"].rsplit("::", 1)[1]
+            seconds[name] = event["timestamp"] - started[after["urn"]]
+    return seconds
+
+
+def has_changes(event_log: Path) -> bool:
+    """Whether the update did anything but find every resource as it was."""
+    summaries = [event["summaryEvent"] for event in _events(event_log) if "summaryEvent" in event]
+    return any(set(summary.get("resourceChanges", {})) - {"same"} for summary in summaries)
+
+
+def _events(event_log: Path) -> Iterator[dict[str, Any]]:
+    if event_log.exists():
+        for line in event_log.read_text(encoding="utf-8").splitlines():
+            yield json.loads(line)
+
+
+class Registry:
+    """What buildx reads from a registry, with the stack's own credentials."""
+
+    def __init__(self, buildx: Path, environment: Mapping[str, str]) -> None:
+        self._command = [str(buildx)] if buildx.name != "docker" else [str(buildx), "buildx"]
+        self._environment = environment
+
+    def sizes(self, image: Mapping[str, Any]) -> dict[str, int]:
+        """Compressed bytes of config and layers for each platform; empty when out of reach."""
+        repository = image["repository"]
+        try:
+            index = self._manifest(image["ref"])
+            return {
+                _platform(entry["platform"]): _bytes(self._manifest(f"{repository}@{entry['digest']}"))
+                for entry in index["manifests"]
+            }
+        except (subprocess.CalledProcessError, KeyError):
+            return {}
+
+    def _manifest(self, reference: str) -> dict[str, Any]:
+        command = [*self._command, "imagetools", "inspect", "--raw", reference]
+        done = subprocess.run(command, env=self._environment, capture_output=True, check=True)
+        return dict(json.loads(done.stdout))
+
+
+def _platform(entry: Mapping[str, str]) -> str:
+    return "/".join(entry[part] for part in ("os", "architecture", "variant") if part in entry)
+
+
+def _bytes(manifest: Mapping[str, Any]) -> int:
+    return sum(int(blob["size"]) for blob in (manifest["config"], *manifest["layers"]))
+
+
+@contextmanager
+def docker_login(environment: Mapping[str, str], config: Mapping[str, str]) -> Iterator[dict[str, str]]:
+    """The environment, with a throw-away Docker configuration where the stack has credentials."""
+    username, password = config.get("registryUsername"), config.get("registryPassword")
+    if not (username and password):
+        yield dict(environment)
+        return
+    auth = b64encode(f"{username}:{password}".encode()).decode()
+    with tempfile.TemporaryDirectory(prefix="carbide-docker-") as folder:
+        file = Path(folder, "config.json")
+        file.touch(mode=0o600)
+        file.write_text(json.dumps({"auths": {config["registryServer"]: {"auth": auth}}}))
+        yield {**environment, "DOCKER_CONFIG": folder}
+
+
+def print_summary(images: Mapping[str, Mapping[str, Any]], seconds: Mapping[str, int], registry: Registry) -> None:
+    """Print the table to stdout, whole references where it is not a terminal."""
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        sizes = list(pool.map(registry.sizes, images.values()))
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=FILE_WIDTH)
+    table = Table("Image", "Reference", "Digest", "Platforms", "Compressed size", "Seconds", box=None, pad_edge=False)
+    for column in table.columns[1:3]:
+        column.overflow = "fold"
+    for (name, image), size in zip(images.items(), sizes, strict=True):
+        table.add_row(
+            name,
+            f"{image['repository']}:{image['tags'][0]}",
+            image["digest"],
+            "\n".join(image["platforms"]),
+            "\n".join(_megabytes(size.get(platform)) for platform in image["platforms"]),
+            str(seconds[name]) if name in seconds else "unchanged",
+        )
+    console.print(table)
+
+
+def _megabytes(size: int | None) -> str:
+    return "unknown" if size is None else f"{size / 1e6:.1f} MB"
