@@ -1,0 +1,85 @@
+"""What the tests read from a registry, over plain HTTPS: no code of the product in between."""
+
+import gzip
+import hashlib
+import io
+import json
+import ssl
+import tarfile
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+MANIFESTS = "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json"
+
+
+@dataclass(frozen=True)
+class Platform:
+    """One platform of an image: its manifest, its config, its layers."""
+
+    repository: "Repository"
+    digest: str
+
+    @cached_property
+    def manifest(self) -> dict[str, Any]:
+        return dict(json.loads(self.repository.manifest(self.digest)))
+
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        return dict(json.loads(self.repository.blob(self.manifest["config"]["digest"])))
+
+    @property
+    def compressed_size(self) -> int:
+        return sum(entry["size"] for entry in (self.manifest["config"], *self.manifest["layers"]))
+
+    def layers(self) -> Iterator[bytes]:
+        """Each layer as an uncompressed tar."""
+        for layer in self.manifest["layers"]:
+            yield gzip.decompress(self.repository.blob(layer["digest"]))
+
+    def unpack(self, folder: Path) -> None:
+        """Make the root file system, owners and modes included."""
+        for layer in self.layers():
+            with tarfile.open(fileobj=io.BytesIO(layer)) as archive:
+                assert not any(".wh." in name for name in archive.getnames()), "the test knows no whiteouts"
+                archive.extractall(folder, numeric_owner=True, filter="fully_trusted")
+
+
+@dataclass(frozen=True)
+class Repository:
+    """One repository of a registry that is trusted by `ca_bundle`."""
+
+    server: str
+    name: str
+    ca_bundle: Path
+
+    def manifest(self, reference: str) -> bytes:
+        return self._get(f"manifests/{reference}", MANIFESTS)
+
+    def blob(self, digest: str) -> bytes:
+        content = self._get(f"blobs/{digest}", "*/*")
+        assert digest == f"sha256:{hashlib.sha256(content).hexdigest()}"
+        return content
+
+    def tags(self) -> set[str]:
+        return set(json.loads(self._get("tags/list", "*/*"))["tags"])
+
+    def digest_of(self, reference: str) -> str:
+        return f"sha256:{hashlib.sha256(self.manifest(reference)).hexdigest()}"
+
+    def platforms(self, reference: str) -> dict[str, Platform]:
+        """The platforms in the index that a tag or digest names."""
+        index = json.loads(self.manifest(reference))
+        return {
+            "/".join(entry["platform"][part] for part in ("os", "architecture")): Platform(self, entry["digest"])
+            for entry in index["manifests"]
+        }
+
+    def _get(self, path: str, accept: str) -> bytes:
+        request = urllib.request.Request(f"https://{self.server}/v2/{self.name}/{path}", headers={"Accept": accept})
+        context = ssl.create_default_context(cafile=str(self.ca_bundle))
+        with urllib.request.urlopen(request, context=context, timeout=60) as response:
+            return bytes(response.read())

@@ -1,0 +1,262 @@
+"""The commands of README, typed as a user types them, and the faults that users meet."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from carbide_infra.services import CATALOGUE
+from tests.engine.conftest import Checkout, Deployed
+
+BROKEN = "\nfunc broken() { return undefinedThing }\n"
+
+
+def unchanged(output: str) -> set[str]:
+    return set(re.findall(r"^(carbide-\S+) .*\bunchanged *$", output, re.MULTILINE))
+
+
+def daemons(checkout: Checkout) -> list[int]:
+    found = [json.loads(file.read_text())["pid"] for file in (checkout.root / ".local/run").glob("*.json")]
+    assert len(found) == 2, "a registry and a BuildKit"
+    return found
+
+
+def test_a_second_up_changes_nothing_and_says_so(deployed: Deployed) -> None:
+    done = deployed.checkout.make("up")
+    assert unchanged(done.stdout) == set(CATALOGUE)
+    assert "No changes" in done.stderr
+    assert deployed.checkout.images() == deployed.images
+
+
+def test_the_old_name_does_the_same(deployed: Deployed) -> None:
+    done = deployed.checkout.make("build-production-images")
+    assert unchanged(done.stdout) == set(CATALOGUE)
+
+
+def test_preview_builds_nothing(deployed: Deployed) -> None:
+    done = deployed.checkout.make("preview")
+    assert re.search(r"\d+ unchanged", done.stdout)
+    assert not re.search(r"to (create|update|replace|delete)", done.stdout)
+
+
+def test_images_prints_json_and_nothing_else(deployed: Deployed) -> None:
+    done = deployed.checkout.make("-s", "images")
+    assert json.loads(done.stdout) == deployed.images
+    assert done.stderr == ""
+
+
+def test_plain_pulumi_works_after_env(deployed: Deployed) -> None:
+    done = deployed.checkout.shell(
+        "pulumi preview >preview.txt; cat preview.txt >&2; rm preview.txt\npulumi stack output --json images"
+    )
+    assert json.loads(done.stdout) == deployed.images
+    assert "unchanged" in done.stderr
+
+
+def test_prod_previews_without_credentials(deployed: Deployed) -> None:
+    script = "export PULUMI_CONFIG_PASSPHRASE=test-only\npulumi stack init prod\n{}\npulumi stack rm --yes prod"
+    try:
+        done = deployed.checkout.shell(script.format("pulumi preview --stack prod --json"))
+        steps = [
+            step["newState"]
+            for step in json.loads(done.stdout[done.stdout.index("{") : done.stdout.rindex("}") + 1])["steps"]
+        ]
+        tags = [step["inputs"]["tag"] for step in steps if step["type"] == "docker-build:index:Index"]
+        assert len(tags) == 3 * len(CATALOGUE)
+        assert "nvcr.io/nvidia/carbide/carbide-rest-api:latest" in tags
+    finally:
+        deployed.checkout.git("checkout", "--", "Pulumi.prod.yaml")
+
+
+def test_help_lists_every_target(checkout: Checkout) -> None:
+    text = checkout.make("help").stdout
+    phony = re.findall(r"^\.PHONY: (\S+)", (checkout.root / "Makefile").read_text(), re.MULTILINE)
+    assert all(f"make {target} " in text for target in phony)
+
+
+def test_hand_build_works_from_a_source_root(deployed: Deployed, tmp_path: Path) -> None:
+    """README's `docker build` line, with buildx in the place of docker where there is no engine."""
+    archive = tmp_path / "image.tar"
+    dockerfile = deployed.checkout.root / "docker/production/Dockerfile.carbide-rest-ipam"
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine git.invalid login me password none\n")
+    # What the local stack hands over by itself; a machine without a CA of its own needs neither.
+    trust = f"--secret id=extra_ca,src={deployed.ca_bundle} --secret id=goenv,src={_go_environment(tmp_path)}"
+    deployed.checkout.shell(
+        f"cd {deployed.checkout.source}\n"
+        f"buildx build --secret id=gitcreds,src={netrc} {trust} -f {dockerfile} "
+        f"-t carbide-rest-ipam:latest --output type=oci,dest={archive} ."
+    )
+    index = json.loads(subprocess.run(["tar", "-xOf", archive, "index.json"], check=True, capture_output=True).stdout)
+    assert index["manifests"][0]["annotations"]["org.opencontainers.image.ref.name"] == "latest"
+
+
+def test_a_failing_package_fails_its_image_only(deployed: Deployed) -> None:
+    main = deployed.checkout.source / "site-manager/cmd/sitemgr/main.go"
+    api = deployed.checkout.source / "api/cmd/api/main.go"
+    originals = {file: file.read_text() for file in (main, api)}
+    try:
+        main.write_text(originals[main] + BROKEN)
+        api.write_text(originals[api] + "\nvar _ = 1\n")
+        failed = deployed.checkout.make("up", check=False)
+        assert failed.returncode != 0
+        assert "undefinedThing" in failed.stdout + failed.stderr
+        assert "site-manager/cmd/sitemgr/main.go" in failed.stdout + failed.stderr
+        main.write_text(originals[main])
+        fixed = deployed.checkout.make("up")
+        assert unchanged(fixed.stdout) == set(CATALOGUE), "the other image was finished by the first run"
+    finally:
+        for file, text in originals.items():
+            file.write_text(text)
+    assert deployed.checkout.make("up").returncode == 0
+    assert {name: image["digest"] for name, image in deployed.checkout.images().items()} == {
+        name: image["digest"] for name, image in deployed.images.items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("up", "SOURCE=/nonexistent"), ("source", "/nonexistent")),
+        (("preview", "SOURCE=docs"), ("source", "go.mod")),
+    ],
+)
+def test_a_wrong_source_is_one_clear_error(
+    arguments: tuple[str, ...], told: tuple[str, ...], deployed: Deployed
+) -> None:
+    (deployed.checkout.root / "docs").mkdir(exist_ok=True)
+    done = deployed.checkout.make(*arguments, check=False)
+    assert done.returncode != 0
+    assert "Traceback" not in done.stdout + done.stderr
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("error:")]
+    assert all(word in line for word in told)
+
+
+def test_another_source_tree_is_built_instead(deployed: Deployed, tmp_path: Path) -> None:
+    """A tree with another module path, a package removed and the stack's subset to match."""
+    tree = tmp_path / "other tree"
+    shutil.copytree(deployed.checkout.source, tree)
+    for file in (*tree.rglob("*.go"), tree / "go.mod"):
+        text = file.read_text()
+        file.write_text(text.replace("github.com/nvidia/carbide-rest-api", "example.com/other/rest"))
+    (tree / "VERSION").unlink()
+    done = deployed.checkout.make("up", f"SOURCE={tree}")
+    images = deployed.checkout.images()
+    assert {image["version"] for image in images.values()} == {"dev"}
+    assert "No changes" not in done.stderr
+    deployed.checkout.make("up")
+    assert deployed.checkout.images() == deployed.images
+
+
+def test_killed_daemons_come_back(deployed: Deployed) -> None:
+    for pid in daemons(deployed.checkout):
+        os.kill(pid, signal.SIGKILL)
+    assert unchanged(deployed.checkout.make("up").stdout) == set(CATALOGUE)
+
+
+def test_a_taken_port_is_avoided(checkout: Checkout, deployed: Deployed) -> None:
+    remembered = checkout.root / ".local/registry.json"
+    before = remembered.read_text()
+    checkout.make("down")
+    with socket.socket() as squatter:
+        squatter.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        squatter.bind(("", json.loads(before)["port"]))
+        squatter.listen()
+        checkout.make("up")
+        moved = checkout.images()
+    for name, image in deployed.images.items():
+        assert moved[name]["repository"] != image["repository"]
+        assert moved[name]["digest"] == image["digest"]
+    # Back to where the other tests know it.
+    checkout.make("down")
+    remembered.write_text(before)
+    checkout.make("up")
+    assert checkout.images() == deployed.images
+
+
+def test_ctrl_c_leaves_a_state_from_which_up_succeeds(deployed: Deployed) -> None:
+    checkout = deployed.checkout
+    version = checkout.source / "VERSION"
+    original = version.read_text()
+    try:
+        version.write_text("9.9.9\n")
+        process = subprocess.Popen(
+            ["make", "up"],
+            cwd=checkout.root,
+            env=dict(checkout.environment),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            text=True,
+            start_new_session=True,
+        )
+        assert process.stdout is not None
+        for line in process.stdout:
+            if "updating" in line and "Image" in line:
+                break
+        # A terminal sends the signal to the whole foreground group.
+        os.killpg(process.pid, signal.SIGINT)
+        process.stdout.read()
+        assert process.wait(timeout=120) != 0
+    finally:
+        version.write_text(original)
+    assert checkout.make("up").returncode == 0
+    assert {image["version"] for image in checkout.images().values()} == {"1.4.0"}
+
+
+def test_a_killed_update_does_not_lock_the_stack(deployed: Deployed) -> None:
+    checkout = deployed.checkout
+    process = subprocess.Popen(
+        ["make", "up"],
+        cwd=checkout.root,
+        env=dict(checkout.environment),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        stdin=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    locks = checkout.root / ".local/state/.pulumi/locks"
+    deadline = time.monotonic() + 60
+    while not list(locks.rglob("*.json")):
+        assert time.monotonic() < deadline
+        assert process.poll() is None
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert unchanged(checkout.make("up").stdout) == set(CATALOGUE)
+
+
+def test_down_leaves_nothing_running(deployed: Deployed) -> None:
+    checkout = deployed.checkout
+    running = daemons(checkout)
+    checkout.make("down")
+    try:
+        assert not [pid for pid in running if _is_alive(pid)]
+        assert str(checkout.root) not in Path("/proc/mounts").read_text()
+        assert checkout.make("down").returncode == 0
+    finally:
+        again = checkout.make("up")
+    assert unchanged(again.stdout) == set(CATALOGUE)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    # Dead, but nobody has asked for its exit code yet.
+    return state != "Z"
+
+
+def _go_environment(folder: Path) -> Path:
+    file = folder / "goenv"
+    proxy = subprocess.run(["go", "env", "GOPROXY"], capture_output=True, text=True, check=True).stdout.strip()
+    file.write_text(f"GOPROXY='{proxy}'\n")
+    return file

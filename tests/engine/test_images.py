@@ -1,0 +1,201 @@
+"""What `make up` made: every image on both platforms, as the registry has it and as it runs."""
+
+import io
+import json
+import re
+import struct
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from carbide_infra.build_secrets import build_secrets
+from carbide_infra.services import CATALOGUE, Service
+from carbide_infra.settings import load_settings
+from tests.engine.conftest import MARKER, PROXY_MARKER, Deployed
+from tests.engine.containers import Bundle
+from tests.engine.registry import Platform
+
+PLATFORMS = ("linux/amd64", "linux/arm64")
+VERSION = "1.4.0"
+GRACE = 10
+# Compressed megabytes, at most: the table in the README of docker/production.
+BUDGETS = {"carbide-rest-db": 35, "carbide-site-agent": 45}
+DEFAULT_BUDGET = 30
+AARCH64 = 183
+PT_DYNAMIC, PT_INTERP = 2, 3
+
+SERVICES = pytest.mark.parametrize("service", CATALOGUE.values(), ids=lambda service: service.image)
+SERVERS = pytest.mark.parametrize(
+    "service", [s for s in CATALOGUE.values() if s.port is not None], ids=lambda service: service.image
+)
+
+
+def test_up_ends_with_a_table_of_all_images(deployed: Deployed) -> None:
+    rows = {line.split()[0]: line for line in deployed.output.splitlines() if line.startswith("carbide-")}
+    assert set(rows) >= set(CATALOGUE)
+    for name, image in deployed.images.items():
+        assert image["digest"] in rows[name]
+        assert f"{image['repository']}:{image['tags'][0]}" in rows[name]
+        assert re.search(r"\d+\.\d MB +\d+ *$", rows[name])
+
+
+def test_outputs_are_the_contract(deployed: Deployed) -> None:
+    assert set(deployed.images) == set(CATALOGUE)
+    for name, image in deployed.images.items():
+        assert image["ref"] == f"{image['repository']}@{image['digest']}"
+        assert re.fullmatch(r"sha256:[0-9a-f]{64}", image["digest"])
+        assert re.fullmatch(rf"{VERSION}-[0-9a-f]{{12}}", image["tags"][0])
+        assert image["tags"][1:] == [VERSION, deployed.checkout.git("rev-parse", "HEAD")]
+        assert image["platforms"] == list(PLATFORMS)
+        assert (image["version"], image["goVersion"], image["user"]) == (VERSION, "1.25", "1000:1000")
+        assert image["port"] == CATALOGUE[name].port
+
+
+@SERVICES
+def test_every_tag_points_at_the_digest(service: Service, deployed: Deployed) -> None:
+    image, repository = deployed.images[service.image], deployed.repository(service.image)
+    assert set(image["tags"]) <= repository.tags()
+    assert {repository.digest_of(tag) for tag in image["tags"]} == {image["digest"]}
+
+
+@SERVICES
+@pytest.mark.parametrize("platform", PLATFORMS)
+def test_config_keeps_the_promises(service: Service, platform: str, deployed: Deployed) -> None:
+    platforms = deployed.platforms(service.image)
+    assert set(platforms) == set(PLATFORMS)
+    content = platforms[platform].config
+    assert f"{content['os']}/{content['architecture']}" == platform
+    config = content["config"]
+    assert config["User"] == "1000:1000"
+    assert config["Entrypoint"] == [f"/app/{service.binary}"]
+    assert "Cmd" not in config or not config["Cmd"]
+    assert config["WorkingDir"] == "/app"
+    assert config.get("ExposedPorts", {}) == ({} if service.port is None else {f"{service.port}/tcp": {}})
+    assert config.get("StopSignal") == (None if service.port is None else "SIGTERM")
+    health = config["Healthcheck"]
+    assert health["Test"] == ["CMD", f"/app/{service.binary}", "health"]
+    assert health["Interval"] == 30 * 10**9
+    assert min(health["Timeout"], health["StartPeriod"]) > 0
+    assert health["Retries"] == 3
+    assert [entry.split("=")[0] for entry in config.get("Env", [])] == ["PATH"]
+
+
+@SERVICES
+@pytest.mark.parametrize("platform", PLATFORMS)
+def test_labels_say_what_the_image_is(service: Service, platform: str, deployed: Deployed) -> None:
+    labels = deployed.platforms(service.image)[platform].config["config"]["Labels"]
+    prefix = "org.opencontainers.image."
+    assert labels[f"{prefix}title"] == service.image
+    assert labels[f"{prefix}version"] == VERSION
+    assert labels[f"{prefix}base.name"] == "alpine:latest"
+    assert labels[f"{prefix}licenses"] == "Apache-2.0"
+    assert labels[f"{prefix}source"].startswith("https://")
+    assert labels[f"{prefix}description"]
+    stand_ins = json.loads((deployed.checkout.root / ".local/endpoint.json").read_text())["stand_ins"]
+    assert ("com.nvidia.carbide.stand-in-base" in labels) == bool(stand_ins)
+
+
+@SERVICES
+@pytest.mark.parametrize("platform", PLATFORMS)
+def test_image_is_within_its_budget(service: Service, platform: str, deployed: Deployed) -> None:
+    size = deployed.platforms(service.image)[platform].compressed_size
+    assert size <= BUDGETS.get(service.image, DEFAULT_BUDGET) * 10**6
+
+
+@SERVICES
+@pytest.mark.parametrize("platform", PLATFORMS)
+def test_nothing_secret_is_in_the_image(service: Service, platform: str, deployed: Deployed) -> None:
+    image = deployed.platforms(service.image)[platform]
+    settings = load_settings({"registryServer": "local", "registryRepository": "carbide"}, {})
+    private_ca = build_secrets(settings, deployed.checkout.environment)["extra_ca"].splitlines()
+    needles = [MARKER, PROXY_MARKER, *(line for line in private_ca if len(line) > 60)]
+    haystack = [json.dumps(image.manifest).encode(), json.dumps(image.config).encode(), *image.layers()]
+    for needle in needles:
+        assert not any(needle.encode() in straw for straw in haystack), needle
+
+
+def test_nothing_secret_is_in_the_build_arguments(deployed: Deployed) -> None:
+    state = json.loads(deployed.checkout.shell("pulumi stack export").stdout)
+    images = [r for r in state["deployment"]["resources"] if r["type"] == "docker-build:index:Image"]
+    assert len(images) == len(CATALOGUE)
+    for image in images:
+        inputs = image["inputs"]
+        public = json.dumps({k: v for k, v in inputs.items() if k != "secrets"})
+        assert MARKER not in json.dumps(state)
+        assert PROXY_MARKER not in public
+        assert not {key for key in inputs["buildArgs"] if "PROXY" in key}
+        assert "ciphertext" in inputs["secrets"]
+
+
+@SERVICES
+def test_version_is_that_of_the_source(service: Service, bundles: dict[str, Bundle]) -> None:
+    done = bundles[service.image].run("--version")
+    assert (done.returncode, done.stdout) == (0, f"{service.image} {VERSION}\n"), done.stderr
+
+
+@SERVERS
+def test_server_becomes_healthy_and_stops_on_its_signal(service: Service, bundles: dict[str, Bundle]) -> None:
+    with bundles[service.image].started() as container:
+        container.wait_until_healthy()
+        assert Path(f"/proc/{container.process.pid}").exists()
+        assert container.stop(GRACE) == 0, container.log.read_text()
+
+
+@SERVERS
+def test_health_is_unhealthy_while_nothing_listens(service: Service, bundles: dict[str, Bundle]) -> None:
+    assert bundles[service.image].run("health").returncode == 1
+
+
+@SERVICES
+def test_root_file_system_has_what_the_image_promises(service: Service, bundles: dict[str, Bundle]) -> None:
+    root = bundles[service.image].folder / "rootfs"
+    assert "appuser:x:1000:1000:" in (root / "etc/passwd").read_text()
+    assert "appuser:x:1000:" in (root / "etc/group").read_text()
+    assert "root:" in (root / "etc/passwd").read_text()
+    assert (root / "etc/ssl/certs/ca-certificates.crt").read_text().count("BEGIN CERTIFICATE") > 100
+    assert (root / "usr/share/zoneinfo/Europe/Berlin").read_bytes().startswith(b"TZif")
+    certificates = (root / "var/secrets/temporal/certs").stat()
+    assert (certificates.st_uid, certificates.st_gid) == (1000, 1000)
+    assert not list((root / "root").glob(".netrc"))
+    assert not (root / "usr/local/go").exists()
+
+
+@SERVICES
+@pytest.mark.parametrize("platform", PLATFORMS)
+def test_binary_is_static_and_for_its_platform(service: Service, platform: str, deployed: Deployed) -> None:
+    binary = _file(deployed.platforms(service.image)[platform], f"app/{service.binary}")
+    machine, headers = _elf(binary)
+    assert (machine == AARCH64) == (platform == "linux/arm64")
+    assert not headers & {PT_DYNAMIC, PT_INTERP}
+    assert b".debug_info" not in binary
+    assert b"/src/" + service.package.removeprefix("./").encode() not in binary
+
+
+def test_reading_the_migrations_database_settings(bundles: dict[str, Bundle]) -> None:
+    env = {"DB_HOST": "127.0.0.1", "DB_PORT": "1", "DB_NAME": "nowhere", "DB_WAIT": "1s"}
+    done = bundles["carbide-rest-db"].run(env=env)
+    assert done.returncode == 1
+    assert "127.0.0.1" in done.stdout + done.stderr
+    assert "nowhere" in done.stdout + done.stderr
+
+
+def _file(image: Platform, path: str) -> bytes:
+    for layer in image.layers():
+        with tarfile.open(fileobj=io.BytesIO(layer)) as archive:
+            for member in archive.getmembers():
+                if member.name.removeprefix("./") == path:
+                    content = archive.extractfile(member)
+                    assert content is not None
+                    assert member.mode & 0o111
+                    return content.read()
+    pytest.fail(f"{path} is in no layer")
+
+
+def _elf(binary: bytes) -> tuple[int, set[int]]:
+    """The machine and the types of the program headers of a 64-bit little-endian ELF file."""
+    assert binary[:6] == b"\x7fELF\x02\x01"
+    (machine,) = struct.unpack_from("<H", binary, 18)
+    (offset,) = struct.unpack_from("<Q", binary, 32)
+    size, count = struct.unpack_from("<HH", binary, 54)
+    return machine, {struct.unpack_from("<I", binary, offset + index * size)[0] for index in range(count)}
