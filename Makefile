@@ -38,6 +38,10 @@ images: $(READY) ## Print the stack's images as JSON (with make -s)
 env: $(READY) ## For eval "$$(make -s env)": plain pulumi commands in this shell
 	@$(CARBIDE) env
 
+.PHONY: pin-bases
+pin-bases: $(READY) ## Pin the stack's base images to their current digests
+	@$(CARBIDE) pin-bases
+
 .PHONY: tools
 tools: $(READY) ## Find or build the engine binaries
 	@$(CARBIDE) tools

@@ -17,6 +17,7 @@ from carbide_infra.local.engine import DEV_STACK, Engine
 from carbide_infra.local.environment import child_environment, export_lines
 from carbide_infra.local.errors import SetupError
 from carbide_infra.local.paths import project_root, state_dir
+from carbide_infra.local.pinning import find_pins, unpinned_bases
 from carbide_infra.local.prerequisites import check_prerequisites
 from carbide_infra.local.summary import Registry, docker_login, has_changes, image_seconds, print_summary
 from carbide_infra.local.toolchain import Tools, ensure_tools, install_plugin
@@ -116,6 +117,20 @@ def env(stack: StackName = DEV_STACK) -> None:
     """Print the shell variables that make plain `pulumi` work here."""
     engine, _ = _prepare(stack)
     sys.stdout.write(export_lines(engine.environment))
+
+
+@app.command()
+@_reported
+def pin_bases(stack: StackName = DEV_STACK) -> None:
+    """Write the current digests of the base images into the stack's configuration."""
+    found = _tools()
+    engine = _engine(stack, found)
+    config = engine.config()
+    bases = unpinned_bases(config)
+    endpoint = local_up(engine.root, found, bases, json.loads(config["platforms"]), _report)
+    for pin in find_pins(bases, config, endpoint, str(found.buildx), engine.environment):
+        engine.configure(pin.key, pin.new)
+        _report(str(pin))
 
 
 def _tools() -> Tools:

@@ -50,6 +50,10 @@ class Engine:
         prefix = f"{PROJECT}:"
         return {key.removeprefix(prefix): entry["value"] for key, entry in answer.items() if key.startswith(prefix)}
 
+    def configure(self, key: str, value: str) -> None:
+        """Set one config key in the stack's file."""
+        self._capture("config", "set", key, value, "--stack", self.stack)
+
     def outputs(self) -> dict[str, Any]:
         """The stack's outputs; empty before the first successful update."""
         answer = self._capture("stack", "output", "--json", "--stack", self.stack)

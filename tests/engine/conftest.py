@@ -1,15 +1,22 @@
 """One checkout for the whole session: copied, built and pushed by `make up`, as a newcomer would."""
 
+import datetime as dt
 import json
 import os
 import shutil
+import ssl
 import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import certifi
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from carbide_infra.local.paths import project_root
 from tests.engine.containers import Bundle
@@ -72,9 +79,31 @@ def copy_project(folder: Path) -> None:
 
 
 @pytest.fixture(scope="session")
-def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
+def private_ca() -> str:
+    """A CA that only this machine trusts, as behind a company's proxy, in PEM."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "CA of the engine tests")])
+    now = dt.datetime.now(dt.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now)
+        .not_valid_after(now + dt.timedelta(days=1))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    return certificate.public_bytes(serialization.Encoding.PEM).decode()
+
+
+@pytest.fixture(scope="session")
+def checkout(tmp_path_factory: pytest.TempPathFactory, private_ca: str) -> Iterator[Checkout]:
     """A checkout that nothing was set up in yet; all that it starts is stopped at the end."""
     root = tmp_path_factory.mktemp("checkout")
+    trusted = tmp_path_factory.mktemp("trust") / "bundle.pem"
+    trusted.write_text(Path(ssl.get_default_verify_paths().cafile or certifi.where()).read_text() + private_ca)
     copy_project(root)
     foreign = ("PULUMI_", "BUILDX_", "CARBIDE_", "MAKE", "MFLAGS", "STACK", "SOURCE")
     kept = ("CARBIDE_CACHE_DIR", "CARBIDE_DOCKERHUB_MIRROR")
@@ -83,6 +112,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
     environment |= {
         "CARBIDE_GITCREDS": f"machine git.invalid login me password {MARKER}",
         "GOPROXY": f"{PROXY_MARKER}|{go_env.stdout.strip()}",
+        "SSL_CERT_FILE": str(trusted),
     }
     checkout = Checkout(root, environment)
     yield checkout
