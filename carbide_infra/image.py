@@ -9,9 +9,14 @@ import pulumi_docker_build as docker_build
 from carbide_infra.outputs import ImageOutput
 from carbide_infra.plan import ImagePlan
 from carbide_infra.services import APP_USER
+from carbide_infra.tags import Alias
 
 # Reaches BuildKit's exporter: `push` alone offers neither reproducible timestamps nor OCI types.
 _EXPORT = "type=registry,oci-mediatypes=true,rewrite-timestamp=true"
+
+
+# Stands for the digest or reference of what failed.
+_FAILED = ""
 
 
 @dataclass(frozen=True)
@@ -54,20 +59,21 @@ class ServiceImage(pulumi.ComponentResource):
     container may have the same digest.
     """
 
-    output: pulumi.Output[ImageOutput]
+    output: pulumi.Output[ImageOutput | None]
+    """What the stack says of the image once all its tags are there; None where it failed."""
 
     def __init__(self, plan: ImagePlan, target: BuildTarget, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("carbide:image:ServiceImage", plan.service.image, None, opts)
         self._plan = plan
         self._target = target
-        child = pulumi.ResourceOptions(parent=self, retain_on_delete=True)
-        image = self._image(child)
-        for alias in plan.aliases:
-            self._alias(alias.kind, alias.tag, image.digest, child)
-        self.output = image.digest.apply(self._output)
+        image = self._image()
+        # A failed image must not end the program: the others' tags are still to be moved.
+        digest = image.digest.recover(_failed)
+        references = [self._alias(alias, digest, image) for alias in plan.aliases]
+        self.output = pulumi.Output.all(digest, *references).apply(self._output)
         self.register_outputs({"image": self.output})
 
-    def _image(self, opts: pulumi.ResourceOptions) -> docker_build.Image:
+    def _image(self) -> docker_build.Image:
         plan, target = self._plan, self._target
         return docker_build.Image(
             plan.service.image,
@@ -80,29 +86,34 @@ class ServiceImage(pulumi.ComponentResource):
             exports=[docker_build.ExportArgs(raw=_EXPORT)],
             push=False,
             build_on_preview=False,
-            builder=docker_build.BuilderConfigArgs(name=target.builder) if target.builder else None,
+            # Never absent: in a preview the provider takes what comes new as no change of the digest.
+            builder=docker_build.BuilderConfigArgs(name=target.builder),
             registries=target.registries,
             secrets={name: pulumi.Output.secret(text) for name, text in target.secrets.items()},
             # A rotated credential or another machine's proxy changes no byte of the image.
             ignore_secrets_in_diff_calculation=sorted(target.secrets),
             cache_from=[docker_build.CacheFromArgs(raw=entry) for entry in target.cache_from],
             cache_to=[docker_build.CacheToArgs(raw=entry) for entry in target.cache_to],
-            opts=opts,
+            opts=pulumi.ResourceOptions(parent=self, retain_on_delete=True),
         )
 
-    def _alias(self, kind: str, tag: str, digest: pulumi.Output[str], opts: pulumi.ResourceOptions) -> None:
-        repository = self._plan.repository
-        registries = self._target.registries
-        docker_build.Index(
-            f"{self._plan.service.image}-{kind}",
-            tag=f"{repository}:{tag}",
-            sources=[digest.apply(lambda value: f"{repository}@{value}")],
+    def _alias(self, alias: Alias, digest: pulumi.Output[str], image: docker_build.Image) -> pulumi.Output[str]:
+        plan, registries = self._plan, self._target.registries
+        index = docker_build.Index(
+            f"{plan.service.image}-{alias.kind}",
+            tag=f"{plan.repository}:{alias.tag}",
+            sources=[digest.apply(lambda value: f"{plan.repository}@{value}" if value else plan.tag)],
             registry=registries[0] if registries else None,
             push=True,
-            opts=opts,
+            # Named, because a recovered digest is one of no resource: the engine skips the tags of a failed image.
+            opts=pulumi.ResourceOptions(parent=self, retain_on_delete=True, depends_on=[image]),
         )
+        return index.ref.recover(_failed)
 
-    def _output(self, digest: str) -> ImageOutput:
+    def _output(self, found: Sequence[str]) -> ImageOutput | None:
+        if _FAILED in found:
+            return None
+        digest = found[0]
         plan = self._plan
         return ImageOutput(
             ref=f"{plan.repository}@{digest}",
@@ -116,6 +127,24 @@ class ServiceImage(pulumi.ComponentResource):
             port=plan.service.port,
             user=APP_USER,
         )
+
+
+def stack_output(images: Mapping[str, ServiceImage]) -> pulumi.Output[dict[str, ImageOutput]]:
+    """The stack's output `images`: all of them, or none, so that consumers never see half an update."""
+    return pulumi.Output.all(**{name: image.output for name, image in images.items()}).apply(_complete)
+
+
+def _complete(found: Mapping[str, ImageOutput | None]) -> dict[str, ImageOutput]:
+    complete = {name: output for name, output in found.items() if output is not None}
+    failed = sorted(found.keys() - complete.keys())
+    if failed:
+        msg = f"{', '.join(failed)} failed; what is finished stays, and the stack's outputs are as before"
+        raise pulumi.RunError(msg)
+    return complete
+
+
+def _failed(_: Exception) -> str:
+    return _FAILED
 
 
 def _dockerfile(plan: ImagePlan) -> docker_build.DockerfileArgs:

@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from functools import wraps
 from pathlib import Path
 from typing import Annotated, ParamSpec
@@ -19,7 +19,14 @@ from carbide_infra.local.errors import SetupError
 from carbide_infra.local.paths import project_root, state_dir
 from carbide_infra.local.pinning import find_pins, unpinned_bases
 from carbide_infra.local.prerequisites import check_prerequisites
-from carbide_infra.local.summary import Registry, docker_login, has_changes, image_seconds, print_summary
+from carbide_infra.local.summary import (
+    Registry,
+    build_failures,
+    docker_login,
+    has_changes,
+    image_seconds,
+    print_summary,
+)
 from carbide_infra.local.toolchain import Tools, ensure_tools, install_plugin
 from carbide_infra.local.up import local_down, local_up
 from carbide_infra.settings import ConfigError, Settings, load_settings
@@ -83,7 +90,10 @@ def up(stack: StackName = DEV_STACK) -> None:
     event_log = state_dir(engine.root) / "events.json"
     event_log.unlink(missing_ok=True)
     code = engine.up(event_log)
-    _show(engine, found, event_log)
+    failures = build_failures(event_log)
+    _show(engine, found, image_seconds(event_log), failures)
+    for image, lines in failures.items():
+        _report("\n    ".join([f"{image} failed:", *lines]))
     if code:
         _report(f"Not all is well: see above. What is finished stays; `make up STACK={stack}` does the rest.")
         raise typer.Exit(code)
@@ -160,8 +170,8 @@ def _bases(settings: Settings) -> BaseImages:
     return BaseImages(builder=settings.builder_base, runtime=settings.runtime_image)
 
 
-def _show(engine: Engine, found: Tools, event_log: Path) -> None:
+def _show(engine: Engine, found: Tools, seconds: Mapping[str, int], failed: Collection[str]) -> None:
     built = engine.outputs().get("images", {})
     if built:
         with docker_login(engine.environment, engine.config()) as environment:
-            print_summary(built, image_seconds(event_log), Registry(found.buildx, environment))
+            print_summary(built, seconds, failed, Registry(found.buildx, environment))

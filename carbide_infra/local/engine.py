@@ -18,8 +18,9 @@ from carbide_infra.local.state_files import read_json
 DEV_STACK = "dev"
 PROJECT = "carbide-infra"
 
-# As in " +  docker-build:index:Image carbide-rest-api creating (8s) #14 DONE 7.2s".
-_STEP = re.compile(r"(?P<step>\s*\S*\s+\S+:\S+ \S+ (?P<verb>\w+)) (?P<time>\([\d.]+s\)) (?P<log>#.*)?$")
+# As in " +  docker-build:index:Image carbide-rest-api creating (8s) #14 DONE 7.2s"; of an update,
+# the text after the time begins with the changed inputs in brackets.
+_STEP = re.compile(r"(?P<step>\s*\S*\s+\S+:\S+ \S+ (?P<verb>\w+)) (?P<time>\([\d.]+s\)) (\[diff: .*\]; )?(#.*)?$")
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,11 @@
 
 import json
 import os
+import re
 import subprocess
 import tempfile
 from base64 import b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,8 @@ from rich.table import Table
 IMAGE_TYPE = "docker-build:index:Image"
 # Wide enough for a reference and a whole digest where no terminal sets a width.
 FILE_WIDTH = 260
+# Of a failed build step; the compiler itself stops after ten errors a package.
+LAST_LINES = 40
 
 
 def image_seconds(event_log: Path) -> dict[str, int]:
@@ -32,6 +35,30 @@ def image_seconds(event_log: Path) -> dict[str, int]:
             name = after["urn"].rsplit("::", 1)[1]
             seconds[name] = event["timestamp"] - started[after["urn"]]
     return seconds
+
+
+def build_failures(event_log: Path) -> dict[str, list[str]]:
+    """What the failed build step of each failed image printed, by image name.
+
+    The provider shows it while it builds; what it repeats at the end gets lost on the way to the engine.
+    """
+    events = list(_events(event_log))
+    failed = {event["resOpFailedEvent"]["metadata"]["urn"] for event in events if "resOpFailedEvent" in event}
+    told = [event["diagnosticEvent"] for event in events if "diagnosticEvent" in event]
+    return {
+        urn.rsplit("::", 1)[1]: _failed_step([entry["message"] for entry in told if entry.get("urn") == urn])
+        for urn in sorted(failed)
+        if f"${IMAGE_TYPE}::" in urn
+    }
+
+
+def _failed_step(messages: Sequence[str]) -> list[str]:
+    """The output of the BuildKit steps that came to no good end, as in "#13 0.659 main.go:87:24: undefined: x"."""
+    lines = [line for message in messages for line in message.splitlines()]
+    ended = {match[1] for line in lines if (match := re.match(r"#(\d+) (DONE|CACHED)\b", line))}
+    output = [match for line in lines if (match := re.match(r"#(\d+) \d+\.\d+ (.*)", line))]
+    # Both platforms fail with the same words.
+    return list(dict.fromkeys(match[2] for match in output if match[1] not in ended))[-LAST_LINES:]
 
 
 def has_changes(event_log: Path) -> bool:
@@ -94,8 +121,10 @@ def docker_login(environment: Mapping[str, str], config: Mapping[str, str]) -> I
         yield {**environment, "DOCKER_CONFIG": folder}
 
 
-def print_summary(images: Mapping[str, Mapping[str, Any]], seconds: Mapping[str, int], registry: Registry) -> None:
-    """Print the table to stdout, whole references where it is not a terminal."""
+def print_summary(
+    images: Mapping[str, Mapping[str, Any]], seconds: Mapping[str, int], failed: Collection[str], registry: Registry
+) -> None:
+    """Print the table to stdout, whole references where it is not a terminal; a failed image as it was before."""
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         sizes = list(pool.map(registry.sizes, images.values()))
     console = Console()
@@ -111,7 +140,7 @@ def print_summary(images: Mapping[str, Mapping[str, Any]], seconds: Mapping[str,
             image["digest"],
             "\n".join(image["platforms"]),
             "\n".join(_megabytes(size.get(platform)) for platform in image["platforms"]),
-            str(seconds[name]) if name in seconds else "unchanged",
+            "failed" if name in failed else str(seconds.get(name, "unchanged")),
         )
     console.print(table)
 

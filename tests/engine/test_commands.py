@@ -109,6 +109,10 @@ def test_a_failing_package_fails_its_image_only(deployed: Deployed) -> None:
         assert failed.returncode != 0
         assert "undefinedThing" in failed.stdout + failed.stderr
         assert "site-manager/cmd/sitemgr/main.go" in failed.stdout + failed.stderr
+        assert "Traceback" not in failed.stdout + failed.stderr
+        assert deployed.checkout.images() == deployed.images, "outputs change all at once"
+        moved = deployed.repository("carbide-rest-api").digest_of("1.4.0")
+        assert moved != deployed.images["carbide-rest-api"]["digest"], "the other image has its tags"
         main.write_text(originals[main])
         fixed = deployed.checkout.make("up")
         assert unchanged(fixed.stdout) == set(CATALOGUE), "the other image was finished by the first run"

@@ -5,7 +5,7 @@ from typing import Any
 import pulumi
 import pytest
 
-from carbide_infra.image import BuildTarget, ServiceImage
+from carbide_infra.image import BuildTarget, ServiceImage, stack_output
 from carbide_infra.plan import ImagePlan
 from tests.unit.test_plan import plan
 
@@ -27,7 +27,7 @@ class Recorder(pulumi.runtime.Mocks):
 
     def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
         self.resources.append(args)
-        return args.name, {**args.inputs, "digest": DIGEST}
+        return args.name, {**args.inputs, "digest": DIGEST, "ref": "reference"}
 
     def call(self, args: pulumi.runtime.MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:
         message = f"unexpected call of {args.token}"
@@ -62,7 +62,9 @@ def outputs_of(made: ImagePlan, destination: BuildTarget) -> dict[str, Any]:
     found: dict[str, Any] = {}
 
     def program() -> Any:  # noqa: ANN401 - what pulumi.runtime.test waits for
-        return ServiceImage(made, destination).output.apply(found.update)
+        return stack_output({"image": ServiceImage(made, destination)}).apply(
+            lambda images: found.update(images["image"])
+        )
 
     pulumi.runtime.test(program)()  # type: ignore[no-untyped-call]
     return found
@@ -81,7 +83,7 @@ def test_an_image_is_told_the_plan(recorder: Recorder) -> None:
     assert inputs["buildOnPreview"] is False
     assert inputs["exports"][0]["raw"].startswith("type=registry,")
     assert "rewrite-timestamp=true" in inputs["exports"][0]["raw"]
-    assert "builder" not in inputs
+    assert inputs["builder"] == {}
 
 
 def test_secrets_are_mounted_and_no_part_of_the_diff(recorder: Recorder) -> None:

@@ -2,7 +2,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from carbide_infra.local.summary import has_changes, image_seconds
+from carbide_infra.local.summary import build_failures, has_changes, image_seconds
 
 URN = "urn:pulumi:dev::carbide-infra::carbide:image:ServiceImage$docker-build:index:Image::carbide-rest-api"
 
@@ -34,3 +34,19 @@ def test_only_same_is_no_change(tmp_path: Path) -> None:
 
 def test_a_missing_log_tells_nothing(tmp_path: Path) -> None:
     assert image_seconds(tmp_path / "none") == {}
+
+
+def test_a_failed_image_is_shown_with_what_its_step_printed(tmp_path: Path) -> None:
+    def told(message: str) -> dict[str, Any]:
+        return {"timestamp": 1, "diagnosticEvent": {"urn": URN, "message": message}}
+
+    log = write(
+        tmp_path / "log",
+        told("#12 0.100 another step"),
+        told("#12 DONE 0.2s"),
+        told("#13 0.659 # example.com/ipam\n"),
+        told("#13 0.659 main.go:87:24: undefined: x"),
+        told("#14 0.659 main.go:87:24: undefined: x"),
+        {"timestamp": 2, "resOpFailedEvent": {"metadata": {"urn": URN}}},
+    )
+    assert build_failures(log) == {"carbide-rest-api": ["# example.com/ipam", "main.go:87:24: undefined: x"]}
