@@ -16,8 +16,10 @@ from rich.console import Console
 from rich.table import Table
 
 IMAGE_TYPE = "docker-build:index:Image"
-# Wide enough for a reference and a whole digest where no terminal sets a width.
+# Wide enough for a reference and a whole digest.
 FILE_WIDTH = 260
+# "sha256:" and twelve digits, as Docker abbreviates it.
+SHORT_DIGEST = 19
 # Of a failed build step; the compiler itself stops after ten errors a package.
 LAST_LINES = 40
 
@@ -124,20 +126,20 @@ def docker_login(environment: Mapping[str, str], config: Mapping[str, str]) -> I
 def print_summary(
     images: Mapping[str, Mapping[str, Any]], seconds: Mapping[str, int], failed: Collection[str], registry: Registry
 ) -> None:
-    """Print the table to stdout, whole references where it is not a terminal; a failed image as it was before."""
+    """Print the table to stdout, whole digests where it is not a terminal; a failed image as it was before."""
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         sizes = list(pool.map(registry.sizes, images.values()))
     console = Console()
     if not console.is_terminal:
         console = Console(width=FILE_WIDTH)
     table = Table("Image", "Reference", "Digest", "Platforms", "Compressed size", "Seconds", box=None, pad_edge=False)
-    for column in table.columns[1:3]:
-        column.overflow = "fold"
+    table.columns[0].no_wrap = True
+    table.columns[1].overflow = "fold"
     for (name, image), size in zip(images.items(), sizes, strict=True):
         table.add_row(
             name,
             f"{image['repository']}:{image['tags'][0]}",
-            image["digest"],
+            f"{image['digest'][:SHORT_DIGEST]}…" if console.is_terminal else image["digest"],
             "\n".join(image["platforms"]),
             "\n".join(_megabytes(size.get(platform)) for platform in image["platforms"]),
             "failed" if name in failed else str(seconds.get(name, "unchanged")),
