@@ -13,12 +13,14 @@ from rich.console import Console
 
 from carbide_infra.local.bases import BaseImages
 from carbide_infra.local.builder import docker_answers
+from carbide_infra.local.endpoint import Endpoint
 from carbide_infra.local.engine import DEV_STACK, Engine
 from carbide_infra.local.environment import child_environment, export_lines
 from carbide_infra.local.errors import SetupError
 from carbide_infra.local.paths import project_root, state_dir
 from carbide_infra.local.pinning import find_pins, unpinned_bases
 from carbide_infra.local.prerequisites import check_prerequisites
+from carbide_infra.local.stack_file import read_stack_file
 from carbide_infra.local.summary import (
     Registry,
     build_failures,
@@ -32,6 +34,8 @@ from carbide_infra.local.up import local_down, local_up
 from carbide_infra.settings import ConfigError, Settings, load_settings
 
 INTERRUPTED = 130
+# Setting up the machine does not depend on where images go; a new stack may not say it yet.
+ANY_REGISTRY = {"registryServer": "local", "registryRepository": "carbide"}
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 _progress = Console(stderr=True, highlight=False)
@@ -72,7 +76,8 @@ def tools() -> None:
 @_reported
 def start(stack: StackName = DEV_STACK) -> None:
     """Start the local builder and registry, and see to the base images."""
-    _prepare(stack)
+    root = project_root()
+    _start(root, _tools(), load_settings(ANY_REGISTRY | read_stack_file(root, stack), os.environ))
 
 
 @app.command()
@@ -125,7 +130,12 @@ def images(stack: StackName = DEV_STACK) -> None:
 @_reported
 def env(stack: StackName = DEV_STACK) -> None:
     """Print the shell variables that make plain `pulumi` work here."""
-    engine, _ = _prepare(stack)
+    root, found = project_root(), _tools()
+    _start(root, found, load_settings(ANY_REGISTRY | read_stack_file(root, stack), os.environ))
+    engine = _engine(stack, found)
+    # Other stacks are the user's to make, with a passphrase or backend that we do not know.
+    if stack == DEV_STACK:
+        engine.select()
     sys.stdout.write(export_lines(engine.environment))
 
 
@@ -133,12 +143,14 @@ def env(stack: StackName = DEV_STACK) -> None:
 @_reported
 def pin_bases(stack: StackName = DEV_STACK) -> None:
     """Write the current digests of the base images into the stack's configuration."""
-    found = _tools()
+    root, found = project_root(), _tools()
+    values = read_stack_file(root, stack)
+    bases = unpinned_bases(values)
+    unpinned = {"builderImage": bases.builder, "runtimeImage": bases.runtime}
+    settings = load_settings(ANY_REGISTRY | values | unpinned, os.environ)
+    endpoint = _start(root, found, settings)
     engine = _engine(stack, found)
-    config = engine.config()
-    bases = unpinned_bases(config)
-    endpoint = local_up(engine.root, found, bases, json.loads(config["platforms"]), _report)
-    for pin in find_pins(bases, config, endpoint, str(found.buildx), engine.environment):
+    for pin in find_pins(bases, values, endpoint, str(found.buildx), engine.environment):
         engine.configure(pin.key, pin.new)
         _report(str(pin))
 
@@ -152,22 +164,24 @@ def _engine(stack: str, found: Tools) -> Engine:
     root = project_root()
     environment = child_environment(root, found, stack)
     install_plugin(found, Path(environment["PULUMI_HOME"]))
-    engine = Engine(found.pulumi, root, stack, environment, _report)
-    engine.select()
-    return engine
+    return Engine(found.pulumi, root, stack, environment, _report)
 
 
 def _prepare(stack: str) -> tuple[Engine, Tools]:
+    """Everything that a command of the engine needs, the stack itself included."""
+    root = project_root()
+    settings = load_settings(read_stack_file(root, stack), os.environ)
+    settings.source_root(root)
     found = _tools()
+    _start(root, found, settings)
     engine = _engine(stack, found)
-    settings = load_settings(engine.config(), os.environ)
-    settings.source_root(engine.root)
-    local_up(engine.root, found, _bases(settings), settings.platforms, _report)
+    engine.select()
     return engine, found
 
 
-def _bases(settings: Settings) -> BaseImages:
-    return BaseImages(builder=settings.builder_base, runtime=settings.runtime_image)
+def _start(root: Path, found: Tools, settings: Settings) -> Endpoint:
+    bases = BaseImages(builder=settings.builder_base, runtime=settings.runtime_image)
+    return local_up(root, found, bases, settings.platforms, _report)
 
 
 def _show(engine: Engine, found: Tools, seconds: Mapping[str, int], failed: Collection[str]) -> None:

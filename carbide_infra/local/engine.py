@@ -13,10 +13,10 @@ from typing import Any
 
 from carbide_infra.local.prerequisites import Report
 from carbide_infra.local.processes import run, start_time
+from carbide_infra.local.stack_file import PROJECT
 from carbide_infra.local.state_files import read_json
 
 DEV_STACK = "dev"
-PROJECT = "carbide-infra"
 
 # As in " +  docker-build:index:Image carbide-rest-api creating (8s) #14 DONE 7.2s"; of an update,
 # the text after the time begins with the changed inputs in brackets.

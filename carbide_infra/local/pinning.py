@@ -9,8 +9,10 @@ from carbide_infra.local.bases import BaseImages, hub_image
 from carbide_infra.local.docker_hub import configured_mirror
 from carbide_infra.local.endpoint import Endpoint
 from carbide_infra.local.errors import SetupError
+from carbide_infra.settings import Settings
 
 _GOLANG_TAG = re.compile(r"((?:^|/)golang:)\d+\.\d+(?:\.\d+)?(?:(?:rc|beta)\d+)?")
+_DEFAULTS = Settings.model_fields
 _INSPECT = ("imagetools", "inspect", "--format", "{{.Manifest.Digest}}")
 
 
@@ -31,11 +33,12 @@ class Pin:
 
 def unpinned_bases(config: Mapping[str, str]) -> BaseImages:
     """The base images of a stack's configuration without digests, the builder's tag at its `goVersion`."""
-    version = config["goVersion"]
+    version = str(config.get("goVersion") or _DEFAULTS["go_version"].default)
     builder = config.get("builderImage", "").partition("@")[0] or f"golang:{version}"
+    runtime = config.get("runtimeImage") or _DEFAULTS["runtime_image"].default
     return BaseImages(
         builder=_GOLANG_TAG.sub(lambda match: match[1] + version, builder),
-        runtime=config["runtimeImage"].partition("@")[0],
+        runtime=runtime.partition("@")[0],
     )
 
 
