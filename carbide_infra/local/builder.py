@@ -79,6 +79,16 @@ def docker_answers() -> bool:
     return done.returncode == 0 and bool(done.stdout.strip())
 
 
+def require_builder() -> None:
+    """Refuse a machine that nothing can be built on, before minutes are spent on setting it up.
+
+    Raises:
+        MissingPrerequisite: neither a Docker engine nor root on Linux is there.
+    """
+    if not docker_answers() and (sys.platform != "linux" or os.geteuid() != 0):
+        raise MissingPrerequisite(NOBODY_CAN_BUILD)
+
+
 def ensure_builder(root: Path, tools: Tools, registry: Registry, mirrors: Sequence[Mirror], report: Report) -> Builder:
     """Give the checkout's builder, started and registered when it is not as it should be.
 
@@ -160,8 +170,9 @@ def _most_used(root: Path) -> int:
 
 
 def _ensure_buildkit(root: Path, tools: Tools, registry: Registry, config: str, report: Report) -> Path:
+    require_builder()
     buildkitd, buildctl = tools.buildkitd, tools.buildctl
-    if buildkitd is None or buildctl is None or sys.platform != "linux" or os.geteuid() != 0:
+    if buildkitd is None or buildctl is None:
         raise MissingPrerequisite(NOBODY_CAN_BUILD)
     runc = ensure_debian_packages({"runc": "runc"}, report)["runc"]
     daemon = buildkit_daemon(state_dir(root), buildkitd)

@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 
 from carbide_infra.local.bases import BaseImages
-from carbide_infra.local.builder import docker_answers
+from carbide_infra.local.builder import docker_answers, require_builder
 from carbide_infra.local.endpoint import Endpoint
 from carbide_infra.local.engine import DEV_STACK, Engine
 from carbide_infra.local.environment import child_environment, export_lines
@@ -157,6 +157,7 @@ def pin_bases(stack: StackName = DEV_STACK) -> None:
 
 def _tools() -> Tools:
     check_prerequisites()
+    require_builder()
     return ensure_tools(_report, embedded=not docker_answers())
 
 
