@@ -125,6 +125,7 @@ def _build_args(service: Service, settings: Settings, source: Source) -> dict[st
         "PACKAGE": service.package,
         "VERSION": source.version,
         "VERSION_SYMBOL": service.version_symbol,
+        "BUILD_TIME_SYMBOL": service.build_time_symbol,
         "SOURCE_DATE_EPOCH": str(source.epoch),
         **port,
     }

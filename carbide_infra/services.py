@@ -22,6 +22,10 @@ class Service(BaseModel):
         default="./common/pkg/version.Version",
         description="Go string variable that the linker sets; ./ stands for the module path",
     )
+    build_time_symbol: str = Field(
+        default="./common/pkg/version.BuildTime",
+        description="Go string variable for the time when VERSION last changed, in RFC 3339",
+    )
 
     @property
     def dockerfile(self) -> str:

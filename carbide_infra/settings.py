@@ -89,6 +89,7 @@ class ServiceOverride(BaseModel):
     port: Annotated[int, Field(ge=1, le=65535)] | None = None
     health: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
     version_symbol: Annotated[str, _matching(_SYMBOL, "./api/pkg/metadata.Version")] | None = None
+    build_time_symbol: Annotated[str, _matching(_SYMBOL, "./api/pkg/metadata.BuildTime")] | None = None
 
 
 class Settings(BaseModel):
@@ -172,7 +173,7 @@ class Settings(BaseModel):
     )
     service_overrides: Annotated[dict[str, ServiceOverride], Structured] = Field(
         default_factory=dict,
-        description="Per image: package, port, health (exec form), versionSymbol",
+        description="Per image: package, port, health (exec form), versionSymbol, buildTimeSymbol",
     )
     builder: Text | None = Field(
         default=None,

@@ -14,6 +14,8 @@ import pytest
 
 from carbide_infra.services import CATALOGUE
 from tests.engine.conftest import Checkout, Deployed
+from tests.engine.containers import Bundle
+from tests.engine.registry import Repository
 
 BROKEN = "\nfunc broken() { return undefinedThing }\n"
 
@@ -81,21 +83,33 @@ def test_help_lists_every_target(checkout: Checkout) -> None:
     assert all(f"make {target} " in text for target in phony)
 
 
-def test_hand_build_works_from_a_source_root(deployed: Deployed, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("version_file", "argument", "version"),
+    [("kept", "", "1.4.0"), ("kept", "--build-arg VERSION=2.0.0", "2.0.0"), ("removed", "", "dev")],
+)
+def test_hand_build_works_from_a_source_root(
+    version_file: str, argument: str, version: str, deployed: Deployed, tmp_path: Path
+) -> None:
     """README's `docker build` line, with buildx in the place of docker where there is no engine."""
-    archive = tmp_path / "image.tar"
-    dockerfile = deployed.checkout.root / "docker/production/Dockerfile.carbide-rest-ipam"
+    tree = tmp_path / "tree"
+    shutil.copytree(deployed.checkout.source, tree)
+    if version_file == "removed":
+        (tree / "VERSION").unlink()
     netrc = tmp_path / "netrc"
     netrc.write_text("machine git.invalid login me password none\n")
-    # What the local stack hands over by itself; a machine without a CA of its own needs neither.
+    # What the stack hands over by itself; a machine without a proxy or CA of its own needs neither.
     trust = f"--secret id=extra_ca,src={deployed.ca_bundle} --secret id=goenv,src={_go_environment(tmp_path)}"
-    deployed.checkout.shell(
-        f"cd {deployed.checkout.source}\n"
-        f"buildx build --secret id=gitcreds,src={netrc} {trust} -f {dockerfile} "
-        f"-t carbide-rest-ipam:latest --output type=oci,dest={archive} ."
+    repository = Repository(
+        deployed.repository("carbide-rest-ipam").server, "hand/carbide-rest-ipam", deployed.ca_bundle
     )
-    index = json.loads(subprocess.run(["tar", "-xOf", archive, "index.json"], check=True, capture_output=True).stdout)
-    assert index["manifests"][0]["annotations"]["org.opencontainers.image.ref.name"] == "latest"
+    deployed.checkout.shell(
+        f"cd {tree}\n"
+        f"buildx build --secret id=gitcreds,src={netrc} {trust} {argument} "
+        f"-f {deployed.checkout.root}/docker/production/Dockerfile.carbide-rest-ipam "
+        f"-t {repository.server}/{repository.name}:latest --push ."
+    )
+    bundle = Bundle.of(repository.platforms("latest")["linux/amd64"], tmp_path / "bundle")
+    assert bundle.run("--version").stdout == f"carbide-rest-ipam {version}\n"
 
 
 def test_a_failing_package_fails_its_image_only(deployed: Deployed) -> None:

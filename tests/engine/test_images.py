@@ -1,11 +1,11 @@
 """What `make up` made: every image on both platforms, as the registry has it and as it runs."""
 
+import datetime as dt
 import io
 import json
 import re
 import struct
 import tarfile
-from pathlib import Path
 
 import pytest
 
@@ -135,8 +135,16 @@ def test_version_is_that_of_the_source(service: Service, bundles: dict[str, Bund
 def test_server_becomes_healthy_and_stops_on_its_signal(service: Service, bundles: dict[str, Bundle]) -> None:
     with bundles[service.image].started() as container:
         container.wait_until_healthy()
-        assert Path(f"/proc/{container.process.pid}").exists()
         assert container.stop(GRACE) == 0, container.log.read_text()
+
+
+def test_build_time_is_when_version_last_changed(deployed: Deployed, bundles: dict[str, Bundle]) -> None:
+    epoch = int(deployed.checkout.git("log", "-1", "--format=%ct", "--", "examples/carbide-rest-api/VERSION"))
+    built = dt.datetime.fromtimestamp(epoch, dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    with bundles["carbide-rest-ipam"].started() as container:
+        container.wait_until_healthy()
+        assert json.loads(container.log.read_text().splitlines()[0])["built"] == built
+    assert deployed.platforms("carbide-rest-ipam")["linux/amd64"].config["created"] == built
 
 
 @SERVERS

@@ -40,6 +40,7 @@ def test_a_dockerfile_says_what_the_catalogue_says(service: Service) -> None:
     text = text_of(service)
     assert f"ARG PACKAGE={service.package}\n" in text
     assert f"ARG VERSION_SYMBOL={service.version_symbol}\n" in text
+    assert f"ARG BUILD_TIME_SYMBOL={service.build_time_symbol}\n" in text
     assert f'ENTRYPOINT ["/app/{service.binary}"]\n' in text
     assert f'CMD ["/app/{service.binary}", "health"]\n' in text
     assert f'image.title="{service.image}"' in text

@@ -54,6 +54,7 @@ def test_a_plan_names_everything_the_engine_gets() -> None:
         "PORT": "8388",
         "VERSION": "1.4.0",
         "VERSION_SYMBOL": "./common/pkg/version.Version",
+        "BUILD_TIME_SYMBOL": "./common/pkg/version.BuildTime",
         "SOURCE_DATE_EPOCH": "1700000000",
     }
 

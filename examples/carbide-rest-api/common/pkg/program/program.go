@@ -74,7 +74,8 @@ func (p Program) execute(ctx context.Context, args []string, stdout, stderr io.W
 }
 
 func (p Program) run(ctx context.Context, stderr io.Writer) int {
-	slog.SetDefault(slog.New(slog.NewJSONHandler(stderr, nil)).With("service", p.Name, "version", version.Version))
+	logger := slog.New(slog.NewJSONHandler(stderr, nil))
+	slog.SetDefault(logger.With("service", p.Name, "version", version.Version, "built", version.BuildTime))
 	if err := p.Run(ctx); err != nil {
 		slog.Error("failed", "error", err.Error())
 		return exitFailed
