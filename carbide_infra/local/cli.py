@@ -188,5 +188,6 @@ def _start(root: Path, found: Tools, settings: Settings) -> Endpoint:
 def _show(engine: Engine, found: Tools, seconds: Mapping[str, int], failed: Collection[str]) -> None:
     built = engine.outputs().get("images", {})
     if built:
-        with docker_login(engine.environment, engine.config()) as environment:
+        wants_login = "registryUsername" in read_stack_file(engine.root, engine.stack)
+        with docker_login(engine.environment, engine.config() if wants_login else {}) as environment:
             print_summary(built, seconds, failed, Registry(found.buildx, environment))

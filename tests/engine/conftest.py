@@ -147,6 +147,17 @@ def deployed(checkout: Checkout) -> Deployed:
     return Deployed(checkout, done.stdout, checkout.images())
 
 
+@pytest.fixture
+def tree(deployed: Deployed) -> Iterator[Checkout]:
+    """The deployed checkout, to be edited and committed to at will: it is put back to its commit."""
+    checkout = deployed.checkout
+    start = checkout.git("rev-parse", "HEAD")
+    yield checkout
+    checkout.git("checkout", "--quiet", "--force", "main")
+    checkout.git("reset", "--quiet", "--hard", start)
+    checkout.git("clean", "--quiet", "--force", "-d")
+
+
 @pytest.fixture(scope="session")
 def bundles(deployed: Deployed, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Bundle]:
     """Every linux/amd64 image, unpacked for runc."""
