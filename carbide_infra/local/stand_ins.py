@@ -4,7 +4,6 @@ import fcntl
 import hashlib
 import io
 import json
-import os
 import platform
 import re
 import tarfile
@@ -19,6 +18,7 @@ from tempfile import TemporaryDirectory
 from carbide_infra.local.builder import Builder
 from carbide_infra.local.debian import EPOCH, fetch_program, make_root, this_debian
 from carbide_infra.local.errors import SetupError
+from carbide_infra.local.go_environment import contained_go
 from carbide_infra.local.paths import cache_dir
 from carbide_infra.local.prerequisites import Report, require_go
 from carbide_infra.local.processes import run
@@ -121,7 +121,7 @@ def published_go(own: str) -> list[str]:
         command = [str(require_go()), "list", "-m", "-versions", TOOLCHAIN]
         answer = run(
             command,
-            _go_environment(Path(folder)),
+            contained_go(Path(folder)) | {"GOTOOLCHAIN": "local"},
             "Asking the Go module proxy (GOPROXY) for versions of Go",
             Path(folder),
         )
@@ -156,23 +156,13 @@ def _numbers(version: str) -> tuple[int, ...]:
     return tuple(int(number) for number in re.findall(r"\d+", version))
 
 
-def _go_environment(folder: Path) -> dict[str, str]:
-    settings = {
-        "GO111MODULE": "on",
-        # Without -modcacherw nobody could delete the folder.
-        "GOFLAGS": "-modcacherw",
-        "GOMODCACHE": str(folder / "modules"),
-        "GOTOOLCHAIN": "local",
-        "GOWORK": "off",
-    }
-    return os.environ | settings
-
-
 def _write_go(version: str, own: str, archive: Path) -> None:
     module = f"{TOOLCHAIN}@v0.0.1-go{version}.{own.replace('/', '-')}"
     with TemporaryDirectory(dir=archive.parent, prefix=".unfinished-") as folder:
         command = [str(require_go()), "mod", "download", "-json", module]
-        answer = run(command, _go_environment(Path(folder)), f"Downloading Go {version}", Path(folder))
+        answer = run(
+            command, contained_go(Path(folder)) | {"GOTOOLCHAIN": "local"}, f"Downloading Go {version}", Path(folder)
+        )
         with zipfile.ZipFile(json.loads(answer)["Zip"]) as modules, tarfile.open(archive, "w") as tar:
             for name in ("go", "go/bin", "go/src"):
                 _add_folder(tar, name, 0o1777)

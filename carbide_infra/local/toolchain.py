@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from carbide_infra.local.errors import SetupError
+from carbide_infra.local.go_environment import contained_go
 from carbide_infra.local.paths import cache_dir, project_root
 from carbide_infra.local.prerequisites import Report, require_go
 
@@ -306,6 +307,8 @@ def _stock(workshop: Workshop, recipes: list[Recipe]) -> None:
             workshop.report("Building the engine from source, once for all checkouts; this takes some minutes.")
         for number, recipe in enumerate(missing, start=1):
             _make(workshop, go, recipe, f"{number}/{len(missing)}")
+        # Sources and packages take twenty times the binaries' room, and serve no more until a version changes.
+        shutil.rmtree(workshop.cache / "go", ignore_errors=True)
 
 
 def _make(workshop: Workshop, go: Path, recipe: Recipe, progress: str) -> None:
@@ -380,22 +383,12 @@ def _stopped_on_interrupt(process: subprocess.Popen[str]) -> Iterator[None]:
 
 
 def _go_env(cache: Path, scratch: Path) -> dict[str, str]:
-    inherited = {name: value for name, value in os.environ.items() if name not in FOREIGN_GO_SETTINGS}
-    settings = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+    inherited = {name: value for name, value in contained_go(cache / "go").items() if name not in FOREIGN_GO_SETTINGS}
     return inherited | {
         "CGO_ENABLED": "0",
-        "GOCACHE": str(cache / "go" / "build"),
-        # Without -modcacherw nobody could delete the cache with a plain rm -r.
-        "GOFLAGS": "-modcacherw -buildvcs=false",
-        "GOMODCACHE": str(cache / "go" / "mod"),
-        "GOENV": os.environ.get("GOENV") or str(settings / "go" / "env"),
-        "GOPATH": str(cache / "go"),
         "GOTMPDIR": str(scratch),
         # The lock files may ask for a newer Go than the installed one, which then fetches it.
         "GOTOOLCHAIN": "auto",
-        "GOWORK": "off",
-        # Go counts its own uses in a folder below this one, outside the user's cache; it does without.
-        "XDG_CONFIG_HOME": os.devnull,
     }
 
 
