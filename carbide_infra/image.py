@@ -13,8 +13,6 @@ from carbide_infra.tags import Alias
 
 # Reaches BuildKit's exporter: `push` alone offers neither reproducible timestamps nor OCI types.
 _EXPORT = "type=registry,oci-mediatypes=true,rewrite-timestamp=true"
-
-
 # Stands for the digest or reference of what failed.
 _FAILED = ""
 

@@ -13,8 +13,6 @@ from carbide_infra.local.prerequisites import Report, ensure_debian_packages
 from carbide_infra.local.processes import run
 
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
-# When the machine's own sources name none.
-DEFAULT_MIRROR = "http://deb.debian.org/debian"
 # What the official golang image has too, as far as building Go needs it.
 GOLANG_PACKAGES = ("ca-certificates", "git")
 # The age of everything in an archive: the same content then gives the same bytes on any day.
@@ -61,11 +59,22 @@ def this_debian() -> Debian:
 
 
 def _mirror(codename: str) -> str:
+    mirror = _configured_mirror(codename)
+    if mirror is None:
+        # A machine that is new knows its sources only once it has read them.
+        run(["apt-get", "-qq", "update"], os.environ, "Reading Debian's package lists")
+        mirror = _configured_mirror(codename)
+    if mirror is None:
+        message = f"apt's sources name no mirror of Debian {codename}: add one to /etc/apt/sources.list."
+        raise SetupError(message)
+    return mirror.rstrip("/")
+
+
+def _configured_mirror(codename: str) -> str | None:
     form = "$(RELEASE) $(COMPONENT) $(REPO_URI)"
     command = ["apt-get", "indextargets", "--format", form, "Created-By: Packages"]
     targets = (line.split() for line in run(command, os.environ, "Reading Debian's sources").splitlines())
-    prefix = [codename, "main"]
-    return next((target[2] for target in targets if target[:2] == prefix), DEFAULT_MIRROR).rstrip("/")
+    return next((target[2] for target in targets if target[:2] == [codename, "main"]), None)
 
 
 def make_root(debian: Debian, archive: Path, report: Report) -> None:

@@ -156,6 +156,9 @@ def tree(deployed: Deployed) -> Iterator[Checkout]:
     checkout.git("checkout", "--quiet", "--force", "main")
     checkout.git("reset", "--quiet", "--hard", start)
     checkout.git("clean", "--quiet", "--force", "-d")
+    for branch in checkout.git("branch", "--format=%(refname:short)").splitlines():
+        if branch != "main":
+            checkout.git("branch", "--quiet", "-D", branch)
 
 
 @pytest.fixture(scope="session")

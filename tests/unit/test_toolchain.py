@@ -258,7 +258,7 @@ def test_missing_go_is_one_sentence(machine: Machine) -> None:
 @pytest.mark.parametrize(
     ("said", "cause"),
     [
-        ("dial tcp: lookup proxy.golang.org: no such host", "GOPROXY"),
+        ("dial tcp: lookup proxy.invalid: no such host", "GOPROXY"),
         ("proxyconnect tcp: dial tcp 10.0.0.1:3128: connect: connection refused", "HTTPS_PROXY"),
         ("tls: failed to verify certificate: x509: certificate signed by unknown authority", "SSL_CERT_FILE"),
         ("mkdir x: no space left on device", "The disk is full"),
