@@ -28,8 +28,6 @@ LOCAL_REGISTRY = "local"
 Platform = Literal[
     "linux/386",
     "linux/amd64",
-    "linux/arm/v6",
-    "linux/arm/v7",
     "linux/arm64",
     "linux/ppc64le",
     "linux/riscv64",

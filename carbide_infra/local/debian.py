@@ -20,8 +20,6 @@ EPOCH = 1_767_225_600
 ARCHITECTURES = {
     "linux/386": "i386",
     "linux/amd64": "amd64",
-    "linux/arm/v6": "armel",
-    "linux/arm/v7": "armhf",
     "linux/arm64": "arm64",
     "linux/ppc64le": "ppc64el",
     "linux/riscv64": "riscv64",
