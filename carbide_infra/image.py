@@ -61,7 +61,8 @@ class ServiceImage(pulumi.ComponentResource):
     """What the stack says of the image once all its tags are there; None where it failed."""
 
     def __init__(self, plan: ImagePlan, target: BuildTarget, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__("carbide:image:ServiceImage", plan.service.image, None, opts)
+        # In the state, so that a preview can say which files differ, without the commit they came from.
+        super().__init__("carbide:image:ServiceImage", plan.service.image, dict(plan.record), opts)
         self._plan = plan
         self._target = target
         image = self._image()

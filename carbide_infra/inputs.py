@@ -43,11 +43,17 @@ class InputFile:
         path: relative to the root, with slashes on every system.
         executable: its owner may run it, which is all that git records of a mode.
         sha256: of its bytes; a symbolic link counts as what it leads to.
+        size: in bytes.
     """
 
     path: str
     executable: bool
     sha256: str
+    size: int
+
+    def __str__(self) -> str:
+        """As a line of the record that the state keeps: mode, SHA-256, size, path."""
+        return f"{'0755' if self.executable else '0644'} {self.sha256} {self.size} {self.path}"
 
 
 @dataclass(frozen=True)
@@ -223,7 +229,7 @@ class _Tree:
         self._kept = cache_dir / f"hashes-{hashlib.sha256(os.fsencode(root)).hexdigest()[:24]}.json"
         self._known: dict[str, list[Any]] = _load(self._kept)
         self._changed = False
-        self._seen: dict[str, tuple[str, int]] = {}
+        self._seen: dict[str, tuple[str, os.stat_result]] = {}
         self._files: dict[str, InputFile] = {}
         self._links: dict[str, str | None] = {"": None}
 
@@ -235,8 +241,8 @@ class _Tree:
         """
         if name not in self._files:
             self._require_inside(name)
-            digest, mode = self._content(name)
-            self._files[name] = InputFile(name, bool(mode & stat.S_IXUSR), digest)
+            digest, found = self._content(name)
+            self._files[name] = InputFile(name, bool(found.st_mode & stat.S_IXUSR), digest, found.st_size)
         return self._files[name]
 
     def agrees_with(self, graph: Graph) -> bool:
@@ -283,7 +289,7 @@ class _Tree:
         except InputError:
             return None
 
-    def _content(self, name: str) -> tuple[str, int]:
+    def _content(self, name: str) -> tuple[str, os.stat_result]:
         if name not in self._seen:
             try:
                 self._seen[name] = self._read(name)
@@ -291,26 +297,26 @@ class _Tree:
                 raise _unreadable(name, error) from error
         return self._seen[name]
 
-    def _read(self, name: str) -> tuple[str, int]:
+    def _read(self, name: str) -> tuple[str, os.stat_result]:
         path = f"{self.root}/{name}"
         found = os.stat(path)  # noqa: PTH116  # thousands of these a run: no Path for each
         signature = _signature(found)
         known = self._known.get(name)
         if known is not None and known[:-1] == signature:
-            return known[-1], found.st_mode
+            return known[-1], found
         if not stat.S_ISREG(found.st_mode):
             msg = f"{name} is neither a file nor a link to one, so it cannot be part of an image; remove it"
             raise InputError(msg)
         return self._hash(name, path)
 
-    def _hash(self, name: str, path: str) -> tuple[str, int]:
+    def _hash(self, name: str, path: str) -> tuple[str, os.stat_result]:
         for _ in range(_ATTEMPTS):
             started = time.time_ns()
             digest, before, after = _sha256(path)
             signature = _signature(before)
             if signature == _signature(after):
                 self._note(name, signature, digest, started)
-                return digest, before.st_mode
+                return digest, before
         msg = f"{name} keeps changing while it is read; let the other program finish and run again"
         raise InputError(msg)
 

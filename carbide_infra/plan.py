@@ -26,6 +26,8 @@ class ImagePlan:
         version: what the binary reports.
         key: build key, 12 hexadecimal digits over everything that the image is made of.
         context: folder of the staged build context, relative to the project.
+        record: what the key was made of, as far as no build argument shows it: one line for each
+            input file, and the Dockerfile's SHA-256.
         inline: Dockerfile text where the stack overrides the health command, else None.
         platforms: target platforms, sorted.
         build_args: BuildKit build arguments.
@@ -39,6 +41,7 @@ class ImagePlan:
     version: str
     key: str
     context: str
+    record: Mapping[str, str]
     inline: str | None
     platforms: tuple[str, ...]
     build_args: Mapping[str, str]
@@ -102,6 +105,10 @@ def plan_image(service: Service, inputs: Inputs, revision: str | None, stack: St
             platforms=settings.platforms,
         ),
         context=context_path(stack.name, service),
+        record={
+            "inputs": "\n".join(map(str, inputs.files)),
+            "dockerfile": hashlib.sha256(dockerfile.encode()).hexdigest(),
+        },
         inline=inline,
         platforms=settings.platforms,
         build_args=build_args,

@@ -17,7 +17,7 @@ from carbide_infra.settings import load_settings
 from carbide_infra.source import Source
 
 API = CATALOGUE["carbide-rest-api"]
-INPUTS = Inputs((InputFile("go.mod", executable=False, sha256="0" * 64),), None)
+INPUTS = Inputs((InputFile("go.mod", executable=False, sha256="0" * 64, size=7),), None)
 SOURCE = Source(Path("/src"), "1.4.0", "f" * 40, "main", frozenset(), epoch=1700000000, warnings=())
 REVISION = "c" * 40
 JSON = st.recursive(
@@ -80,9 +80,9 @@ def test_what_the_image_is_made_of_changes_its_key(config: dict[str, Any]) -> No
 @pytest.mark.parametrize(
     "inputs",
     [
-        Inputs((InputFile("go.mod", executable=False, sha256="1" * 64),), None),
-        Inputs((InputFile("go.mod", executable=True, sha256="0" * 64),), None),
-        Inputs((InputFile("go.sum", executable=False, sha256="0" * 64),), None),
+        Inputs((InputFile("go.mod", executable=False, sha256="1" * 64, size=7),), None),
+        Inputs((InputFile("go.mod", executable=True, sha256="0" * 64, size=7),), None),
+        Inputs((InputFile("go.sum", executable=False, sha256="0" * 64, size=7),), None),
         Inputs((), None),
     ],
 )

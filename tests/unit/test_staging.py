@@ -46,7 +46,8 @@ def described(root: Path, *names: str) -> Inputs:
 
 def one(root: Path, name: str) -> InputFile:
     digest = hashlib.file_digest((root / name).open("rb"), "sha256").hexdigest()
-    return InputFile(name, bool((root / name).stat().st_mode & stat.S_IXUSR), digest)
+    found = (root / name).stat()
+    return InputFile(name, bool(found.st_mode & stat.S_IXUSR), digest, found.st_size)
 
 
 def snapshot(folder: Path) -> Snapshot:
