@@ -1,0 +1,434 @@
+"""The table of docs/diffs.md, one test a row: which images and tags a change reaches, by the real engine."""
+
+import os
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from carbide_infra.services import CATALOGUE
+from tests.engine.clones import cloned, copied, shallow
+from tests.engine.conftest import Checkout, Deployed
+from tests.engine.previews import ALL, IMAGE, INDEX, Preview, PulumiFailed, Stack, digests
+from tests.engine.registry import Repository
+
+NONE: frozenset[str] = frozenset()
+IPAM, DB = "carbide-rest-ipam", "carbide-rest-db"
+CERT_MANAGER = "carbide-rest-cert-manager"
+SAMPLE = "examples/carbide-rest-api"
+COMPONENT = '"carbide:image:ServiceImage"'
+VERSION = "1.4.0"
+
+
+# ---- The world that every row starts from, and is put back to.
+
+
+@pytest.fixture(scope="module")
+def stack(deployed: Deployed, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """The development stack with every kind of alias."""
+    plain = Stack.of(deployed.checkout, tmp_path_factory.mktemp("config"))
+    stack = plain.configured(tagLatest=True)
+    stack.up()
+    yield stack
+    plain.up()
+    assert plain.images() == deployed.images
+
+
+@pytest.fixture
+def updated(deployed: Deployed, stack: Stack, tree: Checkout) -> Iterator[Stack]:
+    """The stack, to be updated at will."""
+    start = tree.git("rev-parse", "HEAD")
+    yield stack
+    tree.git("reset", "--quiet", "--hard", start)
+    assert digests(stack.up()) == digests(deployed.images)
+
+
+@pytest.fixture(scope="module")
+def second(stack: Stack) -> Iterator[Stack]:
+    """Another stack that pushes one image to the same repository, with a login."""
+    second = replace(stack, name="second").configured(services=[IPAM], registryUsername="robot")
+    second = second.given(CARBIDE_REGISTRY_PASSWORD="one")  # noqa: S106
+    second.pulumi("stack", "init", "--no-select", second.name)
+    # It would make the checkout differ from its commit; what is configured comes from elsewhere.
+    (second.root / f"Pulumi.{second.name}.yaml").unlink()
+    yield second
+    second.pulumi("stack", "rm", "--yes", "--force", "--preserve-config", second.name)
+
+
+@pytest.fixture(scope="module")
+def importers(deployed: Deployed) -> Mapping[str, frozenset[str]]:
+    """Which images each package folder of the sample is in, by `go list -deps` on both platforms."""
+    found: dict[str, set[str]] = {}
+    for architecture in ("amd64", "arm64"):
+        for service in CATALOGUE.values():
+            for folder in packages_in(service.package, architecture, deployed.checkout):
+                found.setdefault(folder, set()).add(service.image)
+    return {folder: frozenset(images) for folder, images in found.items()}
+
+
+def packages_in(package: str, architecture: str, checkout: Checkout) -> list[str]:
+    """The folders of the sample that a main package imports from, its own included."""
+    own_module = "{{if .Module}}{{if .Module.Main}}{{.Dir}}{{end}}{{end}}"
+    variables = {"GOOS": "linux", "GOARCH": architecture, "CGO_ENABLED": "0"}
+    done = subprocess.run(
+        ["go", "list", "-deps", "-f", own_module, package],
+        cwd=checkout.source,
+        env={**checkout.environment, **variables},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return [os.path.relpath(folder, checkout.source) for folder in done.stdout.split()]
+
+
+def append(checkout: Checkout, name: str, text: str) -> None:
+    """Write at the end of a file of the sample, or a new file."""
+    file = checkout.source / name
+    with file.open("a", encoding="utf-8") as stream:
+        stream.write(text)
+
+
+def commit(checkout: Checkout) -> str:
+    """Commit everything; gives the SHA."""
+    checkout.git("add", "--all")
+    checkout.git("commit", "--quiet", "--message", "A change")
+    return checkout.git("rev-parse", "HEAD")
+
+
+def snapshot(repository: Repository) -> dict[str, str]:
+    """Every tag and its digest; the manifests of all platforms are there to be read."""
+    tags = {tag: repository.digest_of(tag) for tag in repository.tags()}
+    for digest in set(tags.values()):
+        assert all(platform.manifest for platform in repository.platforms(digest).values())
+    return tags
+
+
+def assert_reached(preview: Preview, images: frozenset[str], *, new_commit: bool = False) -> None:
+    """Exactly these images and their own aliases; with a commit, the SHA tags of all."""
+    assert frozenset(preview.images) == images
+    assert preview.moved("version") == preview.moved("latest") == images
+    assert preview.moved("revision") == (ALL if new_commit else images)
+    assert preview.operations() <= {"update", "replace"}
+
+
+# ---- Never a reason.
+
+
+def in_another_home(stack: Stack, _: Checkout, folder: Path) -> Stack:
+    # Only Go's build cache stays: it has no say in this, and filling it anew takes half a minute.
+    cache = subprocess.run(["go", "env", "GOCACHE"], check=True, capture_output=True, text=True).stdout.strip()
+    return stack.given(HOME=str(folder), USER="somebody", LOGNAME="somebody", GOCACHE=cache)
+
+
+def after_touching(stack: Stack, checkout: Checkout, _: Path) -> Stack:
+    for name in checkout.git("ls-files").splitlines():
+        os.utime(checkout.root / name)
+    return stack
+
+
+def through_a_twin_builder(stack: Stack, checkout: Checkout, folder: Path) -> Stack:
+    """A builder of another name on the same BuildKit, chosen as buildx lets its users choose."""
+    there = stack.given(BUILDX_CONFIG=str(folder))
+    socket = f"unix://{buildkit_socket(checkout)}"
+    command = ["buildx", "create", "--name", "twin", "--driver", "remote", socket]
+    subprocess.run(command, env=there.environment, check=True, capture_output=True)
+    return there.given(BUILDX_BUILDER="twin")
+
+
+def buildkit_socket(checkout: Checkout) -> Path:
+    """Where the embedded builder listens."""
+    inspected = checkout.shell("buildx inspect carbide-local").stdout
+    return Path(next(line.split("unix://")[1] for line in inspected.splitlines() if "unix://" in line).strip())
+
+
+_World = Callable[[Stack, Checkout, Path], Stack]
+WORLDS: Mapping[str, _World] = {
+    "nothing": lambda stack, *_: stack,
+    "another path": lambda stack, tree, folder: stack.at(copied(tree, folder / "another place" / "tree")),
+    "fresh clone": lambda stack, tree, folder: stack.at(cloned(tree, folder / "clone")),
+    "umask 0002": lambda stack, tree, folder: stack.at(cloned(tree, folder / "clone", 0o002), 0o002),
+    "umask 0077": lambda stack, tree, folder: stack.at(cloned(tree, folder / "clone", 0o077), 0o077),
+    "another home": in_another_home,
+    "touched files": after_touching,
+    "gitcreds content": lambda stack, *_: stack.given(CARBIDE_GITCREDS="machine git.invalid login me password rotated"),
+    "no gitcreds, another proxy": lambda stack, *_: stack.given(CARBIDE_GITCREDS="", GOPROXY="https://proxy.invalid"),
+    "twin builder": through_a_twin_builder,
+}
+
+
+@pytest.mark.parametrize("world", WORLDS.values(), ids=WORLDS)
+def test_where_and_by_whom_is_no_change(world: _World, stack: Stack, tree: Checkout, tmp_path: Path) -> None:
+    assert_reached(world(stack, tree, tmp_path).preview(), NONE)
+
+
+def test_a_rotated_registry_password_is_no_change(deployed: Deployed, second: Stack) -> None:
+    assert changed(deployed, second.up()) == NONE, "nor is a login at all, or another stack"
+    rotated = second.given(CARBIDE_REGISTRY_PASSWORD="two").preview()  # noqa: S106
+    assert (rotated.images, rotated.aliases) == ({}, {})
+
+
+def test_a_builder_named_in_the_stack_shows_as_that_and_keeps_the_digest(deployed: Deployed, second: Stack) -> None:
+    """The provider has to show it: it is told to build elsewhere."""
+    second.up()
+    named = second.configured(builder="carbide-local")
+    (change,) = named.preview().images.values()
+    assert change.keys == {"builder"}
+    assert change.after["tags"] == change.before["tags"]
+    assert changed(deployed, named.up()) == NONE
+
+
+# ---- Files that are in no binary: a new commit, and that is all.
+
+OUTSIDE = {
+    "README": "README.md",
+    "a test": "api/pkg/model/instance_test.go",
+    "an asset": "api/pkg/openapi/logo.svg",
+    "another system": "site-agent/pkg/host/kernel_darwin.go",
+    "another processor": "api/pkg/rest/rest_s390x.go",
+}
+
+
+@pytest.mark.parametrize("name", OUTSIDE.values(), ids=OUTSIDE)
+def test_a_file_in_no_binary_moves_the_sha_tag_only(name: str, stack: Stack, tree: Checkout) -> None:
+    append(tree, name, "package rest\n" if name.endswith("rest_s390x.go") else "// more\n")
+    sha = commit(tree)
+    preview = stack.preview()
+    assert_reached(preview, NONE, new_commit=True)
+    assert all(change.after["tag"].endswith(f":{sha}") for change in preview.aliases["revision"].values())
+
+
+def test_a_dirty_tree_gets_neither_sha_nor_latest(stack: Stack, tree: Checkout) -> None:
+    append(tree, "README.md", "not committed\n")
+    preview = stack.preview()
+    assert not preview.images
+    assert preview.moved("version") == NONE
+    assert preview.moved("revision") == preview.moved("latest") == ALL
+    assert preview.operations() == {"delete"}, "from the state alone: every resource is retained in the registry"
+
+
+def test_another_branch_has_its_name_in_the_sha_tag(stack: Stack, tree: Checkout) -> None:
+    tree.git("checkout", "--quiet", "-b", "feature/größer")
+    preview = stack.preview()
+    assert_reached(preview, NONE, new_commit=True)
+    sha = tree.git("rev-parse", "HEAD")
+    tags = {change.after["tag"].rpartition(":")[2] for change in preview.aliases["revision"].values()}
+    assert tags == {f"feature-gr--er-{sha}"}
+
+
+# ---- Files that are in binaries: exactly the importers.
+
+INSIDE = {
+    "one service": "api/cmd/api/main.go",
+    "shared by two": "ipam/pkg/prefix/prefix.go",
+    "shared by all but one": "common/pkg/jsonbody/jsonbody.go",
+    "shared by all": "common/pkg/program/program.go",
+    "one of two target platforms": "site-agent/pkg/host/machine_arm64.go",
+}
+
+
+@pytest.mark.parametrize("name", INSIDE.values(), ids=INSIDE)
+def test_a_package_reaches_exactly_its_importers(
+    name: str, stack: Stack, tree: Checkout, importers: Mapping[str, frozenset[str]]
+) -> None:
+    append(tree, name, "\nvar _ = 1\n")
+    commit(tree)
+    assert_reached(stack.preview(), importers[str(Path(name).parent)], new_commit=True)
+
+
+def test_an_embedded_file_reaches_its_importers(
+    stack: Stack, tree: Checkout, importers: Mapping[str, frozenset[str]]
+) -> None:
+    append(tree, "db/pkg/schema/sql/0004_more.sql", "select 1;\n")
+    commit(tree)
+    assert_reached(stack.preview(), importers["db/pkg/schema"], new_commit=True)
+
+
+def test_a_file_for_a_processor_that_is_no_target_changes_nothing(stack: Stack, tree: Checkout) -> None:
+    """The stack of one platform differs from the deployed one; the edit must not differ from that."""
+    amd64 = stack.configured(platforms=["linux/amd64"])
+    before = amd64.preview().own_tags
+    assert before.keys() == ALL
+    append(tree, "site-agent/pkg/host/machine_arm64.go", "\nvar _ = 1\n")
+    assert amd64.preview().own_tags == before
+
+
+# ---- What all images are made of: all, with the cause in sight.
+
+
+@dataclass(frozen=True)
+class Cause:
+    """A change that reaches everything, and where the preview shows it."""
+
+    shown: Callable[[Mapping[str, Any]], object]
+    before: object
+    after: object
+    config: Mapping[str, Any] = field(default_factory=dict)
+    version: str | None = None
+
+
+def argument(name: str) -> Callable[[Mapping[str, Any]], object]:
+    """A build argument among an image's inputs."""
+    return lambda inputs: inputs["buildArgs"][name]
+
+
+PINNED = f"alpine:latest@sha256:{'a' * 64}"
+PLATFORMS = ["linux/amd64", "linux/arm64"]
+CAUSES = {
+    "VERSION": Cause(argument("VERSION"), VERSION, "1.5.0", version="1.5.0"),
+    "goVersion": Cause(argument("BUILDER_IMAGE"), "golang:1.25", "golang:1.26", {"goVersion": "1.26"}),
+    "a platform": Cause(
+        lambda inputs: inputs["platforms"],
+        PLATFORMS,
+        [*PLATFORMS, "linux/riscv64"],
+        {"platforms": [*PLATFORMS, "linux/riscv64"]},
+    ),
+    "a base digest": Cause(argument("RUNTIME_IMAGE"), "alpine:latest", PINNED, {"runtimeImage": PINNED}),
+}
+
+
+@pytest.mark.parametrize("cause", CAUSES.values(), ids=CAUSES)
+def test_what_all_are_made_of_changes_all_and_is_named(cause: Cause, stack: Stack, tree: Checkout) -> None:
+    if cause.version:
+        (tree.source / "VERSION").write_text(f"{cause.version}\n")
+        commit(tree)
+    preview = stack.configured(**cause.config).preview()
+    assert_reached(preview, ALL, new_commit=True)
+    for change in preview.images.values():
+        assert (cause.shown(change.before), cause.shown(change.after)) == (cause.before, cause.after)
+        assert change.keys & {"buildArgs", "platforms"}
+
+
+def test_a_shallow_clone_warns_and_is_refused_where_history_counts(
+    stack: Stack, tree: Checkout, tmp_path: Path
+) -> None:
+    there = stack.at(shallow(tree, tmp_path / "clone"))
+    with pytest.raises(PulumiFailed, match="git fetch --unshallow"):
+        there.configured(requireHistory=True).preview()
+    preview = there.preview()
+    assert frozenset(preview.images) == ALL
+    assert {change.after["buildArgs"]["SOURCE_DATE_EPOCH"] for change in preview.images.values()} == {"0"}
+    assert any("git fetch --unshallow" in warning for warning in preview.warnings)
+
+
+# ---- One image.
+
+
+def test_one_dockerfile_reaches_its_image(stack: Stack, tree: Checkout) -> None:
+    with (tree.root / f"docker/production/Dockerfile.{DB}").open("a") as dockerfile:
+        dockerfile.write("# more\n")
+    assert_reached(stack.preview(), frozenset({DB}))
+
+
+def test_one_health_override_reaches_its_image(stack: Stack) -> None:
+    overrides = {IPAM: {"health": ["nc", "-z", "127.0.0.1", "9090"]}}
+    assert_reached(stack.configured(serviceOverrides=overrides).preview(), frozenset({IPAM}))
+
+
+# ---- Real updates: what is pushed, and what stays.
+
+
+def test_an_edit_of_the_same_size_is_built(deployed: Deployed, updated: Stack, tree: Checkout) -> None:
+    """BuildKit takes a file for unchanged that has size, mode and time of the last build's."""
+    file = tree.source / "ipam/cmd/server/main.go"
+    before, times = file.read_bytes(), file.stat()
+    file.write_bytes(before.replace(b"10.180.0.0/16", b"10.181.0.0/16"))
+    os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert file.stat().st_size == len(before)
+    images = updated.up()
+    assert changed(deployed, images) == {IPAM}
+    for platform in deployed.repository(IPAM).platforms(images[IPAM]["digest"]).values():
+        assert any(b"10.181.0.0/16" in layer for layer in platform.layers())
+
+
+def test_a_module_bump_changes_the_digests_of_its_users(deployed: Deployed, updated: Stack, tree: Checkout) -> None:
+    variables = {**tree.environment, "GOTOOLCHAIN": "local", "GOFLAGS": "-mod=mod"}
+    command = ["go", "get", "golang.org/x/time@v0.12.0"]
+    subprocess.run(command, cwd=tree.source, env=variables, check=True, capture_output=True)
+    assert "\ngo 1.25.4\n" in (tree.source / "go.mod").read_text()
+    commit(tree)
+    assert_reached(updated.preview(), ALL, new_commit=True)
+    images = updated.up()
+    assert changed(deployed, images) == {CERT_MANAGER}
+    for name, image in images.items():
+        repository = deployed.repository(name)
+        assert {repository.digest_of(tag) for tag in image["tags"]} == {image["digest"]}
+
+
+def test_a_removed_service_stays_in_the_registry(deployed: Deployed, updated: Stack) -> None:
+    repository = deployed.repository(IPAM)
+    before = snapshot(repository)
+    without = updated.configured(services=sorted(ALL - {IPAM}))
+    preview = without.preview()
+    assert frozenset(preview.images) == {IPAM}
+    assert preview.operations() == {"delete"}
+    assert set(without.up()) == ALL - {IPAM}
+    assert snapshot(repository) == before
+
+
+def changed(deployed: Deployed, images: Mapping[str, Any]) -> set[str]:
+    """The images whose digest is not the deployed one."""
+    return {name for name, image in images.items() if image["digest"] != deployed.images[name]["digest"]}
+
+
+# ---- Nothing pushed is ever deleted.
+
+
+def test_every_image_and_alias_is_retained(stack: Stack) -> None:
+    resources = [item for item in stack.resources() if is_pushed(item)]
+    assert len(resources) == 4 * len(ALL)
+    assert all(item["retainOnDelete"] for item in resources)
+
+
+def is_pushed(resource: Mapping[str, Any]) -> bool:
+    """Whether a resource of the state stands for something in the registry."""
+    return resource["type"] in {IMAGE, INDEX}
+
+
+def renamed(checkout: Checkout, options: str = "") -> None:
+    """Give the component another type, and with it every resource another URN."""
+    for file, old, new in (
+        ("carbide_infra/image.py", COMPONENT, '"carbide:renamed:ServiceImage"'),
+        ("__main__.py", "ServiceImage(plan, target)", f"ServiceImage(plan, target{options})"),
+    ):
+        text = (checkout.root / file).read_text()
+        assert text.count(old) == 1
+        (checkout.root / file).write_text(text.replace(old, new))
+
+
+def test_a_component_renamed_with_an_alias_is_no_change(stack: Stack, tree: Checkout) -> None:
+    renamed(tree, f", pulumi.ResourceOptions(aliases=[pulumi.Alias(type_={COMPONENT})])")
+    assert_reached(stack.preview(), NONE)
+
+
+def by_renaming_without_an_alias(second: Stack, tree: Checkout) -> None:
+    renamed(tree)
+    second.up()
+    assert all("carbide:renamed:" in item["urn"] for item in second.resources() if is_pushed(item))
+
+
+def by_replacing_everything(second: Stack, _: Checkout) -> None:
+    """The most that an upgrade of the provider can do."""
+    urns = [item["urn"] for item in second.resources() if is_pushed(item)]
+    second.up(*(part for urn in urns for part in ("--replace", urn)))
+
+
+def by_destroying_the_stack(second: Stack, _: Checkout) -> None:
+    second.destroy()
+    assert not second.resources()
+
+
+@pytest.mark.parametrize(
+    "lose", [by_renaming_without_an_alias, by_replacing_everything, by_destroying_the_stack], ids=lambda f: f.__name__
+)
+def test_nothing_pushed_is_deleted(
+    lose: Callable[[Stack, Checkout], None], deployed: Deployed, second: Stack, tree: Checkout
+) -> None:
+    second.up()
+    repository = deployed.repository(IPAM)
+    before = snapshot(repository)
+    assert before.keys() >= set(deployed.images[IPAM]["tags"])
+    lose(second, tree)
+    assert snapshot(repository) == before

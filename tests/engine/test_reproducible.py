@@ -1,0 +1,83 @@
+"""The same inputs give the same bytes, wherever and whenever they are built."""
+
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from tests.engine.clones import cloned
+from tests.engine.conftest import Checkout, Deployed
+from tests.engine.previews import Stack, digests
+
+START = 30
+STOP = 60
+
+
+@contextmanager
+def another_builder(checkout: Checkout, stack: Stack, folder: Path) -> Iterator[str]:
+    """A BuildKit with empty caches that runs one step, and one thread of its own, at a time; gives its address.
+
+    It finds the first builder's base images: each checkout that makes stand-ins makes its own.
+    """
+    config = (checkout.root / ".local/buildkitd.toml").read_text()
+    assert config.count("[worker.oci]\n") == 1
+    (folder / "buildkitd.toml").write_text(config.replace("[worker.oci]\n", "[worker.oci]\nmax-parallelism = 1\n"))
+    address = f"unix://{folder}/buildkitd.sock"
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [
+                *("buildkitd", "--config", str(folder / "buildkitd.toml")),
+                *("--root", str(folder / "state"), "--addr", address, "--otel-socket-path", str(folder / "otel.sock")),
+                *("--cdi-disabled", "--oci-worker-net", "host"),
+            ],
+            env={**stack.environment, "GOMAXPROCS": "1"},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        await_builder(process, address, stack, folder / "log")
+        yield address
+    finally:
+        process.terminate()
+        process.wait(timeout=STOP)
+        shutil.rmtree(folder / "state")
+
+
+def await_builder(process: subprocess.Popen[bytes], address: str, stack: Stack, log: Path) -> None:
+    """Ask until it answers."""
+    command = ["buildctl", "--addr", address, "--timeout", "2", "debug", "workers"]
+    deadline = time.monotonic() + START
+    while subprocess.run(command, env=stack.environment, capture_output=True, check=False).returncode:
+        assert process.poll() is None, log.read_text()
+        assert time.monotonic() < deadline, log.read_text()
+        time.sleep(0.2)
+
+
+def elsewhere(checkout: Checkout, stack: Stack, address: str, folder: Path) -> Stack:
+    """The same commit at another path, under another umask, with a state and a repository of its own."""
+    there = stack.at(cloned(checkout, folder / "another place" / "tree", 0o077), 0o077)
+    (folder / "state").mkdir()
+    there = there.given(PULUMI_BACKEND_URL=f"file://{folder}/state", BUILDX_CONFIG=str(folder / "buildx"))
+    command = ["buildx", "create", "--use", "--name", "elsewhere", "--driver", "remote", address]
+    subprocess.run(command, env=there.environment, check=True, capture_output=True)
+    there.pulumi("stack", "init", there.name)
+    return there.configured(registryRepository="elsewhere")
+
+
+def test_another_machine_makes_the_same_images(deployed: Deployed, tmp_path: Path) -> None:
+    checkout = deployed.checkout
+    stack = Stack.of(checkout, tmp_path)
+    builder = tmp_path / "builder"
+    builder.mkdir()
+    with another_builder(checkout, stack, builder) as address:
+        images = elsewhere(checkout, stack, address, tmp_path).up()
+    for name, image in images.items():
+        repository = deployed.repository(name)
+        there = replace(repository, name=f"elsewhere/{name}")
+        made = {platform: found.digest for platform, found in there.platforms(image["digest"]).items()}
+        assert made == {platform: found.digest for platform, found in deployed.platforms(name).items()}
+    assert digests(images) == digests(deployed.images)
