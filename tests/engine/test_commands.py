@@ -118,7 +118,7 @@ def test_a_failing_package_fails_its_image_only(deployed: Deployed) -> None:
     originals = {file: file.read_text() for file in (main, api)}
     try:
         main.write_text(originals[main] + BROKEN)
-        api.write_text(originals[api] + "\nvar _ = 1\n")
+        api.write_text(originals[api] + '\nfunc init() { print("") }\n')
         failed = deployed.checkout.make("up", check=False)
         assert failed.returncode != 0
         assert "undefinedThing" in failed.stdout + failed.stderr
