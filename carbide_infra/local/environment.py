@@ -7,6 +7,7 @@ from pathlib import Path
 
 from carbide_infra.local.certificates import ensure_bundle
 from carbide_infra.local.paths import state_dir
+from carbide_infra.local.stack_file import read_stack_file
 from carbide_infra.local.state_files import read_json
 from carbide_infra.local.toolchain import Tools
 
@@ -39,6 +40,9 @@ def child_environment(root: Path, tools: Tools, stack: str) -> dict[str, str]:
     environment.setdefault("PULUMI_HOME", str(state / "pulumi-home"))
     environment.setdefault("PULUMI_BACKEND_URL", f"file://{backend}")
     environment.setdefault("BUILDX_CONFIG", str(state / "buildx"))
+    if read_stack_file(root, stack).get("trackBaseImages") != "true":
+        # pulumi-docker's plugin serves that key alone; looking for it takes longer than a whole preview.
+        environment.setdefault("PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION", "true")
     if stack == DEV_STACK and not {"PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"} & environment.keys():
         environment["PULUMI_CONFIG_PASSPHRASE"] = DEV_PASSPHRASE
     return (
