@@ -40,7 +40,7 @@ def child_environment(root: Path, tools: Tools, stack: str) -> dict[str, str]:
     environment.setdefault("PULUMI_HOME", str(state / "pulumi-home"))
     environment.setdefault("PULUMI_BACKEND_URL", f"file://{backend}")
     environment.setdefault("BUILDX_CONFIG", str(state / "buildx"))
-    if read_stack_file(root, stack).get("trackBaseImages") != "true":
+    if read_stack_file(root, stack).get("trackBaseImages", "false") == "false":
         # pulumi-docker's plugin serves that key alone; looking for it takes longer than a whole preview.
         environment.setdefault("PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION", "true")
     if stack == DEV_STACK and not {"PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"} & environment.keys():

@@ -72,10 +72,11 @@ def test_only_the_development_stack_has_a_known_passphrase(tmp_path: Path, monke
     assert "PULUMI_CONFIG_PASSPHRASE" not in child_environment(tmp_path, TOOLS, "dev")
 
 
-def test_only_a_stack_that_tracks_bases_looks_for_another_plugin(tmp_path: Path) -> None:
+@pytest.mark.parametrize("tracks", ["true", "True", "on"])
+def test_only_a_stack_that_tracks_bases_looks_for_another_plugin(tmp_path: Path, tracks: str) -> None:
     name = "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"
     assert child_environment(tmp_path, TOOLS, "dev")[name] == "true"
-    (tmp_path / "Pulumi.prod.yaml").write_text("config:\n  carbide-infra:trackBaseImages: true\n")
+    (tmp_path / "Pulumi.prod.yaml").write_text(f"config:\n  carbide-infra:trackBaseImages: {tracks}\n")
     assert name not in child_environment(tmp_path, TOOLS, "prod")
 
 
