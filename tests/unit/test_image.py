@@ -1,12 +1,15 @@
 """The inputs that the engine would receive, recorded by Pulumi's mocks."""
 
-from typing import Any
+import hashlib
+from typing import Any, get_args
 
 import pulumi
 import pytest
 
 from carbide_infra.image import BuildTarget, ServiceImage, stack_output
+from carbide_infra.local.paths import project_root
 from carbide_infra.plan import ImagePlan
+from carbide_infra.settings import Platform
 from tests.unit.test_plan import plan
 
 DIGEST = "sha256:" + "d" * 64
@@ -68,6 +71,20 @@ def outputs_of(made: ImagePlan, destination: BuildTarget) -> dict[str, Any]:
 
     pulumi.runtime.test(program)()  # type: ignore[no-untyped-call]
     return found
+
+
+def test_the_state_names_each_input_file_and_the_dockerfile(recorder: Recorder) -> None:
+    outputs_of(plan(), target())
+    (record,) = recorder.of("carbide:image:ServiceImage").values()
+    assert record["inputs"] == f"0644 {'0' * 64} 7 go.mod"
+    dockerfile = project_root() / "docker/production/Dockerfile.carbide-rest-api"
+    assert record["dockerfile"] == hashlib.sha256(dockerfile.read_bytes()).hexdigest()
+
+
+def test_every_platform_of_the_settings_is_one_of_the_providers(recorder: Recorder) -> None:
+    outputs_of(plan({"platforms": list(get_args(Platform))}), target())
+    (inputs,) = recorder.of(IMAGE).values()
+    assert inputs["platforms"] == sorted(get_args(Platform))
 
 
 def test_an_image_is_told_the_plan(recorder: Recorder) -> None:
