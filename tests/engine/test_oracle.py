@@ -19,7 +19,7 @@ from carbide_infra.services import CATALOGUE
 from tests.engine.conftest import Checkout, Deployed
 from tests.engine.previews import ALL, Stack
 
-ROUNDS = int(os.environ.get("CARBIDE_ORACLE_ROUNDS", "4"))
+ROUNDS = int(os.environ.get("CARBIDE_ORACLE_ROUNDS", "6"))
 SEED = int(os.environ.get("CARBIDE_ORACLE_SEED") or random.SystemRandom().randrange(1 << 32))
 MOST_EDITS = 3
 ARCHITECTURES = ("amd64", "arm64")
