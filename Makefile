@@ -72,13 +72,13 @@ lint: $(READY) ## Check style, types and Dockerfiles
 .PHONY: lock
 lock: $(READY) ## Write requirements.txt anew from pyproject.toml
 	@$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	  --no-emit-index-url --no-header --group dev pyproject.toml --output-file requirements.txt
+	  --no-emit-index-url --no-header --extra build --group dev pyproject.toml --output-file requirements.txt
 
 .PHONY: clean
 clean: ## Stop everything and delete this checkout's local state, its registry too
 	@if [ -e $(READY) ]; then $(CARBIDE) down; fi
 	@rm -rf .local $(VENV)
 
-$(READY): requirements.txt tools/bootstrap
+$(READY): pyproject.toml requirements.txt tools/bootstrap
 	@tools/bootstrap $(VENV) requirements.txt >&2
 	@touch $@

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pulumi
 import pulumi_docker_build as docker_build
@@ -57,7 +58,7 @@ class ServiceImage(pulumi.ComponentResource):
     container may have the same digest.
     """
 
-    output: pulumi.Output[ImageOutput | None]
+    output: pulumi.Output[dict[str, Any] | None]
     """What the stack says of the image once all its tags are there; None where it failed."""
 
     def __init__(self, plan: ImagePlan, target: BuildTarget, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -109,7 +110,7 @@ class ServiceImage(pulumi.ComponentResource):
         )
         return index.ref.recover(_failed)
 
-    def _output(self, found: Sequence[str]) -> ImageOutput | None:
+    def _output(self, found: Sequence[str]) -> dict[str, Any] | None:
         if _FAILED in found:
             return None
         digest = found[0]
@@ -122,18 +123,23 @@ class ServiceImage(pulumi.ComponentResource):
             platforms=list(plan.platforms),
             version=plan.version,
             revision=plan.revision,
-            goVersion=self._target.go_version,
+            go_version=self._target.go_version,
+            builder_image=plan.build_args["BUILDER_IMAGE"],
+            runtime_image=plan.build_args["RUNTIME_IMAGE"],
             port=plan.service.port,
             user=APP_USER,
-        )
+            entrypoint=[f"/app/{plan.service.binary}"],
+            health=list(plan.service.health),
+            size_budget=plan.service.size_budget,
+        ).exported()
 
 
-def stack_output(images: Mapping[str, ServiceImage]) -> pulumi.Output[dict[str, ImageOutput]]:
+def stack_output(images: Mapping[str, ServiceImage]) -> pulumi.Output[dict[str, dict[str, Any]]]:
     """The stack's output `images`: all of them, or none, so that consumers never see half an update."""
     return pulumi.Output.all(**{name: image.output for name, image in images.items()}).apply(_complete)
 
 
-def _complete(found: Mapping[str, ImageOutput | None]) -> dict[str, ImageOutput]:
+def _complete(found: Mapping[str, dict[str, Any] | None]) -> dict[str, dict[str, Any]]:
     complete = {name: output for name, output in found.items() if output is not None}
     failed = sorted(found.keys() - complete.keys())
     if failed:

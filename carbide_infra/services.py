@@ -18,6 +18,7 @@ class Service(BaseModel):
     binary: str = Field(description="Name of the executable in /app")
     port: int | None = Field(description="Port it listens on; None for a job that ends")
     health: tuple[str, ...] = Field(description="Health command, exec form")
+    size_budget: int = Field(description="Compressed bytes of one platform, at most")
     version_symbol: str = Field(
         default="./common/pkg/version.Version",
         description="Go string variable that the linker sets; ./ stands for the module path",
@@ -33,7 +34,7 @@ class Service(BaseModel):
         return f"docker/production/Dockerfile.{self.image}"
 
 
-def _service(image: str, package: str, port: int | None) -> Service:
+def _service(image: str, package: str, port: int | None, megabytes: int = 30) -> Service:
     binary = package.rsplit("/", 1)[-1]
     return Service(
         image=image,
@@ -41,6 +42,7 @@ def _service(image: str, package: str, port: int | None) -> Service:
         binary=binary,
         port=port,
         health=(f"/app/{binary}", "health"),
+        size_budget=megabytes * 10**6,
     )
 
 
@@ -48,11 +50,11 @@ CATALOGUE: Mapping[str, Service] = {
     service.image: service
     for service in (
         _service("carbide-rest-api", "./api/cmd/api", 8388),
-        _service("carbide-rest-db", "./db/cmd/migrations", None),
+        _service("carbide-rest-db", "./db/cmd/migrations", None, megabytes=35),
         _service("carbide-rest-ipam", "./ipam/cmd/server", 9090),
         _service("carbide-rest-site-manager", "./site-manager/cmd/sitemgr", 8100),
         _service("carbide-rest-workflow", "./workflow/cmd/workflow", 8899),
         _service("carbide-rest-cert-manager", "./cert-manager/cmd/credsmgr", 8080),
-        _service("carbide-site-agent", "./site-agent/cmd/elektra", 8080),
+        _service("carbide-site-agent", "./site-agent/cmd/elektra", 8080, megabytes=45),
     )
 }

@@ -136,8 +136,13 @@ def test_output_is_the_contract(recorder: Recorder) -> None:
         "version": "1.4.0",
         "revision": "c" * 40,
         "goVersion": "1.25",
+        "builderImage": "golang:1.25",
+        "runtimeImage": "alpine:latest",
         "port": 8388,
         "user": "1000:1000",
+        "entrypoint": ["/app/api"],
+        "health": ["/app/api", "health"],
+        "sizeBudget": 30_000_000,
     }
     assert recorder.resources
 
