@@ -8,15 +8,11 @@ from carbide_infra.settings import ConfigError, Settings
 
 
 def with_tracked_bases(settings: Settings, target: BuildTarget) -> Settings:
-    """Give settings in which every base image has a digest, if the stack tracks base images.
-
-    A base image that the stack pins stays as it is pinned.
+    """Give settings in which every base image has a digest; one that the stack pins stays as it is pinned.
 
     Raises:
         ConfigError: a look-up failed, as it does without a Docker daemon.
     """
-    if not settings.track_base_images:
-        return settings
     provider = docker.Provider("base-images", registry_auth=_registry_auth(target))
     pinned = {
         "builder_image": _pinned(settings.builder_base, provider),

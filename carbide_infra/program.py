@@ -9,7 +9,6 @@ from typing import ParamSpec, TypeVar
 import pulumi
 from pulumi.runtime.config import CONFIG, is_config_secret
 
-from carbide_infra.base_images import with_tracked_bases
 from carbide_infra.build_secrets import build_secrets
 from carbide_infra.image import BuildTarget
 from carbide_infra.inputs import InputError, Inputs, inputs_of
@@ -83,6 +82,11 @@ def build_target(settings: Settings) -> BuildTarget:
 @_reported
 def resolved_bases(settings: Settings, target: BuildTarget) -> Settings:
     """The settings with the base images' digests, where the stack tracks them."""
+    if not settings.track_base_images:
+        return settings
+    # pulumi-docker serves this key alone, and importing it takes a tenth of a whole preview.
+    from carbide_infra.base_images import with_tracked_bases  # noqa: PLC0415
+
     return with_tracked_bases(settings, target)
 
 

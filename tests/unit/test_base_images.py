@@ -5,8 +5,8 @@ from typing import Any
 import pulumi
 import pytest
 
-from carbide_infra.base_images import with_tracked_bases
-from carbide_infra.settings import ConfigError, Settings, load_settings
+from carbide_infra.program import resolved_bases
+from carbide_infra.settings import Settings, load_settings
 from tests.unit.test_image import target
 
 NEW = "sha256:" + "e" * 64
@@ -35,7 +35,7 @@ def tracked(registry: Registry, **config: Any) -> Settings:  # noqa: ANN401 - co
     settings = load_settings(values, {})
     pulumi.runtime.set_mocks(registry, project="carbide-infra", stack="test", preview=False)
     found: list[Settings] = []
-    pulumi.runtime.test(lambda: found.append(with_tracked_bases(settings, target())))()  # type: ignore[no-untyped-call]
+    pulumi.runtime.test(lambda: found.append(resolved_bases(settings, target())))()  # type: ignore[no-untyped-call]
     return found[0]
 
 
@@ -70,5 +70,5 @@ def test_a_pinned_base_stays_pinned() -> None:
 
 
 def test_without_a_docker_daemon_the_user_is_told_what_to_do() -> None:
-    with pytest.raises(ConfigError, match=r"trackBaseImages = true: golang:1\.25 .*Docker daemon.*make pin-bases"):
+    with pytest.raises(pulumi.RunError, match=r"trackBaseImages = true: golang:1\.25 .*Docker daemon.*make pin-bases"):
         tracked(Registry(problem="cannot connect to the Docker daemon"))
