@@ -32,6 +32,8 @@ _SYSTEM_BUNDLES = (
     "/etc/pki/tls/certs/ca-bundle.crt",
     "/etc/ssl/cert.pem",
 )
+# Where distributions keep the public CAs of their own bundle: Debian and Alpine, Fedora and its kin.
+_DISTRIBUTED = ("/usr/share/ca-certificates", "/usr/share/pki/ca-trust-source")
 _CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 
 
@@ -66,7 +68,7 @@ def _extra_ca(settings: Settings, environment: Mapping[str, str]) -> str:
     path = Path(settings.extra_ca_file).expanduser()
     problem = "holds no PEM certificate"
     try:
-        certificates = _CERTIFICATE.findall(path.read_text(encoding="utf-8", errors="replace"))
+        certificates = _certificates(path)
     except OSError as error:
         certificates, problem = [], f"cannot be read: {error.strerror}"
     if not certificates:
@@ -78,16 +80,25 @@ def _extra_ca(settings: Settings, environment: Mapping[str, str]) -> str:
 def _private_certificates(environment: Mapping[str, str]) -> str:
     """A company's proxy signs with a CA that only its machines trust; builds must trust it too.
 
-    Only what the public bundle lacks is handed over: Pulumi keeps secrets in its state.
+    Only that is handed over. A distribution's bundle has public CAs that others have dropped since, some for
+    good reason; and the engine carries each secret of each image through every step, and keeps it in the state.
     """
     candidates = (environment.get("SSL_CERT_FILE", ""), *_SYSTEM_BUNDLES)
     bundle = next((Path(name) for name in candidates if name and Path(name).is_file()), None)
     if bundle is None:
         return ""
-    public = {_body(item) for item in _CERTIFICATE.findall(Path(certifi.where()).read_text())}
-    trusted = _CERTIFICATE.findall(bundle.read_text(encoding="utf-8", errors="replace"))
-    private = [item for item in trusted if _body(item) not in public]
+    public = _public_certificates()
+    private = [item for item in _certificates(bundle) if _body(item) not in public]
     return "\n".join(private) + "\n" if private else ""
+
+
+def _public_certificates() -> set[str]:
+    distributed = (file for folder in _DISTRIBUTED for file in Path(folder).rglob("*") if file.is_file())
+    return {_body(item) for file in (Path(certifi.where()), *distributed) for item in _certificates(file)}
+
+
+def _certificates(file: Path) -> list[str]:
+    return _CERTIFICATE.findall(file.read_text(encoding="utf-8", errors="replace"))
 
 
 def _body(certificate: str) -> str:

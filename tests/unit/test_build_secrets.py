@@ -4,6 +4,7 @@ from typing import Any
 import certifi
 import pytest
 
+from carbide_infra import build_secrets as build_secrets_module
 from carbide_infra.build_secrets import SECRET_IDS, build_secrets
 from carbide_infra.settings import ConfigError, load_settings
 
@@ -22,6 +23,19 @@ def test_every_secret_is_always_there() -> None:
 def test_a_private_ca_of_the_machine_is_handed_over_alone(tmp_path: Path) -> None:
     bundle = tmp_path / "bundle.pem"
     bundle.write_text(Path(certifi.where()).read_text() + PRIVATE)
+    assert secrets({"SSL_CERT_FILE": str(bundle)})["extra_ca"] == PRIVATE + "\n"
+
+
+def test_a_public_ca_that_the_distribution_still_has_is_not_private(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dropped = PRIVATE.replace("UFJJVkFURQ", "RFJPUFBFRA")
+    distributed = tmp_path / "ca-certificates/mozilla/Dropped.crt"
+    distributed.parent.mkdir(parents=True)
+    distributed.write_text(dropped)
+    monkeypatch.setattr(build_secrets_module, "_DISTRIBUTED", (str(tmp_path / "ca-certificates"), "/nonexistent"))
+    bundle = tmp_path / "bundle.pem"
+    bundle.write_text(f"{dropped}\n{PRIVATE}\n")
     assert secrets({"SSL_CERT_FILE": str(bundle)})["extra_ca"] == PRIVATE + "\n"
 
 
