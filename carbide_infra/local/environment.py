@@ -2,6 +2,7 @@
 
 import os
 import shlex
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -37,7 +38,7 @@ def child_environment(root: Path, tools: Tools, stack: str) -> dict[str, str]:
     state = state_dir(root)
     backend = state / "state"
     backend.mkdir(parents=True, exist_ok=True)
-    environment.setdefault("PULUMI_HOME", str(state / "pulumi-home"))
+    environment.setdefault("PULUMI_HOME", str(_pulumi_home(state)))
     environment.setdefault("PULUMI_BACKEND_URL", f"file://{backend}")
     environment.setdefault("BUILDX_CONFIG", str(state / "buildx"))
     if read_stack_file(root, stack).get("trackBaseImages", "false") == "false":
@@ -55,6 +56,21 @@ def child_environment(root: Path, tools: Tools, stack: str) -> dict[str, str]:
             OWNER: str(root),
         }
     )
+
+
+def _pulumi_home(state: Path) -> Path:
+    """Keep the CLI's automatic debug log out of a home of our own.
+
+    It has no switch, takes a seventh of a preview, and fills up to 500 MB. The CLI goes on without
+    it where its folder cannot be made; `pulumi -v=9 --logtostderr` still tells everything.
+    """
+    home = state / "pulumi-home"
+    home.mkdir(parents=True, exist_ok=True)
+    logs = home / "logs"
+    if logs.is_dir():
+        shutil.rmtree(logs)
+    logs.touch()
+    return home
 
 
 def buildx_config(root: Path) -> Path:

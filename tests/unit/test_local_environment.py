@@ -52,6 +52,15 @@ def test_everything_lies_in_the_checkout(tmp_path: Path) -> None:
     assert found["HOME"] == os.environ["HOME"]
 
 
+def test_a_home_of_our_own_has_no_room_for_the_automatic_debug_log(tmp_path: Path) -> None:
+    logs = tmp_path / ".local/pulumi-home/logs"
+    logs.mkdir(parents=True)
+    (logs / "pulumi-20260101T000000-1-preview.log").write_text("of an earlier version of this project")
+    for _ in range(2):
+        child_environment(tmp_path, TOOLS, "dev")
+        assert logs.is_file()
+
+
 def test_the_users_choices_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     chosen = {
         "PULUMI_HOME": "/p",
