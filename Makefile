@@ -69,6 +69,10 @@ lint: $(READY) ## Check style, types and Dockerfiles
 	@$(VENV)/bin/mypy
 	@$(VENV)/bin/hadolint docker/production/Dockerfile.* docker/local/Dockerfile.*
 
+.PHONY: schema
+schema: $(READY) ## Write the outputs' JSON Schema anew from the models
+	@$(VENV)/bin/python -m carbide_infra.outputs.schema
+
 .PHONY: lock
 lock: $(READY) ## Write requirements.txt anew from pyproject.toml
 	@$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \

@@ -1,0 +1,126 @@
+"""`carbide-infra images`: a stack's images by digest, as a table or as the file of another tool."""
+
+import json
+import sys
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from carbide_infra.commands.outcome import WELL, CommandError, ends
+from carbide_infra.commands.stacks import open_stack
+from carbide_infra.local.summary import FILE_WIDTH, SHORT_DIGEST
+from carbide_infra.outputs import SCHEMA_VERSION, OutputsError, StackOutputs, formats
+
+STDIN = "-"
+
+app = typer.Typer(add_completion=False)
+
+
+class Format(StrEnum):
+    """What the images can be printed as."""
+
+    TABLE = "table"
+    JSON = "json"
+    ENV = "env"
+    HELM_VALUES = "helm-values"
+    KUSTOMIZE = "kustomize"
+    COMPOSE = "compose"
+
+
+_WRITERS: Mapping[Format, Callable[[StackOutputs], str]] = {
+    Format.JSON: formats.as_json,
+    Format.ENV: formats.env,
+    Format.HELM_VALUES: formats.helm_values,
+    Format.KUSTOMIZE: formats.kustomize,
+    Format.COMPOSE: formats.compose,
+}
+
+
+@app.command()
+@ends
+def images(
+    stack: Annotated[
+        str | None,
+        typer.Option("--stack", envvar="STACK", help="Stack, such as prod or my-org/carbide-infra/prod."),
+    ] = None,
+    source: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="FILE",
+            help="Read what `pulumi stack output --json` printed, in place of the stack; - is stdin. Needs no Pulumi.",
+        ),
+    ] = None,
+    form: Annotated[Format, typer.Option("--format", help="What to print.")] = Format.TABLE,
+    as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,  # noqa: FBT002
+) -> int:
+    """Print a stack's images by digest.
+
+    env gives lines for a shell (CARBIDE_REST_API_IMAGE=…), helm-values <name>.image.{repository,tag,digest},
+    kustomize a component with `images:`, compose an override file, json the outputs as the contract has them.
+    """
+    subject, found = _saved(source) if source is not None else _exported(stack)
+    try:
+        outputs = StackOutputs.of(found)
+    except OutputsError as error:
+        message = f"{subject}: {error}"
+        raise CommandError(message) from error
+    chosen = Format.JSON if as_json else form
+    if chosen is Format.TABLE:
+        _print_table(outputs)
+    else:
+        sys.stdout.write(_WRITERS[chosen](outputs))
+    return WELL
+
+
+def _exported(stack: str | None) -> tuple[str, dict[str, Any]]:
+    if stack is None:
+        message = "no stack is named: add --stack prod, or --from FILE with what `pulumi stack output --json` printed"
+        raise CommandError(message)
+    return f"stack {stack}", open_stack(stack).outputs()
+
+
+def _saved(source: str) -> tuple[str, dict[str, Any]]:
+    subject = "standard input" if source == STDIN else source
+    try:
+        text = sys.stdin.read() if source == STDIN else Path(source).read_text(encoding="utf-8")
+        found = json.loads(text)
+    except OSError as error:
+        message = (
+            f"{subject}: cannot be read: {error.strerror}; name a file with what `pulumi stack output --json` printed"
+        )
+        raise CommandError(message) from error
+    except ValueError as error:
+        message = f"{subject}: is no JSON ({error}); give what `pulumi stack output --json` printed"
+        raise CommandError(message) from error
+    if not isinstance(found, dict):
+        message = f"{subject}: is no JSON object; give what `pulumi stack output --json` printed"
+        raise CommandError(message)
+    return subject, _with_version(found)
+
+
+def _with_version(found: dict[str, Any]) -> dict[str, Any]:
+    """Take the images alone, too, as `pulumi stack output images --json` prints them; they say no version."""
+    if found and all(isinstance(entry, dict) and "digest" in entry for entry in found.values()):
+        return {"schemaVersion": SCHEMA_VERSION, "images": found}
+    return found
+
+
+def _print_table(outputs: StackOutputs) -> None:
+    """Print whole digests where it is not a terminal, as `make up` does."""
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=FILE_WIDTH)
+    table = Table("Image", "Reference", "Digest", "Platforms", "Port", box=None, pad_edge=False)
+    table.columns[0].no_wrap = True
+    table.columns[1].overflow = "fold"
+    for name, image in outputs.images.items():
+        digest = f"{image.digest[:SHORT_DIGEST]}…" if console.is_terminal else image.digest
+        port = "–" if image.port is None else str(image.port)  # noqa: RUF001 - a dash for "none", as in the docs
+        table.add_row(name, f"{image.repository}:{image.tags[0]}", digest, ", ".join(image.platforms), port)
+    console.print(table)
