@@ -67,6 +67,7 @@ lint: $(READY) ## Check style, types and Dockerfiles
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/mypy
+	@$(VENV)/bin/mypy examples/deployment/__main__.py
 	@$(VENV)/bin/hadolint docker/production/Dockerfile.* docker/local/Dockerfile.*
 
 .PHONY: schema

@@ -1,0 +1,1 @@
+"""A deployment of Carbide REST on one Docker host."""
