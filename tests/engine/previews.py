@@ -139,7 +139,10 @@ class Stack:
         return self.images()
 
     def images(self) -> dict[str, Any]:
-        return dict(json.loads(self.pulumi("stack", "output", "--json", "--stack", self.name))["images"])
+        return dict(self.outputs()["images"])
+
+    def outputs(self) -> dict[str, Any]:
+        return dict(json.loads(self.pulumi("stack", "output", "--json", "--stack", self.name)))
 
     def resources(self) -> list[dict[str, Any]]:
         """What the state holds."""
