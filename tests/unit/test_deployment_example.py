@@ -1,6 +1,7 @@
 """The example of a deployment: what its program asks of Docker, and what a new or re-tagged image changes of that."""
 
 import hashlib
+import json
 import runpy
 from collections.abc import Mapping
 from dataclasses import fields
@@ -53,11 +54,12 @@ class Docker(pulumi.runtime.Mocks):
         return {"outputs": self.outputs}, []
 
 
-def deploy(docker: Docker) -> dict[str, Any]:
+def deploy(docker: Docker, **stack_config: object) -> dict[str, Any]:
     """Run the program with the configuration that the engine would hand over; gives what it exports."""
     defaults = {key: entry["default"] for key, entry in PROJECT["config"].items() if "default" in entry}
-    config = {**defaults, "imagesStack": STACK, "databasePassword": PASSWORD}
-    pulumi.runtime.set_all_config({f"{PROJECT['name']}:{key}": value for key, value in config.items()})
+    config = {**defaults, "imagesStack": STACK, "databasePassword": PASSWORD, **stack_config}
+    text = {key: value if isinstance(value, str) else json.dumps(value) for key, value in config.items()}
+    pulumi.runtime.set_all_config({f"{PROJECT['name']}:{key}": value for key, value in text.items()})
     pulumi.runtime.set_mocks(docker, project=PROJECT["name"], stack="dev", preview=docker.exit_code == UNKNOWN)
     exports: dict[str, Any] = {}
 
@@ -114,6 +116,24 @@ def test_a_new_digest_replaces_one_container_and_touches_no_other(name: str, fir
     changed = {key: differing(first[key], second[key]) for key in first if first[key] != second[key]}
     # Both properties are "ForceNew" in the provider: another value is another container.
     assert changed == {(IMAGE, name): {"name"}, (CONTAINER, name): {"image"}}
+
+
+def test_a_pin_brings_one_container_back(first: Recorded) -> None:
+    docker = Docker(exported(carbide_rest_api=digest_of("new")))
+    deploy(docker, pins={API: exported()["images"][API]["digest"]})
+    assert docker.recorded == first
+
+
+@pytest.mark.parametrize(
+    ("pins", "message"),
+    [
+        ({"carbide-rest-apii": digest_of("x")}, r"pins\.carbide-rest-apii: is no image of this deployment; those are "),
+        ({API: "1.4.0"}, r"pins\.carbide-rest-api = '1\.4\.0': is no digest; a good value: sha256:"),
+    ],
+)
+def test_a_pin_that_pins_nothing_is_an_error(pins: dict[str, str], message: str) -> None:
+    with pytest.raises(pulumi.RunError, match=message):
+        deploy(Docker(exported()), pins=pins)
 
 
 def test_images_are_pulled_by_digest_and_stay_for_the_way_back(first: Recorded) -> None:

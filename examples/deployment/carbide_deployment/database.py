@@ -3,9 +3,9 @@
 import pulumi
 import pulumi_docker as docker
 
-from carbide_deployment.hardened import NO_CAPABILITIES, SCRATCH, SECURITY_OPTIONS, health_check, pulled
+from carbide_deployment.hardened import NO_CAPABILITIES, SCRATCH, SECURITY_OPTIONS, health_check
+from carbide_deployment.images import DeployedImages
 from carbide_deployment.settings import Settings
-from carbide_infra.outputs import ImageReference
 
 HOST, PORT, NAME, USER = "database", 5432, "carbide", "carbide"
 # pg_isready over TCP: while the image sets up a new database, its server listens on a socket only.
@@ -68,12 +68,12 @@ class Migration(pulumi.ComponentResource):
     ref: pulumi.Output[str]
     """What it ran."""
 
-    def __init__(self, name: str, image: ImageReference, database: Database, network: docker.Network) -> None:
+    def __init__(self, name: str, images: DeployedImages, database: Database, network: docker.Network) -> None:
         super().__init__("carbide:deployment:Migration", name)
-        self.ref = image.ref
+        self.ref = images.ref(name)
         job = docker.Container(
             name,
-            image=pulled(name, image, self).image_id,
+            image=images.pulled(name, self).image_id,
             envs=database.environment,
             networks_advanced=[docker.ContainerNetworksAdvancedArgs(name=network.name)],
             # Docker keeps the ended container: with rm, the next refresh would miss it, and run the job again.
@@ -81,7 +81,7 @@ class Migration(pulumi.ComponentResource):
             attach=True,
             logs=True,
             restart="no",
-            user=image.user,
+            user=images[name].user,
             read_only=True,
             tmpfs=SCRATCH,
             capabilities=NO_CAPABILITIES,

@@ -3,20 +3,10 @@
 import pulumi
 import pulumi_docker as docker
 
-from carbide_infra.outputs import ImageReference
-
 SECURITY_OPTIONS = ["no-new-privileges:true"]
 NO_CAPABILITIES = docker.ContainerCapabilitiesArgs(drops=["ALL"])
 # The root file system is read-only; /tmp is memory.
 SCRATCH = {"/tmp": "rw,noexec,nosuid,size=64m"}  # noqa: S108 - the container's own
-
-
-def pulled(name: str, image: ImageReference, parent: pulumi.Resource) -> docker.RemoteImage:
-    """The image on this host, by its digest: another tag of the same content is no change.
-
-    Old images stay on the host, for the way back.
-    """
-    return docker.RemoteImage(name, name=image.ref, keep_locally=True, opts=pulumi.ResourceOptions(parent=parent))
 
 
 def health_check(command: pulumi.Input[list[str]]) -> docker.ContainerHealthcheckArgs:

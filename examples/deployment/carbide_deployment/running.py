@@ -7,10 +7,11 @@ import pulumi
 import pulumi_docker as docker
 
 from carbide_deployment.database import Database, Migration
-from carbide_deployment.hardened import NO_CAPABILITIES, SCRATCH, SECURITY_OPTIONS, health_check, pulled
+from carbide_deployment.hardened import NO_CAPABILITIES, SCRATCH, SECURITY_OPTIONS, health_check
+from carbide_deployment.images import DeployedImages
 from carbide_deployment.services import Service
 from carbide_deployment.settings import Settings
-from carbide_infra.outputs import ImageReference, ImageSet
+from carbide_infra.outputs import ImageReference
 
 CERTIFICATES_FOLDER = "/var/secrets/temporal/certs"
 _HEALTHY_SECONDS = 90
@@ -20,7 +21,7 @@ _HEALTHY_SECONDS = 90
 class Surroundings:
     """What the services share."""
 
-    images: ImageSet
+    images: DeployedImages
     network: docker.Network
     certificates: docker.Volume
     database_environment: list[pulumi.Input[str]]
@@ -29,7 +30,12 @@ class Surroundings:
 
     @classmethod
     def of(
-        cls, settings: Settings, images: ImageSet, network: docker.Network, database: Database, migration: Migration
+        cls,
+        settings: Settings,
+        images: DeployedImages,
+        network: docker.Network,
+        database: Database,
+        migration: Migration,
     ) -> Self:
         """Gather it, and see to the volume with the certificates, whoever fills it."""
         certificates = docker.Volume(
@@ -52,12 +58,12 @@ class RunningService(pulumi.ComponentResource):
     def __init__(self, service: Service, around: Surroundings) -> None:
         super().__init__("carbide:deployment:RunningService", service.image)
         image = around.images[service.image]
-        self.ref = image.ref
+        self.ref = around.images.ref(service.image)
         if service.is_published:
             self.url = pulumi.Output.format("http://{0}:{1}", around.listen_address, image.port)
         docker.Container(
             service.image,
-            image=pulled(service.image, image, self).image_id,
+            image=around.images.pulled(service.image, self).image_id,
             envs=_environment(service, around),
             volumes=_volumes(service, around),
             # The container's own name is Pulumi's to choose, so the new one can be healthy before the old one goes.
