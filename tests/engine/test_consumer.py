@@ -1,11 +1,13 @@
 """Another project's program reads the deployed stack's outputs, by the real engine and the same backend."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from carbide_infra.outputs import StackOutputs
 from carbide_infra.services import CATALOGUE
 from tests.engine.conftest import Deployed
 from tests.engine.previews import PulumiFailed, Stack
@@ -60,7 +62,6 @@ def test_a_consumer_sees_what_the_stack_exports_and_fails_on_what_it_does_not(
 
 
 def test_the_command_prints_what_the_stack_exports(deployed: Deployed) -> None:
-    done = deployed.checkout.shell("carbide-infra images --stack dev --json")
-    assert '"schemaVersion": 1' in done.stdout
-    for image in deployed.images.values():
-        assert image["ref"] in done.stdout
+    done = deployed.checkout.run(".venv/bin/carbide-infra", "images", "--stack", "dev", "--json")
+    assert StackOutputs.of(json.loads(done.stdout)).exported() == {"schemaVersion": 1, "images": deployed.images}
+    assert done.stderr == ""
