@@ -40,6 +40,11 @@ _WRITERS: Mapping[Format, Callable[[StackOutputs], str]] = {
     Format.COMPOSE: formats.compose,
 }
 
+_FORMATS = (
+    "table; json: the outputs as the contract has them; env: lines for a shell, CARBIDE_REST_API_IMAGE=…; "
+    "helm-values: <image>.image.{repository,tag,digest}; kustomize: a component with images; compose: an override file."
+)
+
 
 @app.command()
 @ends
@@ -56,14 +61,10 @@ def images(
             help="Read what `pulumi stack output --json` printed, in place of the stack; - is stdin. Needs no Pulumi.",
         ),
     ] = None,
-    form: Annotated[Format, typer.Option("--format", help="What to print.")] = Format.TABLE,
+    form: Annotated[Format, typer.Option("--format", metavar="FORMAT", help=_FORMATS)] = Format.TABLE,
     as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,  # noqa: FBT002
 ) -> int:
-    """Print a stack's images by digest.
-
-    env gives lines for a shell (CARBIDE_REST_API_IMAGE=…), helm-values <name>.image.{repository,tag,digest},
-    kustomize a component with `images:`, compose an override file, json the outputs as the contract has them.
-    """
+    """Print a stack's images by digest: as a table, or as the file of another tool."""
     subject, found = _saved(source) if source is not None else _exported(stack)
     try:
         outputs = StackOutputs.of(found)

@@ -1,6 +1,7 @@
 """The contract: what it accepts, what it refuses in which words, and its JSON Schema."""
 
 import json
+import re
 import subprocess
 import sys
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 
 from carbide_infra import outputs as package
+from carbide_infra.local.paths import project_root
 from carbide_infra.outputs import SCHEMA_VERSION, ImageOutput, OutputsError, StackOutputs
 from carbide_infra.outputs.schema import SCHEMA_FILE, schema_text
 from tests.unit.outputs import exported
@@ -104,3 +106,9 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
 
 def test_every_field_has_a_description() -> None:
     assert all(field.description for field in ImageOutput.model_fields.values())
+
+
+def test_the_page_for_consumers_describes_every_field() -> None:
+    page = (project_root() / "docs/deployment-owner.md").read_text(encoding="utf-8")
+    for field in ImageOutput.model_fields.values():
+        assert re.search(rf"^\| `{field.alias}` \| .* \| {re.escape(field.description or '')} \|$", page, re.MULTILINE)
