@@ -118,6 +118,8 @@ class ImageSet:
 
     >>> images = ImageSet.from_stack("my-org/carbide-infra/prod")
     >>> images["carbide-rest-api"].ref
+
+    Where the program has a StackReference to that stack already: `ImageSet(reference)`.
     """
 
     def __init__(self, reference: pulumi.StackReference) -> None:

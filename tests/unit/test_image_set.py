@@ -84,6 +84,12 @@ def test_the_stack_is_referred_to_by_its_name() -> None:
     assert backend.read == [STACK]
 
 
+def test_a_reference_that_the_program_has_already_will_do() -> None:
+    found: list[str] = []
+    run(lambda: ImageSet(pulumi.StackReference(STACK))[API].ref.apply(found.append))
+    assert found == [exported()["images"][API]["ref"]]
+
+
 def test_details_has_all_and_null_where_the_contract_says_null() -> None:
     assert resolved(lambda images: images[DB].details.apply(lambda image: image.port)) is None
 
