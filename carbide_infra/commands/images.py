@@ -1,22 +1,19 @@
 """`carbide-infra images`: a stack's images by digest, as a table or as the file of another tool."""
 
-import json
 import sys
 from collections.abc import Callable, Mapping
 from enum import StrEnum
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from carbide_infra.commands.outcome import WELL, CommandError, ends
+from carbide_infra.commands.saved import saved_outputs, understood
 from carbide_infra.commands.stacks import open_stack
 from carbide_infra.local.summary import FILE_WIDTH, SHORT_DIGEST
-from carbide_infra.outputs import SCHEMA_VERSION, OutputsError, StackOutputs, formats
-
-STDIN = "-"
+from carbide_infra.outputs import StackOutputs, formats
 
 app = typer.Typer(add_completion=False)
 
@@ -65,12 +62,7 @@ def images(
     as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,  # noqa: FBT002
 ) -> int:
     """Print a stack's images by digest: as a table, or as the file of another tool."""
-    subject, found = _saved(source) if source is not None else _exported(stack)
-    try:
-        outputs = StackOutputs.of(found)
-    except OutputsError as error:
-        message = f"{subject}: {error}"
-        raise CommandError(message) from error
+    outputs = saved_outputs(source) if source is not None else _exported(stack)
     chosen = Format.JSON if as_json else form
     if chosen is Format.TABLE:
         _print_table(outputs)
@@ -79,37 +71,11 @@ def images(
     return WELL
 
 
-def _exported(stack: str | None) -> tuple[str, dict[str, Any]]:
+def _exported(stack: str | None) -> StackOutputs:
     if stack is None:
         message = "no stack is named: add --stack prod, or --from FILE with what `pulumi stack output --json` printed"
         raise CommandError(message)
-    return f"stack {stack}", open_stack(stack).outputs()
-
-
-def _saved(source: str) -> tuple[str, dict[str, Any]]:
-    subject = "standard input" if source == STDIN else source
-    try:
-        text = sys.stdin.read() if source == STDIN else Path(source).read_text(encoding="utf-8")
-        found = json.loads(text)
-    except OSError as error:
-        message = (
-            f"{subject}: cannot be read: {error.strerror}; name a file with what `pulumi stack output --json` printed"
-        )
-        raise CommandError(message) from error
-    except ValueError as error:
-        message = f"{subject}: is no JSON ({error}); give what `pulumi stack output --json` printed"
-        raise CommandError(message) from error
-    if not isinstance(found, dict):
-        message = f"{subject}: is no JSON object; give what `pulumi stack output --json` printed"
-        raise CommandError(message)
-    return subject, _with_version(found)
-
-
-def _with_version(found: dict[str, Any]) -> dict[str, Any]:
-    """Take the images alone, too, as `pulumi stack output images --json` prints them; they say no version."""
-    if found and all(isinstance(entry, dict) and "digest" in entry for entry in found.values()):
-        return {"schemaVersion": SCHEMA_VERSION, "images": found}
-    return found
+    return understood(open_stack(stack).outputs(), f"stack {stack}")
 
 
 def _print_table(outputs: StackOutputs) -> None:
