@@ -17,7 +17,14 @@ from carbide_infra.local.paths import cache_dir
 from carbide_infra.plan import ImagePlan, Stack, context_path, plan_image
 from carbide_infra.services import Service
 from carbide_infra.settings import LOCAL_REGISTRY, SECRET_KEYS, ConfigError, Settings, load_settings
-from carbide_infra.source import Source, read_source, require_go_version, require_packages, revisions_of
+from carbide_infra.source import (
+    REF_VARIABLE,
+    Source,
+    read_source,
+    require_go_version,
+    require_packages,
+    revisions_of,
+)
 from carbide_infra.staging import StagingError, collect_garbage, stage
 
 _Arguments = ParamSpec("_Arguments")
@@ -57,7 +64,9 @@ def stack_source(settings: Settings) -> Source:
     root = settings.source_root(Path.cwd())
     require_go_version(root, settings.go_version)
     require_packages(root, settings.selected_services)
-    source = read_source(root, settings.version, require_history=settings.require_history)
+    source = read_source(
+        root, settings.version, require_history=settings.require_history, full_ref=os.environ.get(REF_VARIABLE)
+    )
     for warning in source.warnings:
         pulumi.log.warn(warning)
     return source

@@ -1,10 +1,11 @@
 """Facts about the Go source tree: version, revision, age, and what go.mod asks for."""
 
+import contextlib
 import os
 import re
 import subprocess
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
@@ -12,6 +13,12 @@ from carbide_infra.services import Service
 from carbide_infra.settings import VERSION, ConfigError
 
 DEFAULT_VERSION = "dev"
+REF_VARIABLE = "CARBIDE_REF"
+"""Environment variable by which a CI names the branch or tag that it builds."""
+RELEASE_TAG = re.compile(rf"v(?=\d+\.\d+){VERSION.pattern}")
+"""A git tag that releases a version, such as v1.4.0."""
+
+_MAIN_BRANCHES = frozenset({"main", "master"})
 _CHUNK = 1 << 16
 _GO_DIRECTIVE = re.compile(r"^go\s+(\d+)\.(\d+)(?:\.(\d+))?\S*", re.MULTILINE)
 
@@ -24,10 +31,12 @@ class Source:
         root: the folder that holds go.mod.
         version: what the binaries report with --version.
         revision: full SHA of the checked-out commit; None outside git.
-        branch: name of the checked-out branch; None when detached or outside git.
+        branch: name of the branch that is built; None for a tag, a detached head, or outside git.
         changed: files that differ from `revision`, relative to the root; None outside git.
         epoch: seconds since 1970 of the commit that last touched VERSION; 0 without its history.
         warnings: sentences for the user about facts that could not be had.
+        tag: the release tag that is built; None on a branch.
+        released: full SHA of the commit that has the release tag of `version`; None while it has none.
     """
 
     root: Path
@@ -37,6 +46,13 @@ class Source:
     changed: frozenset[str] | None
     epoch: int
     warnings: tuple[str, ...]
+    tag: str | None = None
+    released: str | None = None
+
+    @property
+    def is_main(self) -> bool:
+        """Whether this is the line that releases are cut from."""
+        return self.branch in _MAIN_BRANCHES
 
     @property
     def is_commit(self) -> bool:
@@ -44,11 +60,20 @@ class Source:
         return self.revision is not None and not self.changed
 
 
-def read_source(root: Path, version: str | None, *, require_history: bool = False) -> Source:
+def read_source(
+    root: Path, version: str | None, *, require_history: bool = False, full_ref: str | None = None
+) -> Source:
     """Read the facts; `version` overrides the VERSION file.
 
+    Args:
+        root: the tree.
+        version: the stack's version, or None.
+        require_history: whether to refuse a tree without its full history.
+        full_ref: what is built, such as refs/heads/main, where the caller knows it; a CI's checkout often does not.
+
     Raises:
-        ConfigError: VERSION holds no version, or `require_history` is not met.
+        ConfigError: VERSION holds no version, `require_history` is not met, or `full_ref` is malformed or a
+            release tag of another version.
     """
     git = _Git(root)
     shown = version or version_of(root)
@@ -64,15 +89,55 @@ def read_source(root: Path, version: str | None, *, require_history: bool = Fals
         warnings = (_missing_history(missing, "git fetch --unshallow", require_history=require_history),)
     else:
         epoch = int(git.run("log", "-1", "--format=%ct", "--", "VERSION") or 0)
-    return Source(
+    revision, released = git.run("rev-parse", "HEAD"), git.commit_of(f"refs/tags/v{shown}")
+    branch, tag = _named(full_ref) if full_ref else git.checked_out()
+    if full_ref and tag and tag != f"v{shown}":
+        msg = (
+            f"{REF_VARIABLE} = {full_ref!r}: the tree's version is {shown}; delete the tag, commit "
+            f"{tag.removeprefix('v')} as VERSION, and tag that commit"
+        )
+        raise ConfigError(msg)
+    source = Source(
         root=root,
         version=shown,
-        revision=git.run("rev-parse", "HEAD"),
-        branch=git.run("rev-parse", "--abbrev-ref", "HEAD").replace("HEAD", "") or None,
+        revision=revision,
+        branch=branch,
         changed=frozenset(git.changed()),
         epoch=epoch,
         warnings=warnings,
+        # Of several tags on a commit, the version's own is the one that is meant.
+        tag=f"v{shown}" if tag and revision == released else tag,
+        released=released,
     )
+    return replace(source, warnings=(*warnings, *_without_version(source)))
+
+
+def _named(full_ref: str) -> tuple[str | None, str | None]:
+    """The branch or the release tag that a full ref name stands for; neither for another tag."""
+    kind, _, name = full_ref.removeprefix("refs/").partition("/")
+    if not full_ref.startswith("refs/") or not name:
+        msg = f"{REF_VARIABLE} = {full_ref!r}: is no full name of a ref; a good value: refs/heads/main"
+        raise ConfigError(msg)
+    if kind == "tags":
+        return None, name if RELEASE_TAG.fullmatch(name) else None
+    return name if kind == "heads" else f"{kind}/{name}", None
+
+
+def _without_version(source: Source) -> Iterator[str]:
+    """Say why the tag of the plain version does not follow this tree, where somebody may expect it to."""
+    version = source.version
+    if source.is_main and source.released not in {None, source.revision}:
+        yield (
+            f"{version} is released, and the tag v{version} is on another commit: the images' tag {version} stays "
+            "as it is; raise VERSION for what comes next"
+        )
+    elif source.tag and source.tag != f"v{version}":
+        yield f"VERSION = {version!r}: is not that of the tag {source.tag}; no image gets the tag {version}"
+    elif source.branch is None and source.tag is None:
+        yield (
+            f"detached head: no image gets the tag {version}; where this is a branch, as in CI, say so with "
+            f"{REF_VARIABLE}=refs/heads/<branch>"
+        )
 
 
 def _missing_history(missing: str, remedy: str, *, require_history: bool) -> str:
@@ -180,6 +245,20 @@ class _Git:
     def run(self, *arguments: str) -> str:
         done = subprocess.run([*self._command, *arguments], check=True, capture_output=True, text=True)
         return done.stdout.strip()
+
+    def commit_of(self, name: str) -> str | None:
+        """The commit that a ref names; None when there is no such ref."""
+        try:
+            return self.run("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
+        except subprocess.CalledProcessError:
+            return None
+
+    def checked_out(self) -> tuple[str | None, str | None]:
+        """The branch, or, on a detached head, a release tag of its commit."""
+        with contextlib.suppress(subprocess.CalledProcessError):
+            return self.run("symbolic-ref", "--quiet", "HEAD").removeprefix("refs/heads/"), None
+        tags = self.run("tag", "--points-at", "HEAD").split()
+        return None, next((tag for tag in tags if RELEASE_TAG.fullmatch(tag)), None)
 
     def changed(self) -> Iterator[str]:
         """Files that differ from the commit, those included that git does not know."""

@@ -209,13 +209,31 @@ def test_a_dirty_tree_gets_neither_sha_nor_latest(stack: Stack, tree: Checkout) 
     assert preview.operations() == {"delete"}, "from the state alone: every resource is retained in the registry"
 
 
-def test_another_branch_has_its_name_in_the_sha_tag(stack: Stack, tree: Checkout) -> None:
+def test_another_branch_has_its_name_in_the_sha_tag_and_no_other(stack: Stack, tree: Checkout) -> None:
     tree.git("checkout", "--quiet", "-b", "feature/größer")
     preview = stack.preview()
-    assert_reached(preview, NONE, new_commit=True)
+    assert not preview.images
+    assert {change.op for kind in ("version", "latest") for change in preview.aliases[kind].values()} == {"delete"}
+    assert preview.moved("version") == preview.moved("latest") == preview.moved("revision") == ALL
     sha = tree.git("rev-parse", "HEAD")
     tags = {change.after["tag"].rpartition(":")[2] for change in preview.aliases["revision"].values()}
     assert tags == {f"feature-gr--er-{sha}"}
+
+
+def test_a_release_keeps_its_version_from_later_commits(stack: Stack, tree: Checkout) -> None:
+    tree.git("tag", f"v{VERSION}")
+    try:
+        assert_reached(stack.preview(), NONE)
+        append(tree, "README.md", "more\n")
+        commit(tree)
+        preview = stack.preview()
+    finally:
+        tree.git("tag", "--delete", f"v{VERSION}")
+    assert not preview.images
+    assert {change.op for change in preview.aliases["version"].values()} == {"delete"}
+    assert preview.moved("version") == preview.moved("revision") == ALL
+    assert preview.moved("latest") == NONE
+    assert any("raise VERSION" in warning for warning in preview.warnings)
 
 
 # ---- Files that are in binaries: exactly the importers.
