@@ -63,12 +63,13 @@ test-unit: $(READY) ## Run the fast tests only
 	@$(VENV)/bin/pytest tests/unit
 
 .PHONY: lint
-lint: $(READY) ## Check style, types and Dockerfiles
+lint: $(READY) ## Check style, types, Dockerfiles and workflows
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/mypy
 	@$(VENV)/bin/mypy examples/deployment/__main__.py
 	@$(VENV)/bin/hadolint docker/production/Dockerfile.* docker/local/Dockerfile.*
+	@$(CARBIDE) lint-workflows
 
 .PHONY: schema
 schema: $(READY) ## Write the outputs' JSON Schema anew from the models

@@ -2,6 +2,7 @@
 
 import json
 import os
+import subprocess
 import sys
 from collections.abc import Callable, Collection, Mapping
 from functools import wraps
@@ -29,11 +30,13 @@ from carbide_infra.local.summary import (
     image_seconds,
     print_summary,
 )
-from carbide_infra.local.toolchain import Tools, ensure_tools, install_plugin
+from carbide_infra.local.toolchain import Tools, ensure_actionlint, ensure_tools, install_plugin
 from carbide_infra.local.up import local_down, local_up
 from carbide_infra.settings import ConfigError, Settings, load_settings
 
 INTERRUPTED = 130
+# Whether a machine has these two must not decide what is found; the steps are one command each anyhow.
+ACTIONLINT_ARGUMENTS = ("-shellcheck=", "-pyflakes=")
 # Setting up the machine does not depend on where images go; a new stack may not say it yet.
 ANY_REGISTRY = {"registryServer": "local", "registryRepository": "carbide"}
 
@@ -70,6 +73,14 @@ def tools() -> None:
     """Find or build the engine: pulumi, its plugins, BuildKit, buildx, a registry."""
     found = _tools()
     _report(f"Engine is in {found.bin_dir}")
+
+
+@app.command()
+@_reported
+def lint_workflows() -> None:
+    """Check GitHub's workflows with actionlint."""
+    command = [str(ensure_actionlint(_report)), *ACTIONLINT_ARGUMENTS]
+    raise typer.Exit(subprocess.run(command, cwd=project_root(), check=False).returncode)
 
 
 @app.command()

@@ -141,6 +141,14 @@ REGISTRY = Recipe(
     package="github.com/distribution/distribution/v3/cmd/registry",
     version_variable="github.com/distribution/distribution/v3/version.version",
 )
+ACTIONLINT = Recipe(
+    binary="actionlint",
+    folder="lint",
+    module="github.com/rhysd/actionlint",
+    package="github.com/rhysd/actionlint/cmd/actionlint",
+    version_variable="github.com/rhysd/actionlint.version",
+    version_prefix="",
+)
 
 
 @dataclass(frozen=True)
@@ -164,6 +172,14 @@ def ensure_tools(report: Report, *, embedded: bool = True) -> Tools:
     workshop = Workshop(locks=project_root() / "tools", cache=cache_dir(), report=report)
     with _storage_errors_explained(workshop.cache):
         return _gather(workshop, embedded=embedded)
+
+
+def ensure_actionlint(report: Report) -> Path:
+    """Give the checker of GitHub's workflows, building it when this machine has not got it. Raises SetupError."""
+    workshop = Workshop(locks=project_root() / "tools", cache=cache_dir(), report=report)
+    with _storage_errors_explained(workshop.cache):
+        _stock(workshop, [ACTIONLINT])
+    return workshop.shelf(ACTIONLINT) / ACTIONLINT.binary
 
 
 def install_plugin(tools: Tools, pulumi_home: Path) -> None:
@@ -304,7 +320,8 @@ def _stock(workshop: Workshop, recipes: list[Recipe]) -> None:
         # Whoever held the lock before may have built them.
         missing = workshop.missing(recipes)
         if missing:
-            workshop.report("Building the engine from source, once for all checkouts; this takes some minutes.")
+            many = "; this takes some minutes" if len(missing) > 1 else ""
+            workshop.report(f"Building what is missing from source, once for all checkouts{many}.")
         for number, recipe in enumerate(missing, start=1):
             _make(workshop, go, recipe, f"{number}/{len(missing)}")
         # Sources and packages take twenty times the binaries' room, and serve no more until a version changes.

@@ -14,7 +14,16 @@ import pytest
 
 from carbide_infra.local import paths, prerequisites, toolchain
 from carbide_infra.local.errors import MissingPrerequisite, SetupError
-from carbide_infra.local.toolchain import BUILDX, DOCKER_BUILD, LANGUAGE_PYTHON, PULUMI, REGISTRY, ensure_tools
+from carbide_infra.local.toolchain import (
+    ACTIONLINT,
+    BUILDX,
+    DOCKER_BUILD,
+    LANGUAGE_PYTHON,
+    PULUMI,
+    REGISTRY,
+    ensure_actionlint,
+    ensure_tools,
+)
 
 RECIPES = (
     PULUMI,
@@ -61,7 +70,7 @@ class Machine:
     def _write_lock_files(self) -> None:
         self.root.mkdir()
         (self.root / "Pulumi.yaml").touch()
-        for recipe in RECIPES:
+        for recipe in (*RECIPES, ACTIONLINT):
             lock_file = self.tools / recipe.folder / "go.mod"
             lock_file.parent.mkdir(parents=True, exist_ok=True)
             with lock_file.open("a") as lock:
@@ -371,6 +380,14 @@ def test_stale_or_broken_plugin_is_replaced(machine: Machine, tmp_path: Path) ->
     assert [file.name for file in folder.iterdir()] == [plugin.name]
 
 
+def test_the_workflow_checker_is_built_once_and_apart_from_the_engine(machine: Machine) -> None:
+    program = ensure_actionlint(machine.lines.append)
+    assert machine.built() == ["actionlint"]
+    assert subprocess.run([program], check=True, capture_output=True, text=True).stdout == "actionlint\n"
+    assert ensure_actionlint(machine.lines.append) == program
+    assert machine.built() == []
+
+
 def test_plugin_that_the_engine_fetched_itself_is_kept(machine: Machine, tmp_path: Path) -> None:
     tools = machine.ensure()
     plugin = tmp_path / "pulumi-home/plugins/resource-docker-build-v1.2.3/pulumi-resource-docker-build"
@@ -383,7 +400,7 @@ def test_plugin_that_the_engine_fetched_itself_is_kept(machine: Machine, tmp_pat
 
 def test_every_binary_is_pinned_in_the_projects_lock_files() -> None:
     locks = Path(__file__).parents[2] / "tools"
-    versions = {recipe.binary: toolchain.locked_version(recipe, locks) for recipe in RECIPES}
+    versions = {recipe.binary: toolchain.locked_version(recipe, locks) for recipe in (*RECIPES, ACTIONLINT)}
     assert all(version[0].isdigit() for version in versions.values())
 
 
