@@ -1,6 +1,7 @@
 # The images of Carbide REST; `make help` lists the targets.
 #   STACK=prod         another stack than dev
 #   SOURCE=/path/tree  another source tree than the stack's
+#   SUMMARY=/path/file `make up` adds the table of images to it, in Markdown
 
 .DEFAULT_GOAL := help
 STACK ?= dev
@@ -41,6 +42,13 @@ env: $(READY) ## For eval "$$(make -s env)": plain pulumi commands in this shell
 .PHONY: pin-bases
 pin-bases: $(READY) ## Pin the stack's base images to their current digests
 	@$(CARBIDE) pin-bases
+
+.PHONY: check-bases
+check-bases: $(READY) ## Tell whether the pinned base images have moved
+	@$(CARBIDE) check-bases
+
+.PHONY: venv
+venv: $(READY) ## Make the Python environment, and no more
 
 .PHONY: tools
 tools: $(READY) ## Find or build the engine binaries

@@ -14,27 +14,32 @@ from rich.console import Console
 
 from carbide_infra.local.bases import BaseImages
 from carbide_infra.local.builder import docker_answers, require_builder
+from carbide_infra.local.certificates import ensure_bundle
+from carbide_infra.local.docker_hub import find_docker_hub
 from carbide_infra.local.endpoint import Endpoint
 from carbide_infra.local.engine import DEV_STACK, Engine
 from carbide_infra.local.environment import child_environment, export_lines
 from carbide_infra.local.errors import SetupError
 from carbide_infra.local.paths import project_root, state_dir
-from carbide_infra.local.pinning import find_pins, unpinned_bases
+from carbide_infra.local.pinning import current_pins, find_pins, unpinned_bases
 from carbide_infra.local.prerequisites import check_prerequisites
 from carbide_infra.local.stack_file import read_stack_file
 from carbide_infra.local.summary import (
+    Line,
     Registry,
     build_failures,
     docker_login,
     has_changes,
     image_seconds,
+    markdown_summary,
     print_summary,
+    summary,
 )
 from carbide_infra.local.toolchain import Tools, ensure_actionlint, ensure_tools, install_plugin
 from carbide_infra.local.up import local_down, local_up
 from carbide_infra.settings import ConfigError, Settings, load_settings
 
-INTERRUPTED = 130
+DIFFERENT, NO_ANSWER, INTERRUPTED = 1, 2, 130
 # Whether a machine has these two must not decide what is found; the steps are one command each anyhow.
 ACTIONLINT_ARGUMENTS = ("-shellcheck=", "-pyflakes=")
 # Setting up the machine does not depend on where images go; a new stack may not say it yet.
@@ -100,14 +105,25 @@ def down() -> None:
 
 @app.command()
 @_reported
-def up(stack: StackName = DEV_STACK) -> None:
+def up(
+    stack: StackName = DEV_STACK,
+    summary_file: Annotated[
+        Path | None,
+        typer.Option("--summary", envvar="SUMMARY", help="File to add the table of images to, in Markdown."),
+    ] = None,
+) -> None:
     """Build and push what changed, and show all images."""
     engine, found = _prepare(stack)
     event_log = state_dir(engine.root) / "events.json"
     event_log.unlink(missing_ok=True)
     code = engine.up(event_log)
     failures = build_failures(event_log)
-    _show(engine, found, image_seconds(event_log), failures)
+    table = _summary(engine, found, image_seconds(event_log), failures)
+    if table:
+        print_summary(table)
+    if table and summary_file:
+        with summary_file.open("a", encoding="utf-8") as file:
+            file.write(markdown_summary(table))
     for image, lines in failures.items():
         _report("\n    ".join([f"{image} failed:", *lines]))
     if code:
@@ -166,6 +182,28 @@ def pin_bases(stack: StackName = DEV_STACK) -> None:
         _report(str(pin))
 
 
+@app.command()
+@_reported
+def check_bases(stack: StackName = DEV_STACK) -> None:
+    """Tell whether the pinned base images are still what their tags give; exit code 1 if not, 2 if nobody knows."""
+    root, found = project_root(), _tools()
+    environment = child_environment(root, found, stack)
+    values = read_stack_file(root, stack)
+    try:
+        hub = find_docker_hub(environment, ensure_bundle(root), _report)
+        pins = current_pins(values, hub, str(found.buildx), environment)
+    except SetupError as error:
+        _progress.print(f"error: {error}", style="red", markup=False, soft_wrap=True)
+        raise typer.Exit(NO_ANSWER) from None
+    for pin in pins:
+        sys.stdout.write(f"{pin}\n")
+    if not all(pin.is_pinned for pin in pins):
+        _report(f"What is not pinned may change with any build: make pin-bases STACK={stack}")
+    if any(pin.has_moved for pin in pins):
+        _report(f"Base images have moved. To take the new ones: make pin-bases STACK={stack}")
+        raise typer.Exit(DIFFERENT)
+
+
 def _tools() -> Tools:
     check_prerequisites()
     require_builder()
@@ -196,9 +234,8 @@ def _start(root: Path, found: Tools, settings: Settings) -> Endpoint:
     return local_up(root, found, bases, settings.platforms, _report)
 
 
-def _show(engine: Engine, found: Tools, seconds: Mapping[str, int], failed: Collection[str]) -> None:
+def _summary(engine: Engine, found: Tools, seconds: Mapping[str, int], failed: Collection[str]) -> list[Line]:
     built = engine.outputs().get("images", {})
-    if built:
-        wants_login = "registryUsername" in read_stack_file(engine.root, engine.stack)
-        with docker_login(engine.environment, engine.config() if wants_login else {}) as environment:
-            print_summary(built, seconds, failed, Registry(found.buildx, environment))
+    wants_login = built and "registryUsername" in read_stack_file(engine.root, engine.stack)
+    with docker_login(engine.environment, engine.config() if wants_login else {}) as environment:
+        return summary(built, seconds, failed, Registry(found.buildx, environment))

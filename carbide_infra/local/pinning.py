@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from carbide_infra.local.bases import BaseImages, hub_image
-from carbide_infra.local.docker_hub import configured_mirror
+from carbide_infra.local.docker_hub import MIRROR_VARIABLE, DockerHub, configured_mirror
 from carbide_infra.local.endpoint import Endpoint
 from carbide_infra.local.errors import SetupError
 from carbide_infra.settings import Settings
@@ -23,6 +23,16 @@ class Pin:
     key: str
     old: str
     new: str
+
+    @property
+    def is_pinned(self) -> bool:
+        """Whether the stack names a digest."""
+        return "@" in self.old
+
+    @property
+    def has_moved(self) -> bool:
+        """Whether the tag gives another digest than the stack's."""
+        return self.is_pinned and self.old.partition("@")[2] != self.new.partition("@")[2]
 
     def __str__(self) -> str:
         """As a preview would say it: one line, old and new digest."""
@@ -55,6 +65,24 @@ def find_pins(
         Pin(key, config.get(key, ""), f"{name}@{_digest(_location(name, endpoint, environment), buildx, environment)}")
         for key, name in wanted.items()
     ]
+
+
+def current_pins(config: Mapping[str, str], hub: DockerHub, buildx: str, environment: Mapping[str, str]) -> list[Pin]:
+    """Compare a stack's base images with what their tags give now; stand-ins are no answer here.
+
+    Raises:
+        SetupError: Docker Hub or another registry does not tell.
+    """
+    bases = unpinned_bases(config)
+    hubs = [name for name in (bases.builder, bases.runtime) if hub_image(name)]
+    if hubs and not hub.answers:
+        message = (
+            f"Docker Hub does not answer, so nobody here knows what {' and '.join(hubs)} give today: "
+            f"run this where it does, or name a mirror with {MIRROR_VARIABLE}"
+        )
+        raise SetupError(message)
+    nowhere = Endpoint(registry="", builder="", ca_bundle="", stand_ins=())
+    return find_pins(bases, config, nowhere, buildx, environment)
 
 
 def _location(reference: str, endpoint: Endpoint, environment: Mapping[str, str]) -> str:

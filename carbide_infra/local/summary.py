@@ -9,6 +9,7 @@ from base64 import b64encode
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ FILE_WIDTH = 260
 SHORT_DIGEST = 19
 # Of a failed build step; the compiler itself stops after ten errors a package.
 LAST_LINES = 40
+_COLUMNS = ["Image", "Reference", "Digest", "Platforms", "Compressed size", "Seconds"]
 
 
 def image_seconds(event_log: Path) -> dict[str, int]:
@@ -123,28 +125,72 @@ def docker_login(environment: Mapping[str, str], config: Mapping[str, str]) -> I
         yield {**environment, "DOCKER_CONFIG": folder}
 
 
-def print_summary(
+@dataclass(frozen=True)
+class Line:
+    """What the summary says of one image."""
+
+    image: str
+    reference: str
+    digest: str
+    platforms: Sequence[str]
+    sizes: Sequence[str]
+    seconds: str
+
+
+def summary(
     images: Mapping[str, Mapping[str, Any]], seconds: Mapping[str, int], failed: Collection[str], registry: Registry
-) -> None:
-    """Print the table to stdout, whole digests where it is not a terminal; a failed image as it was before."""
+) -> list[Line]:
+    """One line for each image; a failed one as it was before."""
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         sizes = list(pool.map(registry.sizes, images.values()))
+    return [
+        Line(
+            image=name,
+            reference=f"{image['repository']}:{image['tags'][0]}",
+            digest=image["digest"],
+            platforms=image["platforms"],
+            sizes=[_megabytes(size.get(platform)) for platform in image["platforms"]],
+            seconds="failed" if name in failed else str(seconds.get(name, "unchanged")),
+        )
+        for (name, image), size in zip(images.items(), sizes, strict=True)
+    ]
+
+
+def print_summary(lines: Sequence[Line]) -> None:
+    """Print the table to stdout, whole digests where it is not a terminal."""
     console = Console()
     if not console.is_terminal:
         console = Console(width=FILE_WIDTH)
-    table = Table("Image", "Reference", "Digest", "Platforms", "Compressed size", "Seconds", box=None, pad_edge=False)
+    table = Table(*_COLUMNS, box=None, pad_edge=False)
     table.columns[0].no_wrap = True
     table.columns[1].overflow = "fold"
-    for (name, image), size in zip(images.items(), sizes, strict=True):
+    for line in lines:
         table.add_row(
-            name,
-            f"{image['repository']}:{image['tags'][0]}",
-            f"{image['digest'][:SHORT_DIGEST]}…" if console.is_terminal else image["digest"],
-            "\n".join(image["platforms"]),
-            "\n".join(_megabytes(size.get(platform)) for platform in image["platforms"]),
-            "failed" if name in failed else str(seconds.get(name, "unchanged")),
+            line.image,
+            line.reference,
+            f"{line.digest[:SHORT_DIGEST]}…" if console.is_terminal else line.digest,
+            "\n".join(line.platforms),
+            "\n".join(line.sizes),
+            line.seconds,
         )
     console.print(table)
+
+
+def markdown_summary(lines: Sequence[Line]) -> str:
+    """The same table for a page, such as a CI job's."""
+    rows = [_COLUMNS, ["---"] * len(_COLUMNS)]
+    rows += [
+        [
+            line.image,
+            f"`{line.reference}`",
+            f"`{line.digest}`",
+            "<br>".join(line.platforms),
+            "<br>".join(line.sizes),
+            line.seconds,
+        ]
+        for line in lines
+    ]
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 
 def _megabytes(size: int | None) -> str:

@@ -1,7 +1,11 @@
+from pathlib import Path
+
 import pytest
 
 from carbide_infra.local.bases import BaseImages
-from carbide_infra.local.pinning import Pin, unpinned_bases
+from carbide_infra.local.docker_hub import DockerHub
+from carbide_infra.local.errors import SetupError
+from carbide_infra.local.pinning import Pin, current_pins, unpinned_bases
 
 DIGEST = "sha256:" + "a" * 64
 
@@ -31,3 +35,22 @@ def test_the_builder_follows_the_go_version(builder: str, unpinned: str) -> None
 )
 def test_a_pin_says_what_it_changes(old: str, line: str) -> None:
     assert str(Pin("builderImage", old, "golang:1.25@sha256:new")) == line
+
+
+@pytest.mark.parametrize(
+    ("builder", "pinned", "moved"),
+    [(f"golang:1.25@{DIGEST}", True, False), (f"golang:1.24@sha256:{'b' * 64}", True, True), ("", False, False)],
+)
+def test_a_pin_knows_whether_its_tag_has_moved(builder: str, pinned: bool, moved: bool, tmp_path: Path) -> None:  # noqa: FBT001
+    buildx = tmp_path / "buildx"
+    buildx.write_text(f"#!/bin/sh\necho {DIGEST}\n")
+    buildx.chmod(0o755)
+    config = {"builderImage": builder, "runtimeImage": f"alpine:latest@{DIGEST}"}
+    golang, alpine = current_pins(config, DockerHub(answers=True), str(buildx), {})
+    assert (golang.is_pinned, golang.has_moved) == (pinned, moved)
+    assert (alpine.is_pinned, alpine.has_moved) == (True, False)
+
+
+def test_without_docker_hub_nobody_knows_and_stand_ins_do_not_count() -> None:
+    with pytest.raises(SetupError, match=r"Docker Hub does not answer.*golang:1\.25.*CARBIDE_DOCKERHUB_MIRROR"):
+        current_pins({"runtimeImage": "example.com/base:1"}, DockerHub(answers=False), "buildx", {})
