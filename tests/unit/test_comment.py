@@ -22,7 +22,9 @@ BOT, PERSON = {"login": "github-actions[bot]", "type": "Bot"}, {"login": "someon
 class FakeGitHub:
     """One pull request, number 7, and its comments; a page holds two of them."""
 
-    def __init__(self) -> None:
+    def __init__(self, repository: str = "org/repo", head: str = HEAD) -> None:
+        self.path = f"/repos/{repository}"
+        self.head = head
         self.comments: list[dict[str, Any]] = []
         self.writer: dict[str, str] = BOT
         self.token = "t0ken"  # noqa: S105
@@ -35,7 +37,7 @@ class FakeGitHub:
 
     def add(self, author: dict[str, str], body: str) -> None:
         number = len(self.comments) + 1
-        url = f"{self.url}/repos/org/repo/issues/comments/{number}"
+        url = f"{self.url}{self.path}/issues/comments/{number}"
         page = f"https://github.com/org/repo/pull/7#issuecomment-{number}"
         self.comments.append({"url": url, "html_url": page, "user": author, "body": body})
 
@@ -47,17 +49,17 @@ class FakeGitHub:
         """Status, content, and the Link header."""
         if method == "GET" and path == "/user":
             return (200, PERSON, "") if self.writer == PERSON else (403, {"message": "Resource not accessible"}, "")
-        if method == "GET" and path == "/repos/org/repo/pulls/7":
-            return 200, {"head": {"sha": HEAD}}, ""
-        if method == "GET" and (listed := re.fullmatch(r"/repos/org/repo/issues/7/comments\?per_page=\d+(.*)", path)):
+        if method == "GET" and path == f"{self.path}/pulls/7":
+            return 200, {"head": {"sha": self.head}}, ""
+        if method == "GET" and (listed := re.fullmatch(rf"{self.path}/issues/7/comments\?per_page=\d+(.*)", path)):
             page = int(listed[1].removeprefix("&page=") or 1)
             following = f'<{self.further_pages}{path.partition("&")[0]}&page={page + 1}>; rel="next"'
             shown = self.comments[2 * page - 2 : 2 * page]
             return 200, shown, following if len(self.comments) > 2 * page else ""
-        if method == "POST" and path == "/repos/org/repo/issues/7/comments":
+        if method == "POST" and path == f"{self.path}/issues/7/comments":
             self.add(self.writer, body["body"])
             return 201, self.comments[-1], ""
-        if method == "PATCH" and (changed := re.fullmatch(r"/repos/org/repo/issues/comments/(\d+)", path)):
+        if method == "PATCH" and (changed := re.fullmatch(rf"{self.path}/issues/comments/(\d+)", path)):
             self.comments[int(changed[1]) - 1]["body"] = body["body"]
             return 200, self.comments[int(changed[1]) - 1], ""
         return 404, {"message": "Not Found"}, ""

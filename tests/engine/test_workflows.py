@@ -1,0 +1,168 @@
+"""From a branch to a release by GitHub's workflows as they stand, run here against a bare repository."""
+
+import json
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.engine.conftest import IDENTITY, Checkout, Deployed
+from tests.engine.previews import digests
+from tests.engine.registry import Repository
+from tests.unit.test_comment import FakeGitHub
+
+STACK, IPAM, DB = "rehearsal", "carbide-rest-ipam", "carbide-rest-db"
+# Production's settings, but for the registry; two images are enough to tell one that changes from one that stays.
+CONFIG = {
+    "registryServer": "local",
+    "registryRepository": "rehearsal",
+    "services": [IPAM, DB],
+    "tagLatest": "true",
+    "requireHistory": "true",
+}
+TOKEN = "t0ken"  # noqa: S105
+NUMBER = "7"
+
+
+@dataclass(frozen=True)
+class GitHub:
+    """A bare repository, a developer's clone of it, and a machine that runs its workflows in the deployed checkout."""
+
+    deployed: Deployed
+    folder: Path
+
+    @property
+    def remote(self) -> Path:
+        return self.folder / "remote.git"
+
+    def git(self, *arguments: str) -> str:
+        """Work in the developer's clone."""
+        command = ["git", *IDENTITY, "-C", str(self.folder / "clone"), *arguments]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+    def commit(self, name: str, text: str) -> None:
+        file = self.folder / "clone" / name
+        file.write_text((file.read_text() if file.exists() else "") + text)
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--message", f"Change {name}")
+
+    def run(self, workflow: str, *arguments: str, api: str = "") -> dict[str, str]:
+        """Run a workflow to its good end; gives how each job ended."""
+        checkout = self.deployed.checkout
+        command: list[str | Path] = [checkout.root / "tools/run-workflow", workflow, "--remote", self.remote]
+        places: list[str | Path] = ["--workspace", checkout.root, "--kept", self.kept]
+        # What the repository's settings on GitHub hold.
+        variables = ["--variable", f"CARBIDE_STACK={STACK}", "--variable", f"PULUMI_BACKEND_URL=file://{self.state}"]
+        secrets = ["--secret", "PULUMI_CONFIG_PASSPHRASE=rehearsal", "--secret", f"GITHUB_TOKEN={TOKEN}"]
+        done = subprocess.run(
+            [*command, *places, *variables, *secrets, *arguments],
+            cwd=self.folder,
+            env={**checkout.environment, **({"GITHUB_API_URL": api} if api else {})},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, f"{workflow} {arguments}\n{done.stdout}\n{done.stderr}"
+        return dict(line.split(": ") for line in done.stdout.splitlines() if line.count(": ") == 1)
+
+    def push(self, ref: str) -> dict[str, str]:
+        self.git("push", "--quiet", "origin", ref)
+        full = f"refs/tags/{ref}" if ref.startswith("v") else f"refs/heads/{ref}"
+        return self.run("build-push-docker.yml", "--event", "push", "--ref", full)
+
+    @property
+    def kept(self) -> Path:
+        return self.folder / "kept"
+
+    @property
+    def state(self) -> Path:
+        return self.folder / "state"
+
+    def images(self) -> dict[str, Any]:
+        """The list of images that the last update's job has left."""
+        return dict(json.loads((self.kept / "artifacts/images/images.json").read_text()))
+
+    def summary(self, job: str) -> str:
+        return (self.kept / f"summaries/{job}.md").read_text()
+
+    def tagged(self, tag: str) -> dict[str, str]:
+        """The digest that a tag of each image has in the registry."""
+        found = {}
+        for name, image in self.images().items():
+            server, repository = image["repository"].split("/", 1)
+            found[name] = Repository(server, repository, self.deployed.ca_bundle).digest_of(tag)
+        return found
+
+
+@pytest.fixture
+def github(deployed: Deployed, tree: Checkout, tmp_path: Path) -> Iterator[GitHub]:
+    made = GitHub(deployed, tmp_path)
+    made.state.mkdir()
+    for command in (["clone", "--quiet", "--bare", str(tree.root), str(made.remote)],):
+        subprocess.run(["git", *command], check=True, capture_output=True)
+    subprocess.run(["git", "clone", "--quiet", str(made.remote), str(tmp_path / "clone")], check=True)
+    yield made
+    tree.git("tag", "--delete", *tree.git("tag").split())
+    for left in ("contexts/rehearsal", "baseline", "untrusted"):
+        shutil.rmtree(tree.root / ".local" / left, ignore_errors=True)
+    for file in (tree.root / ".local/state/.pulumi").rglob(f"{STACK}*"):
+        shutil.rmtree(file) if file.is_dir() else file.unlink()
+
+
+def test_from_a_branch_to_a_release(github: GitHub) -> None:
+    config = {"config": {f"carbide-infra:{key}": value for key, value in CONFIG.items()}}
+    github.commit(f"Pulumi.{STACK}.yaml", yaml.safe_dump(config))
+    assert github.push("main") == {"up": "success", "release": "skipped", "drift": "skipped"}
+    first = github.images()
+    assert github.tagged("1.4.0") == github.tagged("latest") == digests(first)
+
+    # A pull request: previewed against main's state, without a credential; its report is one comment.
+    github.git("checkout", "--quiet", "-b", "feature")
+    github.commit("examples/carbide-rest-api/ipam/cmd/server/main.go", "\nfunc init() { println(1) }\n")
+    github.git("push", "--quiet", "origin", "feature")
+    pull_request = ("--head", "feature", "--number", NUMBER)
+    assert github.run("preview.yml", "--event", "pull_request", *pull_request) == {"preview": "success"}
+    report = github.summary("preview")
+    assert report.startswith(f"<!-- carbide-infra: report of carbide-infra/{STACK} -->\n")
+    assert "examples/carbide-rest-api/ipam/cmd/server/main.go" in report or "ipam/cmd/server/main.go" in report
+    api = FakeGitHub("local/carbide-infra", github.git("rev-parse", "HEAD"))
+    for _ in range(2):
+        github.run("comment.yml", "--event", "workflow_run", "--head", "feature", api=api.url)
+    assert len(api.bodies) == 1
+    assert api.bodies[0].splitlines()[0] == report.splitlines()[0]
+
+    # The merge: the image that the report named is built, the other one is tagged anew.
+    github.git("checkout", "--quiet", "main")
+    github.git("merge", "--quiet", "--no-ff", "-m", "Merge", "feature")
+    github.push("main")
+    second, merge = github.images(), github.git("rev-parse", "HEAD")
+    assert changed(first, second) == {IPAM}
+    assert IPAM in github.summary("up")
+    assert github.tagged("1.4.0") == github.tagged("latest") == github.tagged(merge) == digests(second)
+
+    # Main moves on before the release: the tag's commit is what counts, and main keeps `latest`.
+    github.commit("examples/carbide-rest-api/db/cmd/migrations/main.go", "\nfunc init() { println(1) }\n")
+    github.push("main")
+    third = github.images()
+    assert changed(second, third) == {DB}
+    github.git("tag", "v1.4.0", merge)
+    assert github.push("v1.4.0") == {"up": "skipped", "release": "success", "drift": "skipped"}
+    assert github.tagged("1.4.0") == digests(second)
+    assert github.tagged("latest") == digests(third)
+    assert all(digest in github.summary("release") for digest in digests(second).values())
+
+    # And from then on the version stays on the release.
+    github.commit("examples/carbide-rest-api/README.md", "more\n")
+    github.push("main")
+    assert digests(github.images()) == digests(third)
+    assert github.tagged("1.4.0") == digests(second)
+    assert github.tagged(github.git("rev-parse", "HEAD")) == digests(third)
+
+
+def changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> set[str]:
+    return {name for name, image in after.items() if image["digest"] != before[name]["digest"]}
