@@ -1,13 +1,9 @@
 """`carbide-infra release`: the images of a release tag's commit get the tag's version; nothing is built."""
 
 import os
-import subprocess
-import time
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -15,59 +11,17 @@ from carbide_infra.commands.outcome import WELL, CommandError, ends, print_json,
 from carbide_infra.commands.stacks import StackName, open_stack
 from carbide_infra.local.builder import docker_answers
 from carbide_infra.local.endpoint import read_endpoint
+from carbide_infra.local.stack_file import PROJECT
 from carbide_infra.local.summary import docker_login
 from carbide_infra.local.toolchain import ensure_tools
+from carbide_infra.releases import Registry, Released, ReleaseError, images_of, tagged
 from carbide_infra.settings import LOCAL_REGISTRY, Settings, load_settings
 from carbide_infra.source import REF_VARIABLE, RELEASE_TAG, read_source
 from carbide_infra.tags import sanitised
 
-_PAUSE_SECONDS = 20.0
 _TAGS = "refs/tags/"
 
 app = typer.Typer()
-
-
-@dataclass(frozen=True)
-class Registry:
-    """What buildx reads and writes in a registry."""
-
-    buildx: Path
-    environment: Mapping[str, str] = field(repr=False)
-
-    def digest(self, reference: str) -> str | None:
-        """The digest behind a tag; None when the registry has no such tag.
-
-        Raises:
-            CommandError: the registry does not tell; its words are in the message.
-        """
-        done = self._imagetools("inspect", "--format", "{{.Manifest.Digest}}", reference)
-        if done.returncode == 0:
-            return done.stdout.strip()
-        if "not found" in done.stderr.lower():
-            return None
-        message = f"{reference} could not be looked up: {done.stderr.strip()}"
-        raise CommandError(message)
-
-    def tag(self, reference: str, source: str) -> None:
-        """Let a tag point at what is there already."""
-        done = self._imagetools("create", "--tag", reference, source)
-        if done.returncode:
-            message = f"{reference} could not be written: {done.stderr.strip()}"
-            raise CommandError(message)
-
-    def _imagetools(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [str(self.buildx), "imagetools", *arguments]
-        return subprocess.run(command, env=dict(self.environment), capture_output=True, text=True, check=False)
-
-
-@dataclass(frozen=True)
-class Released:
-    """One image of a release."""
-
-    image: str
-    reference: str
-    digest: str
-    before: str | None
 
 
 @app.command()
@@ -89,23 +43,28 @@ def release(
     next VERSION.
     """
     opened = open_stack(stack)
-    config = {key.rpartition(":")[2]: entry.get("value") for key, entry in opened.config().items()}
-    settings = load_settings({key: value for key, value in config.items() if value is not None}, os.environ)
+    settings = _settings(opened.config())
     version, commit = _checked_out(tag, settings, opened.folder)
     tools = ensure_tools(progress, embedded=not docker_answers())
     with docker_login(opened.environment, _login(settings)) as environment:
         registry = Registry(tools.buildx, environment)
         repositories = _repositories(settings, opened.folder)
-        digests = _awaited(repositories, commit, registry, 60.0 * wait)
-        released = [
-            _released(image, f"{repositories[image]}:{sanitised(version)}", digest, registry)
-            for image, digest in digests.items()
-        ]
+        try:
+            digests = images_of(commit, repositories, registry, 60.0 * wait, progress)
+            released = tagged(digests, repositories, sanitised(version), registry)
+        except ReleaseError as error:
+            raise CommandError(str(error)) from error
     if as_json:
         print_json([vars(item) for item in released])
     else:
         typer.echo(_table(version, commit, released))
     return WELL
+
+
+def _settings(config: Mapping[str, Any]) -> Settings:
+    prefix = f"{PROJECT}:"
+    own = {key.removeprefix(prefix): entry for key, entry in config.items() if key.startswith(prefix)}
+    return load_settings({key: entry["value"] for key, entry in own.items() if "value" in entry}, os.environ)
 
 
 def _checked_out(tag: str, settings: Settings, project: Path) -> tuple[str, str]:
@@ -143,39 +102,6 @@ def _repositories(settings: Settings, project: Path) -> dict[str, str]:
         server = endpoint.registry
     services = settings.selected_services
     return {service.image: f"{server}/{settings.registry_repository}/{service.image}" for service in services}
-
-
-def _awaited(repositories: Mapping[str, str], commit: str, registry: Registry, seconds: float) -> dict[str, str]:
-    """The digest of each image of a commit, once all are there."""
-    deadline = time.monotonic() + seconds
-    while True:
-        with ThreadPoolExecutor() as pool:
-            found = dict(
-                zip(
-                    repositories,
-                    pool.map(lambda name: registry.digest(f"{name}:{commit}"), repositories.values()),
-                    strict=True,
-                )
-            )
-        digests = {image: digest for image, digest in found.items() if digest}
-        missing = sorted(found.keys() - digests.keys())
-        if not missing:
-            return digests
-        if time.monotonic() + _PAUSE_SECONDS > deadline:
-            message = (
-                f"commit {commit}: {', '.join(missing)} was never built from it, there is no tag {commit}; "
-                "tag a commit of main that an update has finished for, or let that update run first"
-            )
-            raise CommandError(message)
-        progress(f"Waiting for {', '.join(missing)} of {commit}…")
-        time.sleep(_PAUSE_SECONDS)
-
-
-def _released(image: str, reference: str, digest: str, registry: Registry) -> Released:
-    before = registry.digest(reference)
-    if before != digest:
-        registry.tag(reference, f"{reference.rpartition(':')[0]}@{digest}")
-    return Released(image, reference, digest, before)
 
 
 def _table(version: str, commit: str, released: list[Released]) -> str:
