@@ -127,8 +127,16 @@ class _Job:
             **self._filled(step.get("env", {})),
         }
         command = [*_BASH, self._scope().filled(step["run"])]
+        # A step's output is progress here; how the jobs ended is the data.
+        log = sys.stderr.fileno()
         done = subprocess.run(
-            command, cwd=self._machine.workspace, env=environment, check=False, stdin=subprocess.DEVNULL
+            command,
+            cwd=self._machine.workspace,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            check=False,
         )
         if done.returncode:
             _tell(f"  exit code {done.returncode}")

@@ -68,7 +68,7 @@ class GitHub:
             check=False,
         )
         assert done.returncode == 0, f"{workflow} {arguments}\n{done.stdout}\n{done.stderr}"
-        return dict(line.split(": ") for line in done.stdout.splitlines() if line.count(": ") == 1)
+        return dict(line.split(": ") for line in done.stdout.splitlines())
 
     def push(self, ref: str) -> dict[str, str]:
         self.git("push", "--quiet", "origin", ref)
@@ -103,11 +103,11 @@ class GitHub:
 def github(deployed: Deployed, tree: Checkout, tmp_path: Path) -> Iterator[GitHub]:
     made = GitHub(deployed, tmp_path)
     made.state.mkdir()
-    for command in (["clone", "--quiet", "--bare", str(tree.root), str(made.remote)],):
-        subprocess.run(["git", *command], check=True, capture_output=True)
-    subprocess.run(["git", "clone", "--quiet", str(made.remote), str(tmp_path / "clone")], check=True)
+    for clone in (["--bare", tree.root, made.remote], [made.remote, tmp_path / "clone"]):
+        subprocess.run(["git", "clone", "--quiet", *clone], check=True)
     yield made
-    tree.git("tag", "--delete", *tree.git("tag").split())
+    for tag in tree.git("tag").split():
+        tree.git("tag", "--delete", tag)
     for left in ("contexts/rehearsal", "baseline", "untrusted"):
         shutil.rmtree(tree.root / ".local" / left, ignore_errors=True)
     for file in (tree.root / ".local/state/.pulumi").rglob(f"{STACK}*"):
@@ -129,12 +129,11 @@ def test_from_a_branch_to_a_release(github: GitHub) -> None:
     assert github.run("preview.yml", "--event", "pull_request", *pull_request) == {"preview": "success"}
     report = github.summary("preview")
     assert report.startswith(f"<!-- carbide-infra: report of carbide-infra/{STACK} -->\n")
-    assert "examples/carbide-rest-api/ipam/cmd/server/main.go" in report or "ipam/cmd/server/main.go" in report
+    assert "ipam/cmd/server/main.go" in report
     api = FakeGitHub("local/carbide-infra", github.git("rev-parse", "HEAD"))
-    for _ in range(2):
-        github.run("comment.yml", "--event", "workflow_run", "--head", "feature", api=api.url)
-    assert len(api.bodies) == 1
-    assert api.bodies[0].splitlines()[0] == report.splitlines()[0]
+    github.run("comment.yml", "--event", "workflow_run", "--head", "feature", api=api.url)
+    (body,) = api.bodies
+    assert body.splitlines()[0] == report.splitlines()[0]
 
     # The merge: the image that the report named is built, the other one is tagged anew.
     github.git("checkout", "--quiet", "main")
@@ -155,13 +154,6 @@ def test_from_a_branch_to_a_release(github: GitHub) -> None:
     assert github.tagged("1.4.0") == digests(second)
     assert github.tagged("latest") == digests(third)
     assert all(digest in github.summary("release") for digest in digests(second).values())
-
-    # And from then on the version stays on the release.
-    github.commit("examples/carbide-rest-api/README.md", "more\n")
-    github.push("main")
-    assert digests(github.images()) == digests(third)
-    assert github.tagged("1.4.0") == digests(second)
-    assert github.tagged(github.git("rev-parse", "HEAD")) == digests(third)
 
 
 def changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> set[str]:
