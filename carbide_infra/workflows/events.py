@@ -48,15 +48,18 @@ class Event:
             return self.name == on
         if isinstance(on, Sequence):
             return self.name in on
-        filters = dict(on).get(self.name, ...) if isinstance(on, Mapping) else ...
-        if filters is ... or self.name != "push" or not isinstance(filters, Mapping):
-            return filters is not ...
+        if not isinstance(on, Mapping) or self.name not in on:
+            return False
+        filters = on[self.name]
+        # "push:" with nothing below it is every push; a schedule's times mean nothing here.
+        if not isinstance(filters, Mapping) or self.name not in {"push", "pull_request"}:
+            return True
         unknown = filters.keys() - {"branches", "tags"}
         if unknown:
-            message = f"on.push.{min(unknown)}: is not understood here"
+            message = f"on.{self.name}.{min(unknown)}: is not understood here"
             raise WorkflowError(message)
-        patterns = filters.get("branches" if self.kind == "branch" else "tags", [])
-        return any(fnmatchcase(self.short_ref, pattern) for pattern in patterns)
+        patterns = filters.get("tags" if self.kind == "tag" else "branches", [])
+        return any(fnmatchcase(self.base or self.short_ref, pattern) for pattern in patterns)
 
 
 def push(remote: Remote, ref: str) -> Event:

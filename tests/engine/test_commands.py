@@ -77,6 +77,21 @@ def test_prod_previews_without_credentials(deployed: Deployed) -> None:
         deployed.checkout.git("checkout", "--", "Pulumi.prod.yaml")
 
 
+def test_check_bases_tells_what_has_moved(deployed: Deployed, tree: Checkout) -> None:
+    """The local registry stands for Docker Hub: it has what its tags point at."""
+    server = deployed.images["carbide-rest-api"]["repository"].split("/")[0]
+    now = Repository(server, "library/alpine", deployed.ca_bundle).digest_of("latest")
+    command = ("env", f"CARBIDE_DOCKERHUB_MIRROR={server}", "make", "-s", "check-bases")
+    file = tree.root / "Pulumi.dev.yaml"
+    unpinned = file.read_text()
+    for pinned, moved in ((now, False), (f"sha256:{'b' * 64}", True)):
+        file.write_text(unpinned.replace("config:\n", f"config:\n  carbide-infra:runtimeImage: alpine@{pinned}\n"))
+        done = deployed.checkout.run(*command, check=False)
+        assert bool(done.returncode) == moved
+        assert (f"runtimeImage alpine: {pinned} → {now}" in done.stdout) == moved
+        assert "builderImage golang:1.25: not pinned" in done.stdout
+
+
 def test_help_lists_every_target(checkout: Checkout) -> None:
     text = checkout.make("help").stdout
     phony = re.findall(r"^\.PHONY: (\S+)", (checkout.root / "Makefile").read_text(), re.MULTILINE)

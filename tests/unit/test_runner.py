@@ -99,9 +99,10 @@ def test_what_git_ignores_outlives_a_checkout_and_nothing_else_does(world: World
 
 
 def test_a_pull_request_is_its_merge(world: World) -> None:
+    on = {"pull_request": {"branches": ["main"]}}
     text = "git log -1 --format=%P > said; cat a b >> said; echo $REF $BASE >> said"
     env = {"REF": "${{ github.ref }}", "BASE": "${{ github.base_ref }} ${{ github.event.pull_request.number }}"}
-    world.workflow(CHECKOUT, {"run": text, "env": env}, on={"pull_request": None})
+    world.workflow(CHECKOUT, {"run": text, "env": env}, on=on)
     world.git("checkout", "--quiet", "-b", "feature")
     head = world.commit("a", "from the branch\n")
     world.git("push", "--quiet", "origin", "feature")
