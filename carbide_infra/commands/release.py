@@ -9,11 +9,9 @@ import typer
 
 from carbide_infra.commands.outcome import WELL, CommandError, ends, print_json, progress
 from carbide_infra.commands.stacks import StackName, open_stack
-from carbide_infra.local.builder import docker_answers
+from carbide_infra.local.docker_login import docker_login
 from carbide_infra.local.endpoint import read_endpoint
 from carbide_infra.local.stack_file import PROJECT
-from carbide_infra.local.summary import docker_login
-from carbide_infra.local.toolchain import ensure_tools
 from carbide_infra.releases import Registry, Released, ReleaseError, images_of, tagged
 from carbide_infra.settings import LOCAL_REGISTRY, Settings, load_settings
 from carbide_infra.source import REF_VARIABLE, RELEASE_TAG, read_source
@@ -45,9 +43,8 @@ def release(
     opened = open_stack(stack)
     settings = _settings(opened.config())
     version, commit = _checked_out(tag, settings, opened.folder)
-    tools = ensure_tools(progress, embedded=not docker_answers())
     with docker_login(opened.environment, _login(settings)) as environment:
-        registry = Registry(tools.buildx, environment)
+        registry = Registry(_buildx(), environment)
         repositories = _repositories(settings, opened.folder)
         try:
             digests = images_of(commit, repositories, registry, 60.0 * wait, progress)
@@ -59,6 +56,14 @@ def release(
     else:
         typer.echo(_table(version, commit, released))
     return WELL
+
+
+def _buildx() -> Path:
+    # An installed wheel lacks what these modules need, and has no source tree to release from.
+    from carbide_infra.local.builder import docker_answers  # noqa: PLC0415
+    from carbide_infra.local.toolchain import ensure_tools  # noqa: PLC0415
+
+    return ensure_tools(progress, embedded=not docker_answers()).buildx
 
 
 def _settings(config: Mapping[str, Any]) -> Settings:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Collection, Mapping
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, ParamSpec
+from typing import Annotated, Any, ParamSpec
 
 import typer
 from rich.console import Console
@@ -16,6 +16,7 @@ from carbide_infra.local.bases import BaseImages
 from carbide_infra.local.builder import docker_answers, require_builder
 from carbide_infra.local.certificates import ensure_bundle
 from carbide_infra.local.docker_hub import find_docker_hub
+from carbide_infra.local.docker_login import docker_login
 from carbide_infra.local.endpoint import Endpoint
 from carbide_infra.local.engine import DEV_STACK, Engine
 from carbide_infra.local.environment import child_environment, export_lines
@@ -25,15 +26,12 @@ from carbide_infra.local.pinning import current_pins, find_pins, unpinned_bases
 from carbide_infra.local.prerequisites import check_prerequisites
 from carbide_infra.local.stack_file import read_stack_file
 from carbide_infra.local.summary import (
-    Line,
     Registry,
     build_failures,
-    docker_login,
     has_changes,
     image_seconds,
     markdown_summary,
     print_summary,
-    summary,
 )
 from carbide_infra.local.toolchain import Tools, ensure_actionlint, ensure_tools, install_plugin
 from carbide_infra.local.up import local_down, local_up
@@ -118,12 +116,11 @@ def up(
     event_log.unlink(missing_ok=True)
     code = engine.up(event_log)
     failures = build_failures(event_log)
-    table = _summary(engine, found, image_seconds(event_log), failures)
-    if table:
-        print_summary(table)
-    if table and summary_file:
+    seconds = image_seconds(event_log)
+    built = _show(engine, found, seconds, failures)
+    if summary_file and built:
         with summary_file.open("a", encoding="utf-8") as file:
-            file.write(markdown_summary(table))
+            file.write(markdown_summary(built, seconds, failures))
     for image, lines in failures.items():
         _report("\n    ".join([f"{image} failed:", *lines]))
     if code:
@@ -234,8 +231,11 @@ def _start(root: Path, found: Tools, settings: Settings) -> Endpoint:
     return local_up(root, found, bases, settings.platforms, _report)
 
 
-def _summary(engine: Engine, found: Tools, seconds: Mapping[str, int], failed: Collection[str]) -> list[Line]:
-    built = engine.outputs().get("images", {})
-    wants_login = built and "registryUsername" in read_stack_file(engine.root, engine.stack)
-    with docker_login(engine.environment, engine.config() if wants_login else {}) as environment:
-        return summary(built, seconds, failed, Registry(found.buildx, environment))
+def _show(engine: Engine, found: Tools, seconds: Mapping[str, int], failed: Collection[str]) -> dict[str, Any]:
+    """Print the table of images, and give those that there are."""
+    built: dict[str, Any] = engine.outputs().get("images", {})
+    if built:
+        wants_login = "registryUsername" in read_stack_file(engine.root, engine.stack)
+        with docker_login(engine.environment, engine.config() if wants_login else {}) as environment:
+            print_summary(built, seconds, failed, Registry(found.buildx, environment))
+    return built

@@ -4,12 +4,8 @@ import json
 import os
 import re
 import subprocess
-import tempfile
-from base64 import b64encode
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +19,6 @@ FILE_WIDTH = 260
 SHORT_DIGEST = 19
 # Of a failed build step; the compiler itself stops after ten errors a package.
 LAST_LINES = 40
-_COLUMNS = ["Image", "Reference", "Digest", "Platforms", "Compressed size", "Seconds"]
 
 
 def image_seconds(event_log: Path) -> dict[str, int]:
@@ -110,87 +105,44 @@ def _bytes(manifest: Mapping[str, Any]) -> int:
     return sum(int(blob["size"]) for blob in (manifest["config"], *manifest["layers"]))
 
 
-@contextmanager
-def docker_login(environment: Mapping[str, str], config: Mapping[str, str]) -> Iterator[dict[str, str]]:
-    """The environment, with a throw-away Docker configuration where the stack has credentials."""
-    username, password = config.get("registryUsername"), config.get("registryPassword")
-    if not (username and password):
-        yield dict(environment)
-        return
-    auth = b64encode(f"{username}:{password}".encode()).decode()
-    with tempfile.TemporaryDirectory(prefix="carbide-docker-") as folder:
-        file = Path(folder, "config.json")
-        file.touch(mode=0o600)
-        file.write_text(json.dumps({"auths": {config["registryServer"]: {"auth": auth}}}))
-        yield {**environment, "DOCKER_CONFIG": folder}
-
-
-@dataclass(frozen=True)
-class Line:
-    """What the summary says of one image."""
-
-    image: str
-    reference: str
-    digest: str
-    platforms: Sequence[str]
-    sizes: Sequence[str]
-    seconds: str
-
-
-def summary(
+def print_summary(
     images: Mapping[str, Mapping[str, Any]], seconds: Mapping[str, int], failed: Collection[str], registry: Registry
-) -> list[Line]:
-    """One line for each image; a failed one as it was before."""
+) -> None:
+    """Print the table to stdout, whole digests where it is not a terminal; a failed image as it was before."""
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         sizes = list(pool.map(registry.sizes, images.values()))
-    return [
-        Line(
-            image=name,
-            reference=f"{image['repository']}:{image['tags'][0]}",
-            digest=image["digest"],
-            platforms=image["platforms"],
-            sizes=[_megabytes(size.get(platform)) for platform in image["platforms"]],
-            seconds="failed" if name in failed else str(seconds.get(name, "unchanged")),
-        )
-        for (name, image), size in zip(images.items(), sizes, strict=True)
-    ]
-
-
-def print_summary(lines: Sequence[Line]) -> None:
-    """Print the table to stdout, whole digests where it is not a terminal."""
     console = Console()
     if not console.is_terminal:
         console = Console(width=FILE_WIDTH)
-    table = Table(*_COLUMNS, box=None, pad_edge=False)
+    table = Table("Image", "Reference", "Digest", "Platforms", "Compressed size", "Seconds", box=None, pad_edge=False)
     table.columns[0].no_wrap = True
     table.columns[1].overflow = "fold"
-    for line in lines:
+    for (name, image), size in zip(images.items(), sizes, strict=True):
         table.add_row(
-            line.image,
-            line.reference,
-            f"{line.digest[:SHORT_DIGEST]}…" if console.is_terminal else line.digest,
-            "\n".join(line.platforms),
-            "\n".join(line.sizes),
-            line.seconds,
+            name,
+            f"{image['repository']}:{image['tags'][0]}",
+            f"{image['digest'][:SHORT_DIGEST]}…" if console.is_terminal else image["digest"],
+            "\n".join(image["platforms"]),
+            "\n".join(_megabytes(size.get(platform)) for platform in image["platforms"]),
+            _told(name, seconds, failed),
         )
     console.print(table)
 
 
-def markdown_summary(lines: Sequence[Line]) -> str:
-    """The same table for a page, such as a CI job's."""
-    rows = [_COLUMNS, ["---"] * len(_COLUMNS)]
-    rows += [
-        [
-            line.image,
-            f"`{line.reference}`",
-            f"`{line.digest}`",
-            "<br>".join(line.platforms),
-            "<br>".join(line.sizes),
-            line.seconds,
-        ]
-        for line in lines
+def markdown_summary(
+    images: Mapping[str, Mapping[str, Any]], seconds: Mapping[str, int], failed: Collection[str]
+) -> str:
+    """The table for a page, such as a CI job's."""
+    rows = [
+        [name, f"`{image['repository']}:{image['tags'][0]}`", f"`{image['digest']}`", _told(name, seconds, failed)]
+        for name, image in images.items()
     ]
-    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+    head = [["Image", "Reference", "Digest", "Seconds"], ["---"] * 4]
+    return "".join(f"| {' | '.join(row)} |\n" for row in [*head, *rows])
+
+
+def _told(image: str, seconds: Mapping[str, int], failed: Collection[str]) -> str:
+    return "failed" if image in failed else str(seconds.get(image, "unchanged"))
 
 
 def _megabytes(size: int | None) -> str:

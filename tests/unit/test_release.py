@@ -49,8 +49,7 @@ class World:
         stack = Stack("prod", Path("pulumi"), self.repository.root, {"PATH": "/usr/bin:/bin"})
         monkeypatch.delenv("CARBIDE_REF", raising=False)
         monkeypatch.setattr(command, "open_stack", lambda _: stack)
-        monkeypatch.setattr(command, "docker_answers", lambda: True)
-        monkeypatch.setattr(command, "ensure_tools", lambda *_, **__: type("Tools", (), {"buildx": self.buildx}))
+        monkeypatch.setattr(command, "_buildx", lambda: self.buildx)
 
     def refuse(self, words: str) -> None:
         self.buildx.write_text(BUILDX.format(folder=self.registry, refusal=words))

@@ -2,7 +2,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from carbide_infra.local.summary import Line, build_failures, has_changes, image_seconds, markdown_summary
+from carbide_infra.local.summary import build_failures, has_changes, image_seconds, markdown_summary
 
 URN = "urn:pulumi:dev::carbide-infra::carbide:image:ServiceImage$docker-build:index:Image::carbide-rest-api"
 
@@ -52,12 +52,12 @@ def test_a_failed_image_is_shown_with_what_its_step_printed(tmp_path: Path) -> N
     assert build_failures(log) == {"carbide-rest-api": ["# example.com/ipam", "main.go:87:24: undefined: x"]}
 
 
-def test_the_table_for_a_page_has_everything() -> None:
-    line = Line(
-        "carbide-rest-db", "vm:1/db:1.4.0-0f", "sha256:0f", ["linux/amd64", "linux/arm64"], ["4 MB", "3 MB"], "7"
-    )
-    assert markdown_summary([line]).splitlines() == [
-        "| Image | Reference | Digest | Platforms | Compressed size | Seconds |",
-        "| --- | --- | --- | --- | --- | --- |",
-        "| carbide-rest-db | `vm:1/db:1.4.0-0f` | `sha256:0f` | linux/amd64<br>linux/arm64 | 4 MB<br>3 MB | 7 |",
+def test_the_table_for_a_page_has_every_image() -> None:
+    images = {name: {"repository": f"vm:1/{name}", "tags": ["1.4.0-0f"], "digest": "sha256:0f"} for name in "abc"}
+    assert markdown_summary(images, {"a": 7}, {"b"}).splitlines() == [
+        "| Image | Reference | Digest | Seconds |",
+        "| --- | --- | --- | --- |",
+        "| a | `vm:1/a:1.4.0-0f` | `sha256:0f` | 7 |",
+        "| b | `vm:1/b:1.4.0-0f` | `sha256:0f` | failed |",
+        "| c | `vm:1/c:1.4.0-0f` | `sha256:0f` | unchanged |",
     ]
