@@ -24,6 +24,7 @@ _WORKFLOW = {"name", "on", "permissions", "concurrency", "defaults", "env", "job
 _JOB = {"name", "if", "runs-on", "timeout-minutes", "environment", "permissions", "concurrency", "env", "steps"}
 _STEP = {"id", "name", "if", "uses", "with", "run", "env"}
 _BASH = ("bash", "--noprofile", "--norc", "-eo", "pipefail", "-c")
+_STDERR = 2
 _SET_UP_HERE = frozenset({"actions/setup-python", "actions/setup-go", "actions/cache"})
 _SHELL_S_OWN = ("PULUMI_", "CARBIDE_", "BUILDX_", "GITHUB_", "AWS_", "STACK", "SOURCE", "SUMMARY", "MAKE", "MFLAGS")
 _KEPT = frozenset({"CARBIDE_CACHE_DIR", "CARBIDE_DOCKERHUB_MIRROR", "GITHUB_API_URL"})
@@ -128,14 +129,12 @@ class _Job:
         }
         command = [*_BASH, self._scope().filled(step["run"])]
         # A step's output is progress here; how the jobs ended is the data.
-        log = sys.stderr.fileno()
         done = subprocess.run(
             command,
             cwd=self._machine.workspace,
             env=environment,
             stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
+            stdout=_STDERR,
             check=False,
         )
         if done.returncode:

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 import yaml
+from typer.testing import CliRunner
 
+from carbide_infra.workflows import cli
 from carbide_infra.workflows.errors import WorkflowError
 from carbide_infra.workflows.events import on_main, pull_request, push, workflow_run
 from carbide_infra.workflows.repository import Remote
@@ -252,3 +254,22 @@ def test_a_job_begins_without_its_shell_s_choices() -> None:
         "CARBIDE_CACHE_DIR": "/c",
     }
     assert fresh(shell) == {"PATH": "/bin", "CARBIDE_CACHE_DIR": "/c"}
+
+
+def test_the_command_tells_how_jobs_ended(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOKEN", "from the shell")
+    places = ["--remote", world.remote.path, "--workspace", world.machine.workspace, "--kept", world.machine.kept]
+    given = ["--variable", "COLOUR=blue=green", "--secret", "TOKEN"]
+
+    def run(*arguments: str) -> tuple[int, str]:
+        done = CliRunner().invoke(cli.app, ["w.yml", *map(str, places), *given, *arguments])
+        return done.exit_code, done.stdout
+
+    step = say('"$A $B"', env={"A": "${{ vars.COLOUR }}", "B": "${{ secrets.TOKEN }}"})
+    world.workflow(CHECKOUT, step)
+    assert run() == (0, "job: success\n")
+    assert world.said() == "blue=green from the shell\n"
+    assert run("--event", "workflow_dispatch")[0] == 2, "the workflow does not wait for it"
+    assert run("--event", "nonsense")[0] == 2
+    world.workflow(CHECKOUT, {"run": "false"})
+    assert run() == (1, "job: failure\n")
