@@ -14,7 +14,7 @@ from carbide_infra.local.processes import run
 
 BaselineFile = Annotated[Path, typer.Option("--file", help="The baseline, in JSON.")]
 
-app = typer.Typer(no_args_is_help=True)
+app = typer.Typer(name="baseline", no_args_is_help=True)
 
 
 @app.callback()

@@ -1,11 +1,14 @@
 """Baselines: a state and a stack's file, with nothing left of any secret."""
 
 import json
+import re
 from typing import Any
 
 import yaml
+from typer.testing import CliRunner
 
 from carbide_infra.baseline import without_encryption, without_secrets
+from carbide_infra.commands.app import app
 
 SIGNATURE = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270"}
 
@@ -61,3 +64,10 @@ config:
         "config": {"carbide-infra:goVersion": "1.30", "carbide-infra:platforms": ["linux/amd64"]}
     }
     assert yaml.safe_load(without_encryption("")) == {"config": {}}
+
+
+def test_the_command_is_listed_by_its_name() -> None:
+    shown = CliRunner().invoke(app, ["--help"]).stdout
+    assert re.search(r"\bbaseline +Preview without credentials", shown)
+    below = CliRunner().invoke(app, ["baseline", "--help"]).stdout
+    assert all(re.search(rf"\b{verb}\b", below) for verb in ("save", "load"))
