@@ -10,6 +10,7 @@ import typer
 
 from carbide_infra.inputs import InputError
 from carbide_infra.local.errors import SetupError
+from carbide_infra.registry_client.errors import RegistryError
 from carbide_infra.settings import ConfigError
 
 WELL, DIFFERENT, NO_ANSWER, INTERRUPTED = 0, 1, 2, 130
@@ -27,7 +28,7 @@ def ends(command: Callable[_Arguments, int]) -> Callable[_Arguments, None]:
     def wrapper(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> None:
         try:
             code = command(*args, **kwargs)
-        except (CommandError, ConfigError, InputError, SetupError) as error:
+        except (CommandError, ConfigError, InputError, RegistryError, SetupError) as error:
             typer.secho(f"error: {error}", fg=typer.colors.RED, err=True)
             code = NO_ANSWER
         except KeyboardInterrupt:

@@ -16,7 +16,6 @@ from carbide_infra.local.bases import BaseImages
 from carbide_infra.local.builder import docker_answers, require_builder
 from carbide_infra.local.certificates import ensure_bundle
 from carbide_infra.local.docker_hub import find_docker_hub
-from carbide_infra.local.docker_login import docker_login
 from carbide_infra.local.endpoint import Endpoint
 from carbide_infra.local.engine import DEV_STACK, Engine
 from carbide_infra.local.environment import child_environment, export_lines
@@ -26,15 +25,18 @@ from carbide_infra.local.pinning import current_pins, find_pins, unpinned_bases
 from carbide_infra.local.prerequisites import check_prerequisites
 from carbide_infra.local.stack_file import read_stack_file
 from carbide_infra.local.summary import (
-    Registry,
     build_failures,
     has_changes,
     image_seconds,
+    image_sizes,
     markdown_summary,
     print_summary,
 )
 from carbide_infra.local.toolchain import Tools, ensure_actionlint, ensure_tools, install_plugin
 from carbide_infra.local.up import local_down, local_up
+from carbide_infra.registry_client.client import RegistryClient
+from carbide_infra.registry_client.errors import RegistryError
+from carbide_infra.registry_client.images import split_reference
 from carbide_infra.settings import ConfigError, Settings, load_settings
 
 DIFFERENT, NO_ANSWER, INTERRUPTED = 1, 2, 130
@@ -60,7 +62,7 @@ def _reported(command: Callable[_Arguments, None]) -> Callable[_Arguments, None]
     def wrapper(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> None:
         try:
             command(*args, **kwargs)
-        except (SetupError, ConfigError) as error:
+        except (SetupError, ConfigError, RegistryError) as error:
             _progress.print(f"error: {error}", style="red", markup=False, soft_wrap=True)
             raise typer.Exit(1) from None
         except KeyboardInterrupt:
@@ -111,13 +113,13 @@ def up(
     ] = None,
 ) -> None:
     """Build and push what changed, and show all images."""
-    engine, found = _prepare(stack)
+    engine = _prepare(stack)
     event_log = state_dir(engine.root) / "events.json"
     event_log.unlink(missing_ok=True)
     code = engine.up(event_log)
     failures = build_failures(event_log)
     seconds = image_seconds(event_log)
-    built = _show(engine, found, seconds, failures)
+    built = _show(engine, seconds, failures)
     if summary_file and built:
         with summary_file.open("a", encoding="utf-8") as file:
             file.write(markdown_summary(built, seconds, failures))
@@ -134,7 +136,7 @@ def up(
 @_reported
 def preview(stack: StackName = DEV_STACK) -> None:
     """Show what `up` would change, building nothing."""
-    engine, _ = _prepare(stack)
+    engine = _prepare(stack)
     raise typer.Exit(engine.preview())
 
 
@@ -214,7 +216,7 @@ def _engine(stack: str, found: Tools) -> Engine:
     return Engine(found.pulumi, root, stack, environment, _report)
 
 
-def _prepare(stack: str) -> tuple[Engine, Tools]:
+def _prepare(stack: str) -> Engine:
     """Everything that a command of the engine needs, the stack itself included."""
     root = project_root()
     settings = load_settings(read_stack_file(root, stack), os.environ)
@@ -223,7 +225,7 @@ def _prepare(stack: str) -> tuple[Engine, Tools]:
     _start(root, found, settings)
     engine = _engine(stack, found)
     engine.select()
-    return engine, found
+    return engine
 
 
 def _start(root: Path, found: Tools, settings: Settings) -> Endpoint:
@@ -231,11 +233,17 @@ def _start(root: Path, found: Tools, settings: Settings) -> Endpoint:
     return local_up(root, found, bases, settings.platforms, _report)
 
 
-def _show(engine: Engine, found: Tools, seconds: Mapping[str, int], failed: Collection[str]) -> dict[str, Any]:
+def _show(engine: Engine, seconds: Mapping[str, int], failed: Collection[str]) -> dict[str, Any]:
     """Print the table of images, and give those that there are."""
     built: dict[str, Any] = engine.outputs().get("images", {})
     if built:
-        wants_login = "registryUsername" in read_stack_file(engine.root, engine.stack)
-        with docker_login(engine.environment, engine.config() if wants_login else {}) as environment:
-            print_summary(built, seconds, failed, Registry(found.buildx, environment))
+        print_summary(built, seconds, failed, image_sizes(built, _registry(engine, built)))
     return built
+
+
+def _registry(engine: Engine, built: Mapping[str, Any]) -> RegistryClient:
+    wants_login = "registryUsername" in read_stack_file(engine.root, engine.stack)
+    config = engine.config() if wants_login else {}
+    password = config.get("registryPassword") or os.environ.get("CARBIDE_REGISTRY_PASSWORD")
+    server, _ = split_reference(next(iter(built.values()))["repository"])
+    return RegistryClient.connected(server, engine.environment, config.get("registryUsername"), password)

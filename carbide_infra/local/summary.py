@@ -1,9 +1,7 @@
 """The summary of an update: each image with its reference, digest, sizes and seconds."""
 
 import json
-import os
 import re
-import subprocess
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,6 +9,10 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+
+from carbide_infra.registry_client.client import RegistryClient
+from carbide_infra.registry_client.errors import RegistryError
+from carbide_infra.registry_client.images import PARALLEL, compressed_sizes, split_reference
 
 IMAGE_TYPE = "docker-build:index:Image"
 # Wide enough for a reference and a whole digest.
@@ -72,58 +74,39 @@ def _events(event_log: Path) -> Iterator[dict[str, Any]]:
             yield json.loads(line)
 
 
-class Registry:
-    """What buildx reads from a registry, with the stack's own credentials."""
+def image_sizes(images: Mapping[str, Mapping[str, Any]], client: RegistryClient) -> dict[str, dict[str, int]]:
+    """Compressed bytes for each platform of each image; nothing where the registry does not tell."""
 
-    def __init__(self, buildx: Path, environment: Mapping[str, str]) -> None:
-        self._command = [str(buildx)] if buildx.name != "docker" else [str(buildx), "buildx"]
-        self._environment = environment
-
-    def sizes(self, image: Mapping[str, Any]) -> dict[str, int]:
-        """Compressed bytes of config and layers for each platform; empty when out of reach."""
-        repository = image["repository"]
+    def sizes(image: Mapping[str, Any]) -> dict[str, int]:
         try:
-            index = self._manifest(image["ref"])
-            return {
-                _platform(entry["platform"]): _bytes(self._manifest(f"{repository}@{entry['digest']}"))
-                for entry in index["manifests"]
-            }
-        except (subprocess.CalledProcessError, KeyError):
+            return compressed_sizes(client, split_reference(image["repository"])[1], image["digest"])
+        except (RegistryError, KeyError):
             return {}
 
-    def _manifest(self, reference: str) -> dict[str, Any]:
-        command = [*self._command, "imagetools", "inspect", "--raw", reference]
-        done = subprocess.run(command, env=self._environment, capture_output=True, check=True)
-        return dict(json.loads(done.stdout))
-
-
-def _platform(entry: Mapping[str, str]) -> str:
-    return "/".join(entry[part] for part in ("os", "architecture", "variant") if part in entry)
-
-
-def _bytes(manifest: Mapping[str, Any]) -> int:
-    return sum(int(blob["size"]) for blob in (manifest["config"], *manifest["layers"]))
+    with ThreadPoolExecutor(PARALLEL) as pool:
+        return dict(zip(images, pool.map(sizes, images.values()), strict=True))
 
 
 def print_summary(
-    images: Mapping[str, Mapping[str, Any]], seconds: Mapping[str, int], failed: Collection[str], registry: Registry
+    images: Mapping[str, Mapping[str, Any]],
+    seconds: Mapping[str, int],
+    failed: Collection[str],
+    sizes: Mapping[str, Mapping[str, int]],
 ) -> None:
     """Print the table to stdout, whole digests where it is not a terminal; a failed image as it was before."""
-    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        sizes = list(pool.map(registry.sizes, images.values()))
     console = Console()
     if not console.is_terminal:
         console = Console(width=FILE_WIDTH)
     table = Table("Image", "Reference", "Digest", "Platforms", "Compressed size", "Seconds", box=None, pad_edge=False)
     table.columns[0].no_wrap = True
     table.columns[1].overflow = "fold"
-    for (name, image), size in zip(images.items(), sizes, strict=True):
+    for name, image in images.items():
         table.add_row(
             name,
             f"{image['repository']}:{image['tags'][0]}",
             f"{image['digest'][:SHORT_DIGEST]}…" if console.is_terminal else image["digest"],
             "\n".join(image["platforms"]),
-            "\n".join(_megabytes(size.get(platform)) for platform in image["platforms"]),
+            "\n".join(_megabytes(sizes.get(name, {}).get(platform)) for platform in image["platforms"]),
             _told(name, seconds, failed),
         )
     console.print(table)

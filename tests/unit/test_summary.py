@@ -2,7 +2,16 @@ import json
 from pathlib import Path
 from typing import Any
 
-from carbide_infra.local.summary import build_failures, has_changes, image_seconds, markdown_summary
+from carbide_infra.local.summary import (
+    build_failures,
+    has_changes,
+    image_seconds,
+    image_sizes,
+    markdown_summary,
+)
+from carbide_infra.registry_client.client import RegistryClient
+from carbide_infra.registry_client.transport import Transport
+from tests.unit.registry_server import FakeRegistry, make_tls
 
 URN = "urn:pulumi:dev::carbide-infra::carbide:image:ServiceImage$docker-build:index:Image::carbide-rest-api"
 
@@ -61,3 +70,25 @@ def test_the_table_for_a_page_has_every_image() -> None:
         "| b | `vm:1/b:1.4.0-0f` | `sha256:0f` | failed |",
         "| c | `vm:1/c:1.4.0-0f` | `sha256:0f` | unchanged |",
     ]
+
+
+def test_sizes_are_read_from_the_registry(tmp_path: Path) -> None:
+    context, trusted = make_tls(tmp_path)
+    with FakeRegistry().running(context) as registry:
+        digest = registry.put_image("team/image", {"linux/amd64": {}, "linux/arm64": {}})
+        images = {
+            "there": {"repository": f"{registry.server}/team/image", "digest": digest},
+            "gone": {"repository": f"{registry.server}/team/image", "digest": "sha256:" + "0" * 64},
+        }
+        client = RegistryClient(registry.server, None, Transport({"SSL_CERT_FILE": str(trusted)}))
+        sizes = image_sizes(images, client)
+        index = json.loads(registry.manifests["team/image", digest][1])
+        config, layer = (
+            entry
+            for reference in [index["manifests"][0]["digest"]]
+            for manifest in [json.loads(registry.manifests["team/image", reference][1])]
+            for entry in (manifest["config"], *manifest["layers"])
+        )
+    assert sizes["there"]["linux/amd64"] == config["size"] + layer["size"]
+    assert set(sizes["there"]) == {"linux/amd64", "linux/arm64"}
+    assert sizes["gone"] == {}

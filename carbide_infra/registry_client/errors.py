@@ -1,0 +1,21 @@
+"""What a registry can fail with; each message names the host, what was asked, and what to do."""
+
+
+class RegistryError(Exception):
+    """The registry gave no usable answer."""
+
+
+class Unreachable(RegistryError):
+    """No HTTP answer came: no such host, no connection, no trust in its certificate, or a time-out."""
+
+
+class Denied(RegistryError):
+    """The registry wants other credentials, or none that we have suffice."""
+
+
+class NotFound(RegistryError):
+    """The registry answers, and has no such thing."""
+
+
+class Corrupt(RegistryError):
+    """The bytes are not those that the digest names."""
