@@ -10,6 +10,7 @@ from carbide_infra.registry_client.errors import Corrupt
 
 # Requests in flight; they wait for the registry, not for a processor.
 PARALLEL = 16
+_NOWHERE = "unknown"
 
 
 @dataclass(frozen=True)
@@ -36,31 +37,41 @@ def split_reference(repository: str) -> tuple[str, str]:
     return server, name
 
 
+def platforms_in(client: RegistryClient, repository: str, manifest: Manifest) -> dict[str, str]:
+    """The manifest's digest for each platform of an image, whether it has an index or is for one platform only.
+
+    Raises:
+        NotFound: the config is not there.
+        Corrupt: it is neither index nor manifest.
+    """
+    if manifest.is_index:
+        return platforms_of(manifest)
+    image = read_platform(client, repository, manifest.digest)
+    return {platform_name(image.config): manifest.digest}
+
+
 def platforms_of(index: Manifest) -> dict[str, str]:
     """The digest of each platform in an index; attestations, which run nowhere, left out.
 
     Raises:
-        Corrupt: it is no index, or names no platform.
+        Corrupt: it is no index.
     """
     entries = index.content.get("manifests")
     if not isinstance(entries, list):
-        message = f"{index.digest}: is no image index; build the image with `make up`"
+        message = f"{index.digest}: is no image index; push the image again"
         raise Corrupt(message)
-    return {
-        platform: str(entry["digest"])
-        for entry in entries
-        if not (platform := _platform(entry.get("platform") or {})).startswith("unknown")
-    }
+    named = {platform_name(entry.get("platform") or {}): str(entry["digest"]) for entry in entries}
+    return {platform: digest for platform, digest in named.items() if not platform.startswith(_NOWHERE)}
 
 
-def _platform(entry: Mapping[str, str]) -> str:
-    name = "/".join(entry[part] for part in ("os", "architecture", "variant") if entry.get(part))
-    return name or "unknown"
+def platform_name(entry: Mapping[str, Any]) -> str:
+    """A platform as an index or a config spells it, in the one-word form such as linux/arm64/v8."""
+    return "/".join(str(entry[part]) for part in ("os", "architecture", "variant") if entry.get(part)) or _NOWHERE
 
 
 def compressed_sizes(client: RegistryClient, repository: str, reference: str) -> dict[str, int]:
-    """Compressed bytes of config and layers, for each platform of an index."""
-    found = platforms_of(client.manifest(repository, reference))
+    """Compressed bytes of config and layers, for each platform of an image."""
+    found = platforms_in(client, repository, client.manifest(repository, reference))
     with ThreadPoolExecutor(PARALLEL) as pool:
         manifests = pool.map(lambda digest: client.manifest(repository, digest), found.values())
         return {platform: size_of(manifest) for platform, manifest in zip(found, manifests, strict=True)}

@@ -1,0 +1,30 @@
+"""What building an image once more takes, from a checkout and a stack's configuration."""
+
+import os
+from collections.abc import Mapping
+
+from carbide_infra.build_secrets import build_secrets
+from carbide_infra.commands.outcome import progress
+from carbide_infra.commands.stacks import StackCli
+from carbide_infra.local.builder import docker_answers
+from carbide_infra.local.toolchain import ensure_tools
+from carbide_infra.settings import load_settings
+from carbide_infra.verification.rebuild import Kitchen
+
+
+def kitchen_of(stack: StackCli, values: Mapping[str, str]) -> Kitchen:
+    """Find buildx, the source tree and the build secrets of a stack.
+
+    Raises:
+        ConfigError: the stack's configuration makes no sense.
+        SetupError: buildx is missing.
+    """
+    settings = load_settings(values, os.environ)
+    buildx = ensure_tools(progress, embedded=not docker_answers()).buildx
+    return Kitchen(
+        project=stack.folder,
+        source=settings.source_root(stack.folder),
+        buildx=(str(buildx),) if buildx.name != "docker" else (str(buildx), "buildx"),
+        environment=stack.environment,
+        secrets=build_secrets(settings, stack.environment),
+    )

@@ -1,0 +1,162 @@
+"""Checks of one image: what the stack promises, against what the registry has."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from carbide_infra.outputs import ImageOutput
+from carbide_infra.registry_client.client import RegistryClient
+from carbide_infra.registry_client.errors import Corrupt, NotFound
+from carbide_infra.registry_client.images import (
+    PlatformImage,
+    platform_name,
+    platforms_in,
+    read_platform,
+    split_reference,
+)
+
+ABSENT = "not there"
+_NONE = "none"
+_LABEL = "org.opencontainers.image."
+# What every Dockerfile says of itself.
+_FIXED_LABELS = {f"{_LABEL}licenses": "Apache-2.0", f"{_LABEL}vendor": "NVIDIA"}
+_HEALTH_SECONDS = 30
+_BILLION = 10**9
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was looked at.
+
+    Attributes:
+        image: the image's name.
+        what: such as "tag 1.4.0" or "linux/arm64 user".
+        expected: by the stack.
+        found: in the registry, or by building again.
+    """
+
+    image: str
+    what: str
+    expected: str
+    found: str
+
+    @property
+    def agrees(self) -> bool:
+        """Whether it is as it should be."""
+        return self.expected == self.found
+
+
+@dataclass(frozen=True)
+class Promise:
+    """What a stack says of one image.
+
+    Attributes:
+        labels: labels beside those that follow from the output, as the stack's state has them.
+    """
+
+    name: str
+    output: ImageOutput
+    labels: Mapping[str, str]
+
+    @property
+    def all_labels(self) -> dict[str, str]:
+        """Every label with a value that is known beforehand."""
+        base, _, digest = self.output.runtime_image.partition("@")
+        derived = {
+            **_FIXED_LABELS,
+            f"{_LABEL}title": self.name,
+            f"{_LABEL}version": self.output.version,
+            f"{_LABEL}base.name": base,
+            f"{_LABEL}base.digest": digest,
+        }
+        return {name: value for name, value in {**derived, **self.labels}.items() if value}
+
+
+def verify_image(promise: Promise, client: RegistryClient) -> list[Check]:
+    """Look at everything that one image promises; what is not there, or damaged, is a check that fails.
+
+    Raises:
+        RegistryError: the registry gives no answer, or does not let us in.
+    """
+    return list(_Verification(promise, client).checks())
+
+
+class _Verification:
+    def __init__(self, promise: Promise, client: RegistryClient) -> None:
+        self._promise = promise
+        self._output = promise.output
+        self._client = client
+        _, self._repository = split_reference(promise.output.repository)
+
+    def checks(self) -> Iterator[Check]:
+        platforms, state = self._platforms()
+        yield self._check("digest", self._output.digest, state)
+        for tag in self._output.tags:
+            found = self._client.digest_of(self._repository, tag)
+            yield self._check(f"tag {tag}", self._output.digest, found or ABSENT)
+        if platforms is None:
+            return
+        yield self._check("platforms", _listed(self._output.platforms), _listed(platforms))
+        for platform in self._output.platforms:
+            if platform in platforms:
+                yield from self._platform(platform, platforms[platform])
+
+    def _platforms(self) -> tuple[dict[str, str] | None, str]:
+        """The platforms under the digest, and what is to be said of it."""
+        try:
+            manifest = self._client.manifest(self._repository, self._output.digest)
+            return platforms_in(self._client, self._repository, manifest), manifest.digest
+        except NotFound:
+            return None, ABSENT
+        except Corrupt as error:
+            return None, str(error)
+
+    def _platform(self, platform: str, digest: str) -> Iterator[Check]:
+        try:
+            image = read_platform(self._client, self._repository, digest)
+        except NotFound as error:
+            yield self._check(f"{platform} manifest and config", digest, f"{ABSENT} ({error})")
+            return
+        except Corrupt as error:
+            yield self._check(f"{platform} manifest and config", digest, str(error))
+            return
+        yield self._check(f"{platform} manifest and config", digest, image.digest)
+        for number, layer in enumerate(image.layers, start=1):
+            found = layer if self._client.has_blob(self._repository, layer) else ABSENT
+            yield self._check(f"{platform} layer {number} of {len(image.layers)}", layer, found)
+        for what, expected, found in [*self._config(platform, image), *self._labels(image)]:
+            yield self._check(f"{platform} {what}", expected, found)
+        yield self._size(platform, image.compressed_size)
+
+    def _config(self, platform: str, image: PlatformImage) -> Iterator[tuple[str, str, str]]:
+        output, config = self._output, image.config.get("config") or {}
+        health = config.get("Healthcheck") or {}
+        port = set() if output.port is None else {f"{output.port}/tcp"}
+        yield "platform of the config", platform, platform_name(image.config)
+        yield "user", output.user, config.get("User") or _NONE
+        yield "entry point", _command(output.entrypoint), _command(config.get("Entrypoint"))
+        yield "command", _NONE, _command(config.get("Cmd"))
+        yield "health check", _command(["CMD", *output.health]), _command(health.get("Test"))
+        yield "health interval", f"{_HEALTH_SECONDS} s", f"{health.get('Interval', 0) / _BILLION:g} s"
+        yield "exposed port", _listed(port), _listed(config.get("ExposedPorts") or {})
+
+    def _labels(self, image: PlatformImage) -> Iterator[tuple[str, str, str]]:
+        labels = (image.config.get("config") or {}).get("Labels") or {}
+        for name, value in sorted(self._promise.all_labels.items()):
+            yield f"label {name}", value, labels.get(name) or _NONE
+
+    def _size(self, platform: str, size: int) -> Check:
+        budget = f"at most {self._output.size_budget / 1e6:.1f} MB"
+        found = budget if size <= self._output.size_budget else f"{size / 1e6:.1f} MB"
+        return self._check(f"{platform} compressed size", budget, found)
+
+    def _check(self, what: str, expected: str, found: str) -> Check:
+        return Check(self._promise.name, what, expected, found)
+
+
+def _listed(names: Any) -> str:  # noqa: ANN401 - any collection of names
+    return ", ".join(sorted(names)) or _NONE
+
+
+def _command(words: list[str] | None) -> str:
+    return " ".join(words) if words else _NONE

@@ -1,0 +1,97 @@
+"""Rebuilding: the recorded inputs, built once more without pushing, must give the digest that runs."""
+
+import json
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from carbide_infra.inputs import Inputs
+from carbide_infra.local.processes import run
+from carbide_infra.outputs import ImageOutput
+from carbide_infra.registry_client.client import Manifest, RegistryClient
+from carbide_infra.registry_client.errors import Corrupt, NotFound
+from carbide_infra.registry_client.images import platforms_of, split_reference
+from carbide_infra.staging import stage
+from carbide_infra.verification.checks import ABSENT, Check
+from carbide_infra.verification.recipes import Recipe
+
+# What the stack's own builds have, in a folder in the place of a registry.
+_OUTPUT = "type=oci,tar=false,oci-mediatypes=true,rewrite-timestamp=true"
+
+
+@dataclass(frozen=True)
+class Kitchen:
+    """What a rebuild needs beside the recipe.
+
+    Attributes:
+        project: the folder with Pulumi.yaml.
+        source: the source tree as it is now.
+        buildx: how buildx is called.
+        environment: variables for buildx.
+        secrets: contents of the BuildKit secrets by id; they change no byte of an image.
+    """
+
+    project: Path
+    source: Path
+    buildx: tuple[str, ...]
+    environment: Mapping[str, str] = field(repr=False)
+    secrets: Mapping[str, str] = field(repr=False)
+
+
+def rebuild(recipe: Recipe, promised: ImageOutput, kitchen: Kitchen, client: RegistryClient) -> list[Check]:
+    """Build an image from its recorded inputs, without layer cache, and compare digests.
+
+    Raises:
+        InputsMissing: the recorded inputs are not at hand.
+        SetupError: the build fails; in the builder's words.
+    """
+    with tempfile.TemporaryDirectory(prefix="carbide-rebuild-") as scratch:
+        layout = _build(recipe, kitchen, Path(scratch))
+        (entry,) = json.loads((layout / "index.json").read_text())["manifests"]
+        found = Check(recipe.image, "built again: index", promised.digest, entry["digest"])
+        if found.agrees:
+            return [found]
+        made = _platforms(layout, entry)
+        return [found, *_by_platform(recipe.image, promised, made, client)]
+
+
+def _build(recipe: Recipe, kitchen: Kitchen, scratch: Path) -> Path:
+    tree = scratch / "tree"
+    tree.mkdir()
+    context = scratch / "contexts" / recipe.image
+    stage(recipe.source(kitchen.source, tree), Inputs(recipe.files, None), context)
+    dockerfile = scratch / "Dockerfile"
+    dockerfile.write_text(recipe.dockerfile_text(kitchen.project), encoding="utf-8")
+    layout = scratch / "layout"
+    variables = {f"CARBIDE_SECRET_{name.upper()}": kitchen.secrets.get(name, "") for name in recipe.secret_ids}
+    command = [
+        *(*kitchen.buildx, "build", "--no-cache", "--provenance=false", "--progress=plain"),
+        *(("--builder", recipe.builder) if recipe.builder else ()),
+        *("--platform", ",".join(recipe.platforms)),
+        *(word for name, value in recipe.build_args.items() for word in ("--build-arg", f"{name}={value}")),
+        *(word for name, value in recipe.labels.items() for word in ("--label", f"{name}={value}")),
+        *(word for name in recipe.secret_ids for word in ("--secret", f"id={name},env=CARBIDE_SECRET_{name.upper()}")),
+        *("--file", dockerfile, "--output", f"{_OUTPUT},dest={layout}", context),
+    ]
+    run(command, {**kitchen.environment, **variables}, f"Building {recipe.image} again")
+    return layout
+
+
+def _platforms(layout: Path, entry: Mapping[str, Any]) -> dict[str, str]:
+    body = (layout / "blobs" / str(entry["digest"]).replace(":", "/")).read_bytes()
+    manifest = Manifest(entry["digest"], entry["mediaType"], body)
+    return platforms_of(manifest) if manifest.is_index else {}
+
+
+def _by_platform(image: str, promised: ImageOutput, made: Mapping[str, str], client: RegistryClient) -> Iterator[Check]:
+    """Which platform it is that came out otherwise."""
+    _, repository = split_reference(promised.repository)
+    try:
+        pushed = platforms_of(client.manifest(repository, promised.digest))
+    except (NotFound, Corrupt):
+        return
+    for platform in promised.platforms:
+        expected = pushed.get(platform, ABSENT)
+        yield Check(image, f"built again: {platform}", expected, made.get(platform, ABSENT))
