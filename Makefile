@@ -31,6 +31,18 @@ build-production-images: up ## The same as up, under its old name
 preview: $(READY) ## Show what `make up` would change
 	@$(CARBIDE) preview
 
+.PHONY: refresh
+refresh: $(READY) ## Find what was moved or lost in the registry; `make up` repairs it
+	@$(CARBIDE) refresh
+
+.PHONY: verify
+verify: $(READY) ## Check every image in the registry against the stack's outputs
+	@$(VENV)/bin/carbide-infra verify
+
+.PHONY: doctor
+doctor: $(READY) ## Check this machine, the stack and its registry, and say what to mend
+	@$(VENV)/bin/carbide-infra doctor
+
 .PHONY: images
 images: $(READY) ## Print the stack's images as JSON (with make -s)
 	@$(CARBIDE) images

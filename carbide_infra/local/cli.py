@@ -16,6 +16,7 @@ from carbide_infra.local.bases import BaseImages
 from carbide_infra.local.builder import docker_answers, require_builder
 from carbide_infra.local.certificates import ensure_bundle
 from carbide_infra.local.docker_hub import find_docker_hub
+from carbide_infra.local.drift import Drift, damaged_images, moved_aliases
 from carbide_infra.local.endpoint import Endpoint
 from carbide_infra.local.engine import DEV_STACK, Engine
 from carbide_infra.local.environment import child_environment, export_lines
@@ -142,6 +143,19 @@ def preview(stack: StackName = DEV_STACK) -> None:
 
 @app.command()
 @_reported
+def refresh(stack: StackName = DEV_STACK) -> None:
+    """Bring the state up to what the registry has: what was lost or moved there, the next `up` repairs."""
+    engine = _prepare(stack)
+    code = engine.refresh()
+    if code:
+        raise typer.Exit(code)
+    for drift in _drift(engine):
+        engine.forget(drift.urn)
+        _report(f"{drift.reason}; make up STACK={stack} repairs it")
+
+
+@app.command()
+@_reported
 def images(stack: StackName = DEV_STACK) -> None:
     """Print the stack's `images` output as JSON."""
     engine = _engine(stack, _tools())
@@ -239,6 +253,17 @@ def _show(engine: Engine, seconds: Mapping[str, int], failed: Collection[str]) -
     if built:
         print_summary(built, seconds, failed, image_sizes(built, _registry(engine, built)))
     return built
+
+
+def _drift(engine: Engine) -> list[Drift]:
+    """What the provider's own refresh leaves as it is; an alias goes with its image."""
+    resources, built = engine.resources(), engine.outputs().get("images", {})
+    if not built:
+        return []
+    damaged = damaged_images(resources, _registry(engine, built))
+    gone = {drift.urn for drift in damaged}
+    dependents = {item["urn"] for item in resources if gone & set(item.get("dependencies") or ())}
+    return [*damaged, *(drift for drift in moved_aliases(resources) if drift.urn not in dependents)]
 
 
 def _registry(engine: Engine, built: Mapping[str, Any]) -> RegistryClient:

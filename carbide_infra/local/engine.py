@@ -70,10 +70,27 @@ class Engine:
         An image that fails does not stop the others. Only the development stack is
         updated unasked at a terminal; elsewhere, as in CI, nobody is there to ask.
         """
-        asked = sys.stdin.isatty() and self.stack != DEV_STACK
-        consent = [] if asked else ["--yes", "--skip-preview"]
         self._release_dead_lock()
-        return self._show("up", "--continue-on-error", "--suppress-outputs", "--event-log", str(event_log), *consent)
+        how = ("--continue-on-error", "--suppress-outputs", "--event-log", str(event_log))
+        return self._show("up", *how, *self._consent())
+
+    def refresh(self) -> int:
+        """Bring the state up to what the registry has; gives the CLI's exit code."""
+        self._release_dead_lock()
+        return self._show("refresh", "--suppress-outputs", *self._consent())
+
+    def resources(self) -> list[dict[str, Any]]:
+        """The resources in the stack's state."""
+        deployment = json.loads(self._capture("stack", "export", "--stack", self.stack)).get("deployment") or {}
+        return list(deployment.get("resources") or [])
+
+    def forget(self, urn: str) -> None:
+        """Take a resource, and those that depend on it, out of the state; the registry keeps what it is."""
+        self._capture("state", "delete", urn, "--target-dependents", "--yes", "--stack", self.stack)
+
+    def _consent(self) -> list[str]:
+        asked = sys.stdin.isatty() and self.stack != DEV_STACK
+        return [] if asked else ["--yes", "--skip-preview"]
 
     def _show(self, *arguments: str) -> int:
         command = [str(self.pulumi), *arguments, "--stack", self.stack]

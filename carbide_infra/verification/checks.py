@@ -114,8 +114,8 @@ class _Verification:
     def _platform(self, platform: str, digest: str) -> Iterator[Check]:
         try:
             image = read_platform(self._client, self._repository, digest)
-        except NotFound as error:
-            yield self._check(f"{platform} manifest and config", digest, f"{ABSENT} ({error})")
+        except NotFound:
+            yield self._check(f"{platform} manifest and config", digest, ABSENT)
             return
         except Corrupt as error:
             yield self._check(f"{platform} manifest and config", digest, str(error))
