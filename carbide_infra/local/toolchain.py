@@ -182,14 +182,26 @@ def ensure_actionlint(report: Report) -> Path:
     return workshop.shelf(ACTIONLINT) / ACTIONLINT.binary
 
 
+def missing_tools(*, embedded: bool = True) -> list[str]:
+    """Name the binaries, with their versions, that `ensure_tools` would have to build."""
+    workshop = Workshop(locks=project_root() / "tools", cache=cache_dir(), report=lambda _: None)
+    pulumi, buildx = _installed_pulumi(workshop.store), _installed_buildx(workshop.store)
+    wanted = [*_to_be_built(pulumi, buildx, embedded=embedded), DOCKER_BUILD]
+    return [f"{recipe.binary} {locked_version(recipe, workshop.locks)}" for recipe in workshop.missing(wanted)]
+
+
+def plugin_folder(pulumi_home: Path) -> Path:
+    """Name the folder of the engine's plugin cache that the docker-build provider belongs in."""
+    return pulumi_home / "plugins" / f"resource-docker-build-v{locked_version(DOCKER_BUILD, project_root() / 'tools')}"
+
+
 def install_plugin(tools: Tools, pulumi_home: Path) -> None:
     """Put the docker-build provider into the plugin cache of `pulumi_home`, unless it is there already.
 
     The engine warns of a provider that it finds on PATH, and accepts a link in its plugin cache.
     """
     with _storage_errors_explained(pulumi_home):
-        version = locked_version(DOCKER_BUILD, project_root() / "tools")
-        _link_plugin(tools.docker_build_plugin, pulumi_home / "plugins" / f"resource-docker-build-v{version}")
+        _link_plugin(tools.docker_build_plugin, plugin_folder(pulumi_home))
 
 
 def _link_plugin(built: Path, folder: Path) -> None:
@@ -255,12 +267,7 @@ class Workshop:
 
 def _gather(workshop: Workshop, *, embedded: bool) -> Tools:
     pulumi, buildx = _installed_pulumi(workshop.store), _installed_buildx(workshop.store)
-    on_path = [
-        *(() if pulumi else (PULUMI, LANGUAGE_PYTHON)),
-        *((BUILDCTL, BUILDKITD) if embedded else ()),
-        *(() if buildx else (BUILDX,)),
-        REGISTRY,
-    ]
+    on_path = _to_be_built(pulumi, buildx, embedded=embedded)
     _stock(workshop, [*on_path, DOCKER_BUILD])
     bin_dir = _lay_out(workshop, on_path)
     return Tools(
@@ -272,6 +279,16 @@ def _gather(workshop: Workshop, *, embedded: bool) -> Tools:
         buildctl=bin_dir / BUILDCTL.binary if embedded else None,
         buildkitd=bin_dir / BUILDKITD.binary if embedded else None,
     )
+
+
+def _to_be_built(pulumi: Path | None, buildx: Path | None, *, embedded: bool) -> list[Recipe]:
+    """What goes on PATH beside that which is installed."""
+    return [
+        *(() if pulumi else (PULUMI, LANGUAGE_PYTHON)),
+        *((BUILDCTL, BUILDKITD) if embedded else ()),
+        *(() if buildx else (BUILDX,)),
+        REGISTRY,
+    ]
 
 
 def _installed_pulumi(store: Path) -> Path | None:

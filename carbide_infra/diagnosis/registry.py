@@ -1,0 +1,38 @@
+"""The registry: does it answer, does it take our login, may we push?"""
+
+from collections.abc import Callable, Iterator
+
+from carbide_infra.diagnosis.finding import Finding, fail, ok
+from carbide_infra.registry_client.client import RegistryClient
+from carbide_infra.registry_client.errors import RegistryError
+
+
+def examine_registry(
+    connect: Callable[[], RegistryClient], repository: str, present: Callable[[RegistryClient], str | None]
+) -> Iterator[Finding]:
+    """Ask a registry, and try an upload that leaves nothing behind.
+
+    Args:
+        connect: gives the client.
+        repository: where an image would go.
+        present: digest of a blob that is there already; None where there is none.
+    """
+    try:
+        client = connect()
+        client.ping()
+    except RegistryError as error:
+        yield _failure("registry", error, "the registry on this machine: make local-up")
+        return
+    yield ok("registry", f"{client.server} answers")
+    try:
+        client.check_upload(repository, present(client))
+    except RegistryError as error:
+        yield _failure("push", error, "see docs/troubleshooting.md")
+        return
+    yield ok("push", f"{client.server}/{repository} takes uploads from us")
+
+
+def _failure(subject: str, error: RegistryError, otherwise: str) -> Finding:
+    """An error of the client ends with what to do."""
+    told, _, fix = str(error).rpartition("; ")
+    return fail(subject, told or str(error), f"{fix}; {otherwise}" if told else otherwise)
