@@ -1,0 +1,88 @@
+"""verify, refresh and doctor on what `make up` made, with faults made in the registry behind its back."""
+
+import json
+import ssl
+import subprocess
+import urllib.request
+from pathlib import Path
+
+from tests.engine.conftest import Checkout, Deployed
+from tests.engine.registry import Repository
+
+MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+MOVED, LOST, DAMAGED = "carbide-rest-ipam", "carbide-rest-db", "carbide-rest-workflow"
+VERSION = "1.4.0"
+
+
+def carbide_infra(checkout: Checkout, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return checkout.run(".venv/bin/carbide-infra", *arguments, check=False)
+
+
+def send(repository: Repository, method: str, reference: str, body: bytes | None = None) -> None:
+    request = urllib.request.Request(
+        f"https://{repository.server}/v2/{repository.name}/manifests/{reference}",
+        data=body,
+        headers={"Content-Type": MANIFEST},
+        method=method,
+    )
+    context = ssl.create_default_context(cafile=str(repository.ca_bundle))
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context))
+    with opener.open(request, timeout=60) as answer:
+        assert answer.status in {201, 202}
+
+
+def uploads(checkout: Checkout) -> set[Path]:
+    found = checkout.root.glob(".local/registry/docker/registry/v2/repositories/**/_uploads/*")
+    return set(found)
+
+
+def test_what_is_moved_or_lost_is_found_and_repaired(deployed: Deployed) -> None:
+    checkout = deployed.checkout
+    well = carbide_infra(checkout, "verify", "--stack", "dev")
+    assert (well.returncode, well.stdout.splitlines()[-1][:9]) == (0, "7 images,"), well.stdout + well.stderr
+
+    moved = deployed.platforms(MOVED)["linux/amd64"]
+    send(deployed.repository(MOVED), "PUT", VERSION, deployed.repository(MOVED).manifest(moved.digest))
+    send(deployed.repository(LOST), "DELETE", deployed.images[LOST]["digest"])
+    part = deployed.platforms(DAMAGED)["linux/arm64"].digest
+    send(deployed.repository(DAMAGED), "DELETE", part)
+
+    ill = carbide_infra(checkout, "verify", "--stack", "dev", "--json")
+    assert ill.returncode == 1
+    found = {
+        name: {difference["what"]: difference["found"] for difference in image["differences"]}
+        for name, image in json.loads(ill.stdout)["images"].items()
+    }
+    assert found[MOVED] == {f"tag {VERSION}": moved.digest}
+    assert found[LOST].pop("digest") == "not there"
+    assert set(found[LOST]) == {f"tag {tag}" for tag in deployed.images[LOST]["tags"]}
+    assert found[DAMAGED] == {"linux/arm64 manifest and config": "not there"}
+    assert not any(found[name] for name in found.keys() - {MOVED, LOST, DAMAGED})
+
+    refreshed = checkout.make("refresh")
+    assert f"docker-build:index:Image {LOST} deleted" in refreshed.stdout
+    assert f"{MOVED}:{VERSION} points at {moved.digest}" in refreshed.stderr
+    assert f"{DAMAGED}/manifests/{part} is not there" in refreshed.stderr
+
+    assert "created" in checkout.make("up").stdout
+    assert checkout.images() == deployed.images
+    repaired = carbide_infra(checkout, "verify", "--stack", "dev")
+    assert (repaired.returncode, repaired.stdout) == (0, well.stdout), repaired.stdout
+
+
+def test_an_image_is_reproduced_from_its_recorded_inputs(tree: Checkout) -> None:
+    main = tree.source / "ipam/cmd/server/main.go"
+    main.write_text(main.read_text() + "\nthis does not compile\n")
+    done = carbide_infra(tree, "verify", "--stack", "dev", "--rebuild", "--image", MOVED)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.startswith("1 image,")
+
+
+def test_doctor_finds_nothing_to_mend_and_leaves_nothing(deployed: Deployed) -> None:
+    before = uploads(deployed.checkout)
+    done = carbide_infra(deployed.checkout, "doctor", "--stack", "dev", "--json")
+    findings = json.loads(done.stdout)
+    assert done.returncode == 0, findings
+    levels = {finding["subject"]: finding["level"] for finding in findings}
+    assert levels["push"] == levels["registry"] == levels["builder"] == levels["engine"] == "ok"
+    assert uploads(deployed.checkout) == before

@@ -1,0 +1,313 @@
+"""Checks of images in a registry of the tests, recipes in a repository of the tests."""
+
+import hashlib
+import ssl
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from carbide_infra.commands.deployed import deployed_from, deployed_in
+from carbide_infra.commands.outcome import CommandError
+from carbide_infra.local.drift import damaged_images, moved_aliases
+from carbide_infra.local.paths import project_root
+from carbide_infra.outputs import ImageOutput
+from carbide_infra.registry_client.client import RegistryClient
+from carbide_infra.registry_client.transport import Transport
+from carbide_infra.verification.checks import ABSENT, Promise, verify_image
+from carbide_infra.verification.recipes import InputsMissing, Recipe
+from tests.unit.registry_server import FakeRegistry, digest_of, encoded, make_tls
+
+IMAGE = "carbide-rest-api"
+REPOSITORY = f"team/{IMAGE}"
+OCI = "org.opencontainers.image."
+LABELS = {
+    f"{OCI}title": IMAGE,
+    f"{OCI}version": "1.4.0",
+    f"{OCI}licenses": "Apache-2.0",
+    f"{OCI}vendor": "NVIDIA",
+    f"{OCI}source": "https://example.com",
+    f"{OCI}base.name": "alpine:3",
+}
+CONFIG: dict[str, Any] = {
+    "User": "1000:1000",
+    "Entrypoint": ["/app/api"],
+    "ExposedPorts": {"8388/tcp": {}},
+    "Healthcheck": {"Test": ["CMD", "/app/api", "health"], "Interval": 30 * 10**9},
+    "Labels": LABELS,
+}
+PLATFORMS = ["linux/amd64", "linux/arm64"]
+
+
+@pytest.fixture(scope="session")
+def tls(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl.SSLContext, Path]:
+    return make_tls(tmp_path_factory.mktemp("tls"))
+
+
+@pytest.fixture
+def registry(tls: tuple[ssl.SSLContext, Path]) -> Iterator[FakeRegistry]:
+    with FakeRegistry().running(tls[0]) as running:
+        yield running
+
+
+@pytest.fixture
+def client(registry: FakeRegistry, tls: tuple[ssl.SSLContext, Path]) -> RegistryClient:
+    return RegistryClient(registry.server, None, Transport({"SSL_CERT_FILE": str(tls[1])}))
+
+
+def output(registry: FakeRegistry, digest: str, **changes: object) -> ImageOutput:
+    values: dict[str, object] = {
+        "ref": f"{registry.server}/{REPOSITORY}@{digest}",
+        "digest": digest,
+        "repository": f"{registry.server}/{REPOSITORY}",
+        "tags": ["1.4.0-key", "1.4.0"],
+        "platforms": PLATFORMS,
+        "version": "1.4.0",
+        "revision": None,
+        "go_version": "1.25",
+        "builder_image": "golang:1.25",
+        "runtime_image": "alpine:3",
+        "port": 8388,
+        "user": "1000:1000",
+        "entrypoint": ["/app/api"],
+        "health": ["/app/api", "health"],
+        "size_budget": 10**6,
+    }
+    return ImageOutput.model_validate(values | changes)
+
+
+def pushed(registry: FakeRegistry, **config: object) -> str:
+    content = {"config": {**CONFIG, **config}}
+    return registry.put_image(REPOSITORY, dict.fromkeys(PLATFORMS, content), "1.4.0-key", "1.4.0")
+
+
+def differences(promised: ImageOutput, client: RegistryClient, labels: dict[str, str] | None = None) -> dict[str, str]:
+    checks = verify_image(Promise(IMAGE, promised, labels or {f"{OCI}source": "https://example.com"}), client)
+    return {check.what: check.found for check in checks if not check.agrees}
+
+
+def test_an_image_as_promised_differs_nowhere(registry: FakeRegistry, client: RegistryClient) -> None:
+    promised = output(registry, pushed(registry))
+    assert differences(promised, client) == {}
+    assert len(verify_image(Promise(IMAGE, promised, {}), client)) > 30
+
+
+@pytest.mark.parametrize(
+    ("config", "what", "found"),
+    [
+        ({"User": "0"}, "user", "0"),
+        ({"User": ""}, "user", "none"),
+        ({"Entrypoint": ["/bin/sh"]}, "entry point", "/bin/sh"),
+        ({"Cmd": ["serve"]}, "command", "serve"),
+        ({"ExposedPorts": {"1/tcp": {}}}, "exposed port", "1/tcp"),
+        ({"ExposedPorts": None}, "exposed port", "none"),
+        ({"Labels": LABELS | {f"{OCI}version": "1"}}, f"label {OCI}version", "1"),
+        ({"Labels": None}, f"label {OCI}title", "none"),
+        ({"Healthcheck": {"Test": ["CMD", "true"], "Interval": 30 * 10**9}}, "health check", "CMD true"),
+        ({"Healthcheck": CONFIG["Healthcheck"] | {"Interval": 10**9}}, "health interval", "1 s"),
+    ],
+)
+def test_each_promise_of_the_config_is_looked_at(
+    config: dict[str, object], what: str, found: str, registry: FakeRegistry, client: RegistryClient
+) -> None:
+    told = differences(output(registry, pushed(registry, **config)), client)
+    assert {told[f"{platform} {what}"] for platform in PLATFORMS} == {found}
+
+
+def test_an_image_over_its_budget(registry: FakeRegistry, client: RegistryClient) -> None:
+    told = differences(output(registry, pushed(registry), size_budget=10), client)
+    assert set(told) == {f"{platform} compressed size" for platform in PLATFORMS}
+
+
+def test_labels_of_the_state_count(registry: FakeRegistry, client: RegistryClient) -> None:
+    told = differences(output(registry, pushed(registry)), client, {f"{OCI}revision": "f" * 40})
+    assert told == {f"{platform} label {OCI}revision": "none" for platform in PLATFORMS}
+
+
+def test_a_missing_platform_and_a_moved_tag(registry: FakeRegistry, client: RegistryClient) -> None:
+    digest = pushed(registry)
+    other = registry.put_image(REPOSITORY, {"linux/s390x": {"config": {}}}, "1.4.0")
+    told = differences(output(registry, digest, platforms=[*PLATFORMS, "linux/s390x"]), client)
+    assert told == {"tag 1.4.0": other, "platforms": ", ".join(PLATFORMS)}
+
+
+def test_nothing_at_all(registry: FakeRegistry, client: RegistryClient) -> None:
+    told = differences(output(registry, digest_of(b"gone")), client)
+    assert told == {"digest": ABSENT, "tag 1.4.0-key": ABSENT, "tag 1.4.0": ABSENT}
+
+
+def test_lost_and_damaged_parts(registry: FakeRegistry, client: RegistryClient) -> None:
+    digest = pushed(registry)
+    del registry.blobs[digest_of(b"llinux/arm64")]
+    assert differences(output(registry, digest), client) == {"linux/arm64 layer 1 of 1": ABSENT}
+    config = digest_of(encoded({"os": "linux", "architecture": "amd64", "config": CONFIG}))
+    registry.blobs[config] = b"{}"
+    (amd64, _) = differences(output(registry, digest), client).values()
+    assert "bytes were changed" in amd64
+
+
+def test_an_image_for_one_platform_needs_no_index(registry: FakeRegistry, client: RegistryClient) -> None:
+    registry.put_image(REPOSITORY, {"linux/amd64": {"config": CONFIG}})
+    ((_, reference),) = [key for key, (kind, _) in registry.manifests.items() if "manifest" in kind]
+    for tag in ("1.4.0-key", "1.4.0"):
+        registry.manifests[REPOSITORY, tag] = registry.manifests[REPOSITORY, reference]
+    assert differences(output(registry, reference, platforms=["linux/amd64"]), client) == {}
+
+
+# ---- Drift.
+
+
+def image_resource(registry: FakeRegistry, digest: str) -> dict[str, Any]:
+    outputs = {"tags": [f"{registry.server}/{REPOSITORY}:1.4.0-key"], "digest": digest}
+    return {"urn": "image", "type": "docker-build:index:Image", "outputs": outputs}
+
+
+def test_an_image_that_is_whole_is_no_drift(registry: FakeRegistry, client: RegistryClient) -> None:
+    assert damaged_images([image_resource(registry, pushed(registry))], client) == []
+
+
+def test_an_image_without_a_layer_or_tag_is_drift(registry: FakeRegistry, client: RegistryClient) -> None:
+    digest = pushed(registry)
+    del registry.blobs[digest_of(b"llinux/arm64")]
+    (drift,) = damaged_images([image_resource(registry, digest)], client)
+    assert "of linux/arm64 is not there" in drift.reason
+    del registry.manifests[REPOSITORY, "1.4.0-key"]
+    (drift,) = damaged_images([image_resource(registry, digest)], client)
+    assert "1.4.0-key points at nothing" in drift.reason
+
+
+@pytest.mark.parametrize(("actual", "is_drift"), [("a", False), ("b", True)])
+def test_an_alias_is_drift_when_its_digest_is_not_that_of_its_source(actual: str, is_drift: bool) -> None:  # noqa: FBT001
+    resource = {
+        "urn": "alias",
+        "type": "docker-build:index:Index",
+        "inputs": {"sources": ["r/x@sha256:a"], "tag": "r/x:1"},
+        "outputs": {"tag": "r/x:1", "ref": f"r/x:1@sha256:{actual}"},
+    }
+    assert bool(moved_aliases([resource])) is is_drift
+
+
+# ---- What the state says.
+
+
+def test_the_state_gives_outputs_labels_and_records(registry: FakeRegistry) -> None:
+    promised = output(registry, digest_of(b"x"))
+    urn = "urn:pulumi:dev::carbide-infra::carbide:image:ServiceImage"
+    resources = [
+        {
+            "urn": "urn::stack",
+            "type": "pulumi:pulumi:Stack",
+            "outputs": {"schemaVersion": 1, "images": {IMAGE: promised.exported()}},
+        },
+        {"urn": f"{urn}::{IMAGE}", "type": "carbide:image:ServiceImage", "inputs": {"inputs": "", "dockerfile": "d"}},
+        {
+            "urn": f"{urn}$docker-build:index:Image::{IMAGE}",
+            "type": "docker-build:index:Image",
+            "inputs": {"labels": {"a": "b"}},
+        },
+    ]
+    deployed = deployed_in(resources, "dev")
+    assert deployed.images == {IMAGE: promised}
+    assert (deployed.labels(IMAGE), deployed.records[IMAGE]["dockerfile"]) == ({"a": "b"}, "d")
+    assert not deployed.wants_login
+    with pytest.raises(CommandError, match=r"--image other: the stack has no such image; it has carbide-rest-api"):
+        deployed.selected(["other"])
+
+
+def test_a_stack_without_images_says_what_to_run() -> None:
+    with pytest.raises(CommandError, match="stack prod has no images yet; run make up STACK=prod"):
+        deployed_in([], "prod")
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"images": {"x": {}}}'])
+def test_a_file_that_holds_no_outputs(content: str, tmp_path: Path) -> None:
+    file = tmp_path / "outputs.json"
+    file.write_text(content)
+    with pytest.raises(CommandError, match="--from"):
+        deployed_from(file)
+
+
+def test_a_file_may_hold_the_images_alone(registry: FakeRegistry, tmp_path: Path) -> None:
+    promised = output(registry, digest_of(b"x"))
+    file = tmp_path / "images.json"
+    file.write_bytes(encoded({IMAGE: promised.exported()}))
+    assert deployed_from(file).images == {IMAGE: promised}
+
+
+# ---- Recipes.
+
+
+def git(folder: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(folder), "-c", "user.name=t", "-c", "user.email=t@example.invalid", *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """A source tree below the root of its repository."""
+    tree = tmp_path / "repository" / "source"
+    (tree / "cmd").mkdir(parents=True)
+    (tree / "cmd/a file.go").write_text("package main\n")
+    git(tree.parent, "init", "--quiet")
+    git(tree.parent, "add", "--all")
+    git(tree.parent, "commit", "--quiet", "--message", "one")
+    return tree
+
+
+def recipe(tree: Path, revision: str | None, dockerfile: str = "") -> Recipe:
+    content = (tree / "cmd/a file.go").read_bytes()
+    record = {
+        "inputs": f"0644 {hashlib.sha256(content).hexdigest()} {len(content)} cmd/a file.go",
+        "dockerfile": dockerfile,
+    }
+    return Recipe.of(IMAGE, record, {"platforms": PLATFORMS, "labels": {}, "buildArgs": {}}, revision)
+
+
+@pytest.fixture
+def scratch(tmp_path: Path) -> Path:
+    folder = tmp_path / "scratch"
+    folder.mkdir()
+    return folder
+
+
+def test_a_tree_as_recorded_serves(repository: Path, scratch: Path) -> None:
+    assert recipe(repository, None).source(repository, scratch) == repository
+
+
+def test_a_changed_tree_is_left_for_its_commit_of_then(repository: Path, scratch: Path) -> None:
+    made = recipe(repository, git(repository, "rev-parse", "HEAD"))
+    (repository / "cmd/a file.go").write_text("package other\n")
+    assert made.source(repository, scratch) == scratch
+    assert (scratch / "cmd/a file.go").read_text() == "package main\n"
+
+
+@pytest.mark.parametrize(("revision", "advice"), [(None, "uncommitted files"), ("f" * 40, f"check out {'f' * 40}")])
+def test_inputs_that_are_nowhere(revision: str | None, advice: str, repository: Path, scratch: Path) -> None:
+    made = recipe(repository, revision)
+    (repository / "cmd/a file.go").unlink()
+    with pytest.raises(InputsMissing, match=rf"not at hand: cmd/a file\.go differs in .*{advice}"):
+        made.source(repository, scratch)
+
+
+def dockerfile_now() -> str:
+    return (project_root() / "docker/production" / f"Dockerfile.{IMAGE}").read_text()
+
+
+def sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def test_the_dockerfile_of_now_or_of_then(repository: Path) -> None:
+    project = repository.parent
+    path = project / "docker/production" / f"Dockerfile.{IMAGE}"
+    path.parent.mkdir(parents=True)
+    for text in ("FROM one\n", "FROM two\n"):
+        path.write_text(text)
+        git(project, "add", "--all")
+        git(project, "commit", "--quiet", "--message", text)
+    assert recipe(repository, None, sha256("FROM two\n")).dockerfile_text(project) == "FROM two\n"
+    assert recipe(repository, None, sha256("FROM one\n")).dockerfile_text(project) == "FROM one\n"
+    with pytest.raises(InputsMissing, match="not in this checkout's history"):
+        recipe(repository, None, sha256("FROM three\n")).dockerfile_text(project)
