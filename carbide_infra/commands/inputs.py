@@ -12,7 +12,7 @@ from carbide_infra.commands.outcome import WELL, CommandError, ends, print_json,
 from carbide_infra.commands.stacks import StackName
 from carbide_infra.import_path import Imports, imports_of
 from carbide_infra.inputs import Inputs, inputs_of
-from carbide_infra.local.environment import DEV_STACK
+from carbide_infra.local.engine import DEV_STACK
 from carbide_infra.local.paths import cache_dir, project_root
 from carbide_infra.local.stack_file import read_stack_file
 from carbide_infra.services import Service

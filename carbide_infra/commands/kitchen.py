@@ -1,6 +1,7 @@
 """What building an image once more takes, from a checkout and a stack's configuration."""
 
 import os
+import secrets
 from collections.abc import Mapping
 
 from carbide_infra.build_secrets import build_secrets
@@ -12,7 +13,7 @@ from carbide_infra.settings import load_settings
 from carbide_infra.verification.rebuild import Kitchen
 
 
-def kitchen_of(stack: StackCli, values: Mapping[str, str]) -> Kitchen:
+def kitchen_of(stack: StackCli, values: Mapping[str, str], *, cold: bool) -> Kitchen:
     """Find buildx, the source tree and the build secrets of a stack.
 
     Raises:
@@ -27,4 +28,6 @@ def kitchen_of(stack: StackCli, values: Mapping[str, str]) -> Kitchen:
         buildx=(str(buildx),) if buildx.name != "docker" else (str(buildx), "buildx"),
         environment=stack.environment,
         secrets=build_secrets(settings, stack.environment),
+        run=f"carbide-verify-{secrets.token_hex(8)}",
+        cold=cold,
     )

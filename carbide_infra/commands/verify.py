@@ -12,11 +12,15 @@ from rich.table import Table
 
 from carbide_infra.commands.deployed import Deployed, deployed_by, deployed_from, registry_password, stack_values
 from carbide_infra.commands.outcome import DIFFERENT, NO_ANSWER, WELL, CommandError, ends, print_json, progress
-from carbide_infra.commands.stacks import StackCli, StackName, open_stack
+from carbide_infra.commands.stacks import StackName, open_stack
+from carbide_infra.local.errors import SetupError
+from carbide_infra.local.paths import project_root, state_dir
 from carbide_infra.outputs import ImageOutput
 from carbide_infra.registry_client.client import RegistryClient
 from carbide_infra.registry_client.images import PARALLEL, split_reference
 from carbide_infra.verification.checks import Check, Promise, verify_image
+from carbide_infra.verification.rebuild import Kitchen
+from carbide_infra.verification.rebuild import rebuild as build_again
 from carbide_infra.verification.recipes import InputsMissing, Recipe
 
 # Wide enough for two digests where no terminal folds them.
@@ -29,6 +33,7 @@ ImageNames = Annotated[
 Rebuild = Annotated[
     bool, typer.Option("--rebuild", help="Also build each image again from its recorded inputs, without pushing.")
 ]
+Cold = Annotated[bool, typer.Option("--cold", help="With --rebuild: also download modules and compile packages anew.")]
 OutputsFile = Annotated[
     Path | None,
     typer.Option("--from", metavar="FILE", help="Take the outputs from this file (pulumi stack output --json)."),
@@ -42,6 +47,7 @@ def verify(
     stack: StackName = "",
     image: ImageNames = None,
     rebuild: Rebuild = False,  # noqa: FBT002 - a flag of the command line
+    cold: Cold = False,  # noqa: FBT002
     outputs: OutputsFile = None,
     as_json: AsJson = False,  # noqa: FBT002
 ) -> int:
@@ -58,16 +64,28 @@ def verify(
     cli = open_stack(stack) if outputs is None else None
     deployed = deployed_from(outputs) if outputs else deployed_by(cli) if cli else Deployed({})
     values = stack_values(cli) if cli and (rebuild or deployed.wants_login) else {}
-    environment = cli.environment if cli else os.environ
+    environment = cli.environment if cli else _own_environment()
     wanted = deployed.selected(image or ())
     checks = _read(deployed, wanted, values, environment)
     missing: list[str] = []
     if rebuild and cli:
-        checks, missing = _rebuilt(deployed, wanted, values, cli, checks)
+        # Only a checkout has what builds images.
+        from carbide_infra.commands.kitchen import kitchen_of  # noqa: PLC0415
+
+        checks, missing = _rebuilt(deployed, wanted, kitchen_of(cli, values, cold=cold), values, checks)
     _show(wanted, checks, missing, as_json=as_json)
     if any(not check.agrees for check in checks):
         return DIFFERENT
     return NO_ANSWER if missing else WELL
+
+
+def _own_environment() -> dict[str, str]:
+    """This shell's variables; in a checkout, with trust in its local registry."""
+    try:
+        bundle = state_dir(project_root()) / "tls" / "ca-bundle.pem"
+    except SetupError:
+        return dict(os.environ)
+    return os.environ | ({"SSL_CERT_FILE": str(bundle)} if bundle.is_file() else {})
 
 
 def _clients(
@@ -100,23 +118,18 @@ def _read(
 def _rebuilt(
     deployed: Deployed,
     wanted: Mapping[str, ImageOutput],
+    kitchen: Kitchen,
     values: Mapping[str, str],
-    cli: StackCli,
     checks: Sequence[Check],
 ) -> tuple[list[Check], list[str]]:
     """The checks with those of the rebuilds, and why an image could not be built again."""
-    # Only a checkout has what builds images.
-    from carbide_infra.commands.kitchen import kitchen_of  # noqa: PLC0415
-    from carbide_infra.verification.rebuild import rebuild  # noqa: PLC0415
-
-    kitchen = kitchen_of(cli, values)
-    clients = _clients(wanted, values, cli.environment)
+    clients = _clients(wanted, values, kitchen.environment)
     all_checks, missing = list(checks), []
     for name, output in wanted.items():
         progress(f"Building {name} again from its recorded inputs…")
         try:
             recipe = Recipe.of(name, deployed.records[name], deployed.inputs[name], output.revision)
-            all_checks += rebuild(recipe, output, kitchen, clients[split_reference(output.repository)[0]])
+            all_checks += build_again(recipe, output, kitchen, clients[split_reference(output.repository)[0]])
         except InputsMissing as error:
             missing.append(str(error))
     order = list(wanted)

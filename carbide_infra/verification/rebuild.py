@@ -31,6 +31,8 @@ class Kitchen:
         buildx: how buildx is called.
         environment: variables for buildx.
         secrets: contents of the BuildKit secrets by id; they change no byte of an image.
+        run: names this verification, as no other is named.
+        cold: whether downloaded modules and compiled packages are made anew as well.
     """
 
     project: Path
@@ -38,10 +40,22 @@ class Kitchen:
     buildx: tuple[str, ...]
     environment: Mapping[str, str] = field(repr=False)
     secrets: Mapping[str, str] = field(repr=False)
+    run: str
+    cold: bool = False
+
+    @property
+    def no_cache(self) -> tuple[str, ...]:
+        """Arguments that let no step find an earlier result.
+
+        `--no-cache` would do, and also empty the cache mounts that the stack's own builds share.
+        """
+        # A part of each step's key, and of no layer.
+        fresh = ("--add-host", f"{self.run}.invalid:127.0.0.1")
+        return (*fresh, "--build-arg", f"BUILDKIT_CACHE_MOUNT_NS={self.run}") if self.cold else fresh
 
 
 def rebuild(recipe: Recipe, promised: ImageOutput, kitchen: Kitchen, client: RegistryClient) -> list[Check]:
-    """Build an image from its recorded inputs, without layer cache, and compare digests.
+    """Build an image from its recorded inputs, each step anew, and compare digests.
 
     Raises:
         InputsMissing: the recorded inputs are not at hand.
@@ -67,7 +81,7 @@ def _build(recipe: Recipe, kitchen: Kitchen, scratch: Path) -> Path:
     layout = scratch / "layout"
     variables = {f"CARBIDE_SECRET_{name.upper()}": kitchen.secrets.get(name, "") for name in recipe.secret_ids}
     command = [
-        *(*kitchen.buildx, "build", "--no-cache", "--provenance=false", "--progress=plain"),
+        *(*kitchen.buildx, "build", *kitchen.no_cache, "--provenance=false", "--progress=plain"),
         *(("--builder", recipe.builder) if recipe.builder else ()),
         *("--platform", ",".join(recipe.platforms)),
         *(word for name, value in recipe.build_args.items() for word in ("--build-arg", f"{name}={value}")),
