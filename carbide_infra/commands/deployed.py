@@ -1,18 +1,15 @@
 """What a stack has deployed: its outputs, and what its state records of each image."""
 
-import json
 import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from carbide_infra.commands.outcome import CommandError
+from carbide_infra.commands.saved import understood
 from carbide_infra.commands.stacks import StackCli
 from carbide_infra.local.stack_file import PROJECT
-from carbide_infra.outputs import ImageOutput, StackOutputs
+from carbide_infra.outputs import ImageOutput
 
 _STACK, _COMPONENT, _IMAGE = "pulumi:pulumi:Stack", "carbide:image:ServiceImage", "docker-build:index:Image"
 
@@ -71,41 +68,10 @@ def deployed_in(resources: Sequence[Mapping[str, Any]], stack: str) -> Deployed:
         message = f"stack {stack} has no images yet; run make up STACK={stack}, or pulumi up --stack {stack}"
         raise CommandError(message)
     return Deployed(
-        images=images_in(outputs, f"stack {stack}"),
+        images=understood(outputs, f"stack {stack}").images,
         records={_name(item): item.get("inputs") or {} for item in of_type[_COMPONENT]},
         inputs={_name(item): item.get("inputs") or {} for item in of_type[_IMAGE]},
     )
-
-
-def deployed_from(file: Path) -> Deployed:
-    """Read a file with what `pulumi stack output --json`, or its `images` alone, prints.
-
-    Raises:
-        CommandError: it cannot be read.
-    """
-    try:
-        outputs = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        message = f"--from {file}: cannot be read as JSON ({error}); write it with pulumi stack output --json"
-        raise CommandError(message) from error
-    if isinstance(outputs, dict) and "images" not in outputs:
-        outputs = {"schemaVersion": 1, "images": outputs}
-    return Deployed(images_in(outputs, f"--from {file}"))
-
-
-def images_in(outputs: Any, origin: str) -> dict[str, ImageOutput]:  # noqa: ANN401 - any JSON
-    """The images of a stack's outputs.
-
-    Raises:
-        CommandError: they are not the contract's.
-    """
-    try:
-        return dict(StackOutputs.of(outputs).images)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "outputs"
-        message = f"{origin}: {where}: {first['msg']}; it was written by another version of carbide-infra"
-        raise CommandError(message) from error
 
 
 def stack_values(stack: StackCli) -> dict[str, str]:

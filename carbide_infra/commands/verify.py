@@ -3,15 +3,15 @@
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from carbide_infra.commands.deployed import Deployed, deployed_by, deployed_from, registry_password, stack_values
+from carbide_infra.commands.deployed import Deployed, deployed_by, registry_password, stack_values
 from carbide_infra.commands.outcome import DIFFERENT, NO_ANSWER, WELL, CommandError, ends, print_json, progress
+from carbide_infra.commands.saved import saved_outputs
 from carbide_infra.commands.stacks import StackName, open_stack
 from carbide_infra.local.errors import SetupError
 from carbide_infra.local.paths import project_root, state_dir
@@ -35,7 +35,7 @@ Rebuild = Annotated[
 ]
 Cold = Annotated[bool, typer.Option("--cold", help="With --rebuild: also download modules and compile packages anew.")]
 OutputsFile = Annotated[
-    Path | None,
+    str,
     typer.Option("--from", metavar="FILE", help="Take the outputs from this file (pulumi stack output --json)."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
@@ -48,21 +48,21 @@ def verify(
     image: ImageNames = None,
     rebuild: Rebuild = False,  # noqa: FBT002 - a flag of the command line
     cold: Cold = False,  # noqa: FBT002
-    outputs: OutputsFile = None,
+    outputs: OutputsFile = "",
     as_json: AsJson = False,  # noqa: FBT002
 ) -> int:
     """Check every image of a stack against its registry: manifests, tags, platforms, config, labels, size.
 
     Exit code 0: all agree; 1: the table says what differs; 2: no answer.
     """
-    if outputs is not None and rebuild:
+    if outputs and rebuild:
         message = "--rebuild --from: the recorded inputs are in the stack's state; give --stack instead of --from"
         raise CommandError(message)
-    if outputs is None and not stack:
+    if not (outputs or stack):
         message = "--stack: is not given; name a stack, or a file of its outputs with --from"
         raise CommandError(message)
-    cli = open_stack(stack) if outputs is None else None
-    deployed = deployed_from(outputs) if outputs else deployed_by(cli) if cli else Deployed({})
+    cli = None if outputs else open_stack(stack)
+    deployed = deployed_by(cli) if cli else Deployed(saved_outputs(outputs).images)
     values = stack_values(cli) if cli and (rebuild or deployed.wants_login) else {}
     environment = cli.environment if cli else _own_environment()
     wanted = deployed.selected(image or ())

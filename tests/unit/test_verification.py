@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from carbide_infra.commands.deployed import deployed_from, deployed_in
+from carbide_infra.commands.deployed import deployed_in
 from carbide_infra.commands.outcome import CommandError
 from carbide_infra.local.drift import damaged_images, moved_aliases
 from carbide_infra.local.paths import project_root
@@ -219,21 +219,6 @@ def test_the_state_gives_outputs_labels_and_records(registry: FakeRegistry) -> N
 def test_a_stack_without_images_says_what_to_run() -> None:
     with pytest.raises(CommandError, match="stack prod has no images yet; run make up STACK=prod"):
         deployed_in([], "prod")
-
-
-@pytest.mark.parametrize("content", ["{", "[]", '{"images": {"x": {}}}'])
-def test_a_file_that_holds_no_outputs(content: str, tmp_path: Path) -> None:
-    file = tmp_path / "outputs.json"
-    file.write_text(content)
-    with pytest.raises(CommandError, match="--from"):
-        deployed_from(file)
-
-
-def test_a_file_may_hold_the_images_alone(registry: FakeRegistry, tmp_path: Path) -> None:
-    promised = output(registry, digest_of(b"x"))
-    file = tmp_path / "images.json"
-    file.write_bytes(encoded({IMAGE: promised.exported()}))
-    assert deployed_from(file).images == {IMAGE: promised}
 
 
 # ---- Recipes.
