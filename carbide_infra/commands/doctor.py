@@ -18,7 +18,7 @@ from carbide_infra.local.paths import project_root
 _FILE_WIDTH = 200
 _STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red"}
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 AsJson = Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")]
 
 

@@ -21,7 +21,7 @@ from carbide_infra.settings import Settings, load_settings
 # Inputs do not depend on where images go; a new stack may not say it yet.
 _ANY_REGISTRY = {"registryServer": "local", "registryRepository": "carbide"}
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 ImageNames = Annotated[
     list[str] | None, typer.Option("--image", metavar="NAME", help="Only this image; may be repeated.")
 ]

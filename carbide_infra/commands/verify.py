@@ -26,7 +26,7 @@ from carbide_infra.verification.recipes import InputsMissing, Recipe
 # Wide enough for two digests where no terminal folds them.
 _FILE_WIDTH = 240
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 ImageNames = Annotated[
     list[str] | None, typer.Option("--image", metavar="NAME", help="Only this image; may be repeated.")
 ]
