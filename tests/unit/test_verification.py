@@ -1,16 +1,19 @@
 """Checks of images in a registry of the tests, recipes in a repository of the tests."""
 
 import hashlib
+import json
 import ssl
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from carbide_infra.commands.deployed import deployed_in
 from carbide_infra.commands.outcome import CommandError
+from carbide_infra.commands.verify import app
 from carbide_infra.local.drift import damaged_images, moved_aliases
 from carbide_infra.local.paths import project_root
 from carbide_infra.outputs import ImageOutput
@@ -241,13 +244,14 @@ def repository(tmp_path: Path) -> Path:
     return tree
 
 
-def recipe(tree: Path, revision: str | None, dockerfile: str = "") -> Recipe:
+def recipe(tree: Path, revision: str | None, dockerfile: str = "", secrets: Sequence[str] = ()) -> Recipe:
     content = (tree / "cmd/a file.go").read_bytes()
     record = {
         "inputs": f"0644 {hashlib.sha256(content).hexdigest()} {len(content)} cmd/a file.go",
         "dockerfile": dockerfile,
     }
-    return Recipe.of(IMAGE, record, {"platforms": PLATFORMS, "labels": {}, "buildArgs": {}}, revision)
+    inputs = {"platforms": PLATFORMS, "labels": {}, "buildArgs": {}, "ignoreSecretsInDiffCalculation": list(secrets)}
+    return Recipe.of(IMAGE, record, inputs, revision)
 
 
 @pytest.fixture
@@ -296,3 +300,33 @@ def test_the_dockerfile_of_now_or_of_then(repository: Path) -> None:
     assert recipe(repository, None, sha256("FROM one\n")).dockerfile_text(project) == "FROM one\n"
     with pytest.raises(InputsMissing, match="not in this checkout's history"):
         recipe(repository, None, sha256("FROM three\n")).dockerfile_text(project)
+
+
+# ---- The command.
+
+
+def verified(outputs: dict[str, ImageOutput], folder: Path, trusted: Path, *arguments: str) -> Any:  # noqa: ANN401 - the result of Typer's own copy of Click
+    file = folder / "outputs.json"
+    file.write_bytes(encoded({"schemaVersion": 1, "images": {n: item.exported() for n, item in outputs.items()}}))
+    environment = {"SSL_CERT_FILE": str(trusted), "DOCKER_CONFIG": str(folder)}
+    with pytest.MonkeyPatch.context() as patch:
+        # A checkout in which nothing was set up: the bundle is the one of the shell.
+        patch.setattr("carbide_infra.commands.verify.state_dir", lambda _: folder)
+        return CliRunner().invoke(app, ["--from", str(file), *arguments], env=environment)
+
+
+def test_exit_codes_and_document(registry: FakeRegistry, tls: tuple[ssl.SSLContext, Path], tmp_path: Path) -> None:
+    promised = output(registry, pushed(registry))
+    well = verified({IMAGE: promised}, tmp_path, tls[1])
+    assert (well.exit_code, well.stdout[:9]) == (0, "1 image, ")
+    ill = verified({IMAGE: promised.model_copy(update={"user": "0:0"})}, tmp_path, tls[1], "--json")
+    document = json.loads(ill.stdout)
+    assert (ill.exit_code, document["agrees"]) == (1, False)
+    assert document["images"][IMAGE]["differences"][0] == {
+        "what": "linux/amd64 user",
+        "expected": "0:0",
+        "found": "1000:1000",
+    }
+    unknown = verified({IMAGE: promised}, tmp_path, tls[1], "--image", "other")
+    assert (unknown.exit_code, unknown.stdout) == (2, "")
+    assert "--image other: the stack has no such image" in unknown.stderr
