@@ -23,6 +23,7 @@ from carbide_infra.local.toolchain import (
     REGISTRY,
     ensure_actionlint,
     ensure_tools,
+    missing_tools,
 )
 
 RECIPES = (
@@ -147,6 +148,15 @@ def test_second_run_builds_nothing_and_needs_no_go(machine: Machine) -> None:
     (machine.programs / "go").unlink()
     assert machine.ensure() == first
     assert machine.built() == []
+
+
+def test_what_is_missing_is_named_and_not_built(machine: Machine) -> None:
+    missing = missing_tools()
+    assert {line.split()[0] for line in missing} == {recipe.binary for recipe in RECIPES}
+    assert {line.split()[1] for line in missing} == {"1.2.3"}
+    assert not machine.cache.exists()
+    machine.ensure()
+    assert missing_tools() == []
 
 
 def test_bin_dir_on_path_does_not_count_as_installed(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
