@@ -2,6 +2,7 @@
 #   STACK=prod         another stack than dev
 #   SOURCE=/path/tree  another source tree than the stack's
 #   SUMMARY=/path/file `make up` adds the table of images to it, in Markdown
+#   FORMAT=markdown    the report as a pull request's comment
 
 .DEFAULT_GOAL := help
 STACK ?= dev
@@ -30,6 +31,10 @@ build-production-images: up ## The same as up, under its old name
 .PHONY: preview
 preview: $(READY) ## Show what `make up` would change
 	@$(CARBIDE) preview
+
+.PHONY: report
+report: $(READY) ## Say what a preview means for images and deployments (FORMAT=markdown, json)
+	@$(VENV)/bin/carbide-infra report --stack $(STACK) --format $(or $(FORMAT),terminal)
 
 .PHONY: refresh
 refresh: $(READY) ## Find what was moved or lost in the registry; `make up` repairs it

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from carbide_infra.errors import UserError
 from carbide_infra.importgraph import GoUnavailableError, Graph, GraphError, Question, Toolchain
 
 _CHUNK = 1 << 20
@@ -31,7 +32,7 @@ _GIT = ("git", "-c", "safe.directory=*", "-c", "core.fsmonitor=false", "-c", "co
 _GIT_ENVIRONMENT = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1", "LC_ALL": "C"}
 
 
-class InputError(Exception):
+class InputError(UserError):
     """The source tree cannot be built as asked; the message names the file or folder and the way out."""
 
 

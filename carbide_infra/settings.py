@@ -20,6 +20,7 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
+from carbide_infra.errors import UserError
 from carbide_infra.services import CATALOGUE, Service
 
 LOCAL_REGISTRY = "local"
@@ -45,7 +46,7 @@ VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z._+-]{0,99}")
 """What may be a version: it goes into tags, labels and a linker flag."""
 
 
-class ConfigError(Exception):
+class ConfigError(UserError):
     """Stack configuration that cannot work; the message names key, value and a good one."""
 
 

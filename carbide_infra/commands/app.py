@@ -7,7 +7,7 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command
 
-COMMANDS: tuple[str, ...] = ("baseline", "comment", "doctor", "images", "inputs", "release", "verify")
+COMMANDS: tuple[str, ...] = ("baseline", "comment", "doctor", "images", "inputs", "release", "report", "verify")
 EPILOG = "Exit codes: 0 all is well; 1 something differs or fails, as printed; 2 no answer could be given."
 
 

@@ -8,16 +8,13 @@ from typing import ParamSpec
 
 import typer
 
-from carbide_infra.inputs import InputError
-from carbide_infra.local.errors import SetupError
-from carbide_infra.registry_client.errors import RegistryError
-from carbide_infra.settings import ConfigError
+from carbide_infra.errors import UserError
 
 WELL, DIFFERENT, NO_ANSWER, INTERRUPTED = 0, 1, 2, 130
 _Arguments = ParamSpec("_Arguments")
 
 
-class CommandError(Exception):
+class CommandError(UserError):
     """No answer can be given; the message names what was asked, what is wrong, and what to do."""
 
 
@@ -28,7 +25,7 @@ def ends(command: Callable[_Arguments, int]) -> Callable[_Arguments, None]:
     def wrapper(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> None:
         try:
             code = command(*args, **kwargs)
-        except (CommandError, ConfigError, InputError, RegistryError, SetupError) as error:
+        except UserError as error:
             typer.secho(f"error: {error}", fg=typer.colors.RED, err=True)
             code = NO_ANSWER
         except KeyboardInterrupt:

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +14,7 @@ import typer
 from carbide_infra.commands.outcome import CommandError, progress
 from carbide_infra.local.errors import SetupError
 from carbide_infra.local.paths import project_root
-from carbide_infra.local.processes import run
+from carbide_infra.local.processes import last_lines, run
 
 StackName = Annotated[
     str, typer.Option("--stack", envvar="STACK", help="Stack, such as prod or my-org/carbide-infra/prod.")
@@ -54,8 +55,34 @@ class StackCli:
         return self._json("config", "--json", "--show-secrets")
 
     def preview(self) -> dict[str, Any]:
-        """What `pulumi preview --json` prints: steps with old and new state, and diagnostics."""
-        return self._json("preview", "--json")
+        """What `pulumi preview --json` prints: steps with old and new state, and diagnostics, its own failure's too.
+
+        Raises:
+            CommandError: it did not come so far; in Pulumi's words.
+        """
+        command: list[str | Path] = [
+            self.pulumi,
+            "preview",
+            "--json",
+            "--show-sames",
+            "--stack",
+            self.name,
+            "--non-interactive",
+        ]
+        done = subprocess.run(
+            command,
+            cwd=self.folder,
+            env=dict(self.environment),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        try:
+            return dict(json.loads(done.stdout))
+        except ValueError:
+            message = f"`pulumi preview --stack {self.name}` failed:\n{last_lines(done.stderr + done.stdout)}"
+            raise CommandError(message) from None
 
     def _json(self, *arguments: str) -> dict[str, Any]:
         command: list[str | Path] = [self.pulumi, *arguments, "--stack", self.name, "--non-interactive"]

@@ -1,7 +1,9 @@
 """The errors that setting up a machine can end in."""
 
+from carbide_infra.errors import UserError
 
-class SetupError(Exception):
+
+class SetupError(UserError):
     """The machine could not be set up; the message is meant for the person at the keyboard."""
 
 

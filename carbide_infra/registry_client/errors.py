@@ -1,7 +1,9 @@
 """What a registry can fail with; each message names the host, what was asked, and what to do."""
 
+from carbide_infra.errors import UserError
 
-class RegistryError(Exception):
+
+class RegistryError(UserError):
     """The registry gave no usable answer."""
 
 

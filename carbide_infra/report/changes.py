@@ -1,0 +1,262 @@
+"""The report: what a preview means for each image and for the deployments that run it."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from carbide_infra.report.files import FileChange, changed_files, total_size
+from carbide_infra.report.preview import Preview, Step
+from carbide_infra.report.reasons import Reason, Restart, reasons_of
+
+_REVISION = re.compile(r"(?:^|-)([0-9a-f]{40}|[0-9a-f]{64})$")
+_STAND_IN = "com.nvidia.carbide.stand-in-base"
+
+
+class Action(StrEnum):
+    """What happens to an image."""
+
+    NEW = "new"
+    REBUILT = "rebuilt"
+    REMOVED = "removed"
+    RETAGGED = "re-tagged"
+    UNCHANGED = "unchanged"
+
+
+@dataclass(frozen=True)
+class TagMove:
+    """One movable tag that gets another name, comes or goes."""
+
+    kind: str
+    before: str | None
+    after: str | None
+
+
+@dataclass(frozen=True)
+class ImageChange:
+    """One image of the stack.
+
+    Attributes:
+        name: the image's name.
+        action: what happens to it.
+        restart: what that does to a deployment that takes it by digest.
+        reasons: why, beside the files.
+        files: changed input files; empty for a new image, all of whose files are new.
+        tags: movable tags with another name.
+        size_change: of the input files, in bytes; None where there is nothing to compare.
+        base_changes: whether the image gets another base or Go, whose size the preview cannot know.
+    """
+
+    name: str
+    action: Action
+    restart: Restart = Restart.NO
+    reasons: tuple[Reason, ...] = ()
+    files: tuple[FileChange, ...] = ()
+    tags: tuple[TagMove, ...] = ()
+    size_change: int | None = None
+    base_changes: bool = False
+
+
+@dataclass(frozen=True)
+class Warned:
+    """Something that a reader should know before trusting or merging.
+
+    Attributes:
+        kind: which warning, for programs; "program" is one in the program's or the engine's own words.
+        text: it, for people; `{names}` stands for the names.
+        names: what it is about.
+    """
+
+    kind: str
+    text: str
+    names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Report:
+    """All that the report says, before it is text.
+
+    Attributes:
+        project: the project's name.
+        stack: the stack's name.
+        images: every image that is, was or will be in the stack, the most affected first.
+        revision_before: commit of the last update; None where the state does not tell.
+        revision_after: commit that is previewed; None where the tree is no commit.
+        warnings: in the order of their weight.
+        errors: why the preview failed; then nothing else here is complete.
+    """
+
+    project: str
+    stack: str
+    images: tuple[ImageChange, ...] = ()
+    revision_before: str | None = None
+    revision_after: str | None = None
+    warnings: tuple[Warned, ...] = field(default_factory=tuple)
+    errors: tuple[str, ...] = ()
+
+    @property
+    def images_change(self) -> bool:
+        """Whether an image is built, comes or goes."""
+        return any(image.action in CHANGES for image in self.images)
+
+    def having(self, *actions: Action) -> list[ImageChange]:
+        """The images to which one of these happens."""
+        return [image for image in self.images if image.action in actions]
+
+
+CHANGES = frozenset({Action.NEW, Action.REBUILT, Action.REMOVED})
+_ORDER = list(Action)
+
+
+def report_of(preview: Preview) -> Report:
+    """Work out what a preview means."""
+    if preview.errors:
+        return Report(preview.project, preview.stack, errors=preview.errors)
+    images = [_image(name, preview) for name in _names(preview)]
+    after = _revision_after(preview)
+    return Report(
+        project=preview.project,
+        stack=preview.stack,
+        images=tuple(sorted(images, key=lambda image: _ORDER.index(image.action))),
+        revision_before=_revision_before(preview),
+        revision_after=after,
+        warnings=tuple(_warnings(preview, after)),
+    )
+
+
+def _names(preview: Preview) -> list[str]:
+    """All images: a preview leaves out what stays, the outputs of the last update know it."""
+    return list(dict.fromkeys([*preview.deployed, *_services(preview), *preview.components, *preview.images]))
+
+
+def _services(preview: Preview) -> list[str]:
+    try:
+        names = json.loads(preview.config.get("services") or "[]")
+    except ValueError:
+        return []
+    return [str(name) for name in names] if isinstance(names, list) else []
+
+
+def _image(name: str, preview: Preview) -> ImageChange:
+    component, image = preview.components.get(name), preview.images.get(name)
+    tags = tuple(_tag_moves(preview.tags.get(name, {})))
+    if image is None or not image.changes:
+        return _kept(name, image, tags, preview)
+    if image.after is None:
+        return ImageChange(name, Action.REMOVED)
+    record = _record(component, after=True)
+    if image.before is None and name not in preview.deployed:
+        return ImageChange(name, Action.NEW, size_change=total_size(record) if record else None)
+    return _rebuilt(name, component, image, tags, preview)
+
+
+def _kept(name: str, image: Step | None, tags: tuple[TagMove, ...], preview: Preview) -> ImageChange:
+    deployed = preview.deployed.get(name, {}).get("digest")
+    built = image.outputs.get("digest") if image else None
+    if built and built != deployed:
+        # An update that failed for another image has left the outputs as they were.
+        reason = Reason("unfinished", "built by an update that did not finish", deployed, str(built), Restart.CERTAIN)
+        return ImageChange(name, Action.REBUILT, Restart.CERTAIN, (reason,), tags=tags)
+    # Its digest stays; that a tag is written again shows only in the state.
+    return ImageChange(name, Action.RETAGGED if tags else Action.UNCHANGED, tags=tags)
+
+
+def _rebuilt(
+    name: str, component: Step | None, image: Step, tags: tuple[TagMove, ...], preview: Preview
+) -> ImageChange:
+    before, after = _record(component, after=False), _record(component, after=True)
+    files = changed_files(before, after) if before and after else ()
+    reasons = reasons_of(component, image, preview.deployed.get(name, {})) if image.before else ()
+    if image.before is None:
+        reasons = (Reason("missing", "not in the state: the last update did not finish", None, None, Restart.EXPECTED),)
+    elif not reasons and not files:
+        named = ", ".join(sorted(image.keys)) or "nothing"
+        reasons = (
+            Reason("other", f"Pulumi updates it and names {named} as the difference", None, None, Restart.EXPECTED),
+        )
+    return ImageChange(
+        name,
+        Action.REBUILT,
+        max([*(reason.restart for reason in reasons), *(_of_file(file) for file in files)]),
+        reasons,
+        files,
+        tags,
+        sum(file.size_change for file in files),
+        any(reason.kind in {"goVersion", "builderImage", "runtimeImage"} for reason in reasons),
+    )
+
+
+def _of_file(file: FileChange) -> Restart:
+    return Restart.IF_LINKED if file.lists_modules else Restart.EXPECTED
+
+
+def _record(component: Step | None, *, after: bool) -> str:
+    inputs = component and (component.after if after else component.before)
+    return str((inputs or {}).get("inputs") or "")
+
+
+def _tag_moves(steps: Mapping[str, Step]) -> Iterator[TagMove]:
+    for kind in sorted(steps):
+        before, after = (_tag(inputs) for inputs in (steps[kind].before, steps[kind].after))
+        if before != after:
+            yield TagMove(kind, before, after)
+
+
+def _tag(inputs: Mapping[str, object] | None) -> str | None:
+    return str(inputs["tag"]).rpartition(":")[2] if inputs and "tag" in inputs else None
+
+
+def _revision(tag: object) -> str | None:
+    match = _REVISION.search(str(tag))
+    return match and match[1]
+
+
+def _revision_before(preview: Preview) -> str | None:
+    tags = [tag for image in preview.deployed.values() for tag in image.get("tags") or ()]
+    return next(filter(None, map(_revision, tags)), None)
+
+
+def _revision_after(preview: Preview) -> str | None:
+    steps = [found["revision"] for found in preview.tags.values() if "revision" in found]
+    if not steps:
+        return _revision_before(preview)
+    tags = (_tag(step.after) for step in steps)
+    return next(filter(None, map(_revision, tags)), None)
+
+
+def _warnings(preview: Preview, revision: str | None) -> Iterator[Warned]:
+    no_history = any("history is out of reach" in text for text in preview.warnings)
+    if revision is None and not no_history and preview.config.get("tagRevision", "true") == "true" and _names(preview):
+        yield Warned(
+            "dirty",
+            "The source tree has uncommitted changes. This report is about those files, not about a commit: the images "
+            "get no git SHA tag and no `latest`. Commit, and make the report again.",
+        )
+    yield from (Warned("program", text) for text in preview.warnings)
+    inputs = [step.after for step in preview.images.values() if step.after]
+    labels = [str((one.get("labels") or {}).get(_STAND_IN) or "") for one in inputs]
+    if stand_ins := sorted({name for text in labels for name in text.split(", ") if name}):
+        yield Warned(
+            "stand-ins",
+            "Stand-ins take the place of the base images {names} on this machine. Digests are not those of "
+            "production; what changes and why is the same.",
+            tuple(stand_ins),
+        )
+    if unpinned := sorted(base for base in _bases(preview) if "@sha256:" not in base):
+        yield Warned(
+            "unpinned",
+            "Base images without a digest: {names}. Such a tag moves, and this report cannot see that: an image that "
+            "is built gets the base of that day. `make pin-bases` pins them.",
+            tuple(unpinned),
+        )
+
+
+def _bases(preview: Preview) -> set[str]:
+    arguments = [step.after.get("buildArgs") or {} for step in preview.images.values() if step.after]
+    seen = {base for one in arguments for key in ("BUILDER_IMAGE", "RUNTIME_IMAGE") if (base := one.get(key))}
+    config = preview.config
+    if seen or config.get("trackBaseImages") == "true" or "goVersion" not in config:
+        return seen
+    # Nothing is built, so no resource shows them.
+    return {config.get("builderImage") or f"golang:{config['goVersion']}", config.get("runtimeImage") or ""} - {""}
