@@ -133,6 +133,10 @@ class Stack:
     def preview(self) -> Preview:
         return Preview.of(self.pulumi("preview", "--json", *self._selected()))
 
+    def named(self, name: str) -> "Stack":
+        """Another stack, with the same configuration."""
+        return replace(self, name=name)
+
     def up(self, *arguments: str) -> dict[str, Any]:
         """Update; gives the images of the outputs."""
         self.pulumi("up", "--yes", "--skip-preview", "--suppress-progress", *self._selected(), *arguments)
@@ -152,8 +156,19 @@ class Stack:
     def destroy(self) -> None:
         self.pulumi("destroy", "--yes", "--skip-preview", *self._selected())
 
+    def preview_json(self) -> str:
+        """What a preview prints for programs, also one that fails."""
+        return self._run("preview", "--json", "--show-sames", *self._selected()).stdout
+
     def pulumi(self, *arguments: str) -> str:
-        done = subprocess.run(
+        done = self._run(*arguments)
+        if done.returncode:
+            msg = f"pulumi {' '.join(arguments)}\n{_problem(done.stdout)}\n{done.stderr}"
+            raise PulumiFailed(msg)
+        return done.stdout
+
+    def _run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
             ["pulumi", *arguments, "--non-interactive"],
             cwd=self.root,
             env=self.environment,
@@ -163,10 +178,6 @@ class Stack:
             stdin=subprocess.DEVNULL,
             umask=self.umask,
         )
-        if done.returncode:
-            msg = f"pulumi {' '.join(arguments)}\n{_problem(done.stdout)}\n{done.stderr}"
-            raise PulumiFailed(msg)
-        return done.stdout
 
     def _selected(self) -> tuple[str, ...]:
         """The arguments that choose stack and configuration; a file of its own leaves the checkout's as it is."""
