@@ -2,7 +2,7 @@
 
 Usage: git commit, make up, and then .venv/bin/python -m tests.engine.record_previews [NAME…]
 
-Makes each change in a clone that shares the checkout's state, previews it, and writes what
+Makes each change in a clone of the deployed commit that shares the checkout's state, previews it, and writes what
 `pulumi preview --json --show-sames` printed to tests/unit/recordings/NAME.json, without the properties that
 the report does not read and without the names of this machine. Nothing is built.
 """
@@ -24,6 +24,7 @@ from tests.engine.conftest import Checkout
 from tests.engine.previews import Stack
 
 FOLDER = project_root() / "tests/unit/recordings"
+STACK = "pulumi:pulumi:Stack"
 SAMPLE = Path("examples/carbide-rest-api")
 IPAM, DB = "carbide-rest-ipam", "carbide-rest-db"
 DIGEST = "0123456789abcdef" * 4
@@ -119,17 +120,27 @@ def main() -> None:
         stack = Stack.of(checkout, Path(folder))
         for name in wanted:
             data = _recorded(name, stack, checkout, Path(folder) / name)
-            (FOLDER / f"{name}.json").write_text(json.dumps(data, indent=1, sort_keys=True) + "\n")
+            (FOLDER / f"{name}.json").write_text(_written(data))
             print(name, file=sys.stderr)  # noqa: T201 - a script's progress
 
 
 def _recorded(name: str, stack: Stack, checkout: Checkout, folder: Path) -> Any:  # noqa: ANN401
-    root = shallow(checkout, folder) if name == "shallow" else cloned(checkout, folder)
+    root = cloned(checkout, folder)
     tree = Checkout(root, checkout.environment)
     there = stack.at(root)
+    _check_out_deployed(tree, stack)
+    if name == "shallow":
+        there = stack.at(shallow(tree, folder.with_suffix(".shallow")))
     if name == "new_stack":
         return _of_new_stack(there)
     return _slim((SCENES[name](there, tree) if name in SCENES else there).preview_json(), there)
+
+
+def _check_out_deployed(tree: Checkout, stack: Stack) -> None:
+    """The commit and branch that the SHA tags name: later commits may have touched what is deployed."""
+    tag = stack.images()[IPAM]["tags"][-1]
+    branch, _, sha = tag.rpartition("-")
+    tree.git("checkout", "--quiet", *(["-B", branch] if branch else ["--detach"]), sha)
 
 
 def _of_new_stack(stack: Stack) -> Any:  # noqa: ANN401
@@ -150,8 +161,21 @@ def _slim(printed: str, stack: Stack) -> Any:  # noqa: ANN401 - JSON
 
 def _read(value: Any) -> Any:  # noqa: ANN401 - JSON
     if isinstance(value, dict):
-        return {key: _read(item) for key, item in value.items() if key not in _UNREAD}
+        kept = {key: _read(item) for key, item in value.items() if key not in _UNREAD}
+        return kept if kept.get("type") == STACK or "outputs" not in kept else kept | {"outputs": _digest(kept)}
     return [_read(item) for item in value] if isinstance(value, list) else value
+
+
+def _digest(state: dict[str, Any]) -> dict[str, Any]:
+    """Of a resource's outputs the digest is read, of the stack's all."""
+    return {key: value for key, value in state["outputs"].items() if key == "digest"}
+
+
+def _written(data: dict[str, Any]) -> str:
+    """One line for each step, so that two recordings can be compared."""
+    steps = ",\n".join(json.dumps(step, sort_keys=True) for step in data["steps"])
+    rest = json.dumps(data | {"steps": []}, indent=1, sort_keys=True)
+    return rest.replace('"steps": []', f'"steps": [\n{steps}\n]') + "\n"
 
 
 if __name__ == "__main__":
