@@ -66,4 +66,5 @@ def _label(names: list[str], what: str) -> str:
 def _escaped(name: str) -> str:
     """A name as plain text of a label: Mermaid reads HTML, Markdown and its own entities there."""
     short = name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME // 2]}…{name[-_LONGEST_NAME // 2 :]}"
-    return re.sub(r"[^\w ./:…→-]", lambda match: f"#{ord(match[0])};", short)
+    # A label may not be empty.
+    return re.sub(r"[^\w ./:…→-]", lambda match: f"#{ord(match[0])};", short) or "?"

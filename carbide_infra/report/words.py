@@ -18,13 +18,13 @@ ACTIONS = {
 _RESTARTS = {
     Restart.CERTAIN: "yes",
     Restart.EXPECTED: "yes, unless its bytes stay the same",
-    Restart.IF_LINKED: "only if it uses a Go module that changed",
+    Restart.IF_LINKED: "only if it uses what changed in go.mod",
     Restart.NO: "no",
 }
 _HEADINGS = {
     Restart.CERTAIN: "Restarts",
-    Restart.EXPECTED: "Restarts, unless its bytes stay the same (as after a comment)",
-    Restart.IF_LINKED: "Restarts only if it uses a Go module that changed",
+    Restart.EXPECTED: "Restarts, unless its bytes stay the same (as they may after a comment)",
+    Restart.IF_LINKED: "Restarts only if it uses what changed in go.mod",
 }
 _TAGS = {"revision": "git SHA tag", "version": "version tag", "latest": "tag"}
 _UNITS = ("B", "kB", "MB", "GB")
