@@ -8,10 +8,10 @@ from enum import StrEnum
 
 from carbide_infra.report.files import FileChange, changed_files, total_size
 from carbide_infra.report.preview import Preview, Step
-from carbide_infra.report.reasons import Reason, Restart, reasons_of
+from carbide_infra.report.reasons import STAND_IN, Reason, Restart, reasons_of
 
 _REVISION = re.compile(r"(?:^|-)([0-9a-f]{40}|[0-9a-f]{64})$")
-_STAND_IN = "com.nvidia.carbide.stand-in-base"
+_WHOLE_TREE = "whole source tree"
 
 
 class Action(StrEnum):
@@ -168,6 +168,10 @@ def _rebuilt(
     before, after = _record(component, after=False), _record(component, after=True)
     files = changed_files(before, after) if before and after else ()
     reasons = reasons_of(component, image, preview.deployed.get(name, {})) if image.before else ()
+    if any(_WHOLE_TREE in text for text in preview.warnings):
+        # All files of the tree come new as inputs: that is no change that anybody made.
+        files = tuple(file for file in files if file.kind != "added")
+        reasons = (*reasons, Reason("fallback", "the whole tree counts: see the warning", None, None, Restart.EXPECTED))
     if image.before is None:
         reasons = (Reason("missing", "not in the state: the last update did not finish", None, None, Restart.EXPECTED),)
     elif not reasons and not files:
@@ -189,6 +193,10 @@ def _rebuilt(
 
 def _of_file(file: FileChange) -> Restart:
     return Restart.IF_LINKED if file.lists_modules else Restart.EXPECTED
+
+
+def _leaves(image: Step | None) -> bool:
+    return image is not None and image.after is None
 
 
 def _record(component: Step | None, *, after: bool) -> str:
@@ -218,7 +226,9 @@ def _revision_before(preview: Preview) -> str | None:
 
 
 def _revision_after(preview: Preview) -> str | None:
-    steps = [found["revision"] for found in preview.tags.values() if "revision" in found]
+    # A service that leaves the stack takes its tags along; that says nothing about the tree.
+    stay = [found for name, found in preview.tags.items() if not _leaves(preview.images.get(name))]
+    steps = [found["revision"] for found in stay if "revision" in found]
     if not steps:
         return _revision_before(preview)
     tags = (_tag(step.after) for step in steps)
@@ -235,7 +245,7 @@ def _warnings(preview: Preview, revision: str | None) -> Iterator[Warned]:
         )
     yield from (Warned("program", text) for text in preview.warnings)
     inputs = [step.after for step in preview.images.values() if step.after]
-    labels = [str((one.get("labels") or {}).get(_STAND_IN) or "") for one in inputs]
+    labels = [str((one.get("labels") or {}).get(STAND_IN) or "") for one in inputs]
     if stand_ins := sorted({name for text in labels for name in text.split(", ") if name}):
         yield Warned(
             "stand-ins",

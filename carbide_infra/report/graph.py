@@ -8,7 +8,7 @@ from carbide_infra.report.changes import Action, ImageChange, Report
 MOST_NODES = 12
 _NAMES_IN_A_NODE = 4
 _LONGEST_NAME = 60
-_IMAGE_CAUSES = frozenset({"unfinished", "missing", "other"})
+_IMAGE_CAUSES = frozenset({"unfinished", "missing", "other", "fallback"})
 
 
 def mermaid(report: Report) -> str | None:
@@ -25,8 +25,8 @@ def mermaid(report: Report) -> str | None:
     left = _limited(_grouped({cause: frozenset(images) for cause, images in reached.items()}))
     right = _limited(_grouped(causes))
     lines = ["graph LR"]
-    lines += [f'  s{index}["{_label(names, "causes")}"]' for index, names in enumerate(left)]
-    lines += [f'  i{index}(["{_label(names, "images")}"])' for index, names in enumerate(right)]
+    lines += [f'  s{index}["{_label(names)}"]' for index, names in enumerate(left)]
+    lines += [f'  i{index}(["{_label(names)}"])' for index, names in enumerate(right)]
     lines += [
         f"  s{source} --> i{target}"
         for source, names in enumerate(left)
@@ -41,7 +41,7 @@ def _causes(image: ImageChange) -> Iterable[str]:
     for reason in image.reasons:
         if reason.kind not in _IMAGE_CAUSES:
             subject = reason.subject
-            yield f"{subject} {reason.after}" if reason.kind in {"goVersion", "version"} else subject
+            yield f"{subject} {reason.after}" if reason.kind in {"goVersion", "version"} else subject.partition(",")[0]
 
 
 def _grouped(arrows: Mapping[str, frozenset[str]]) -> list[list[str]]:
@@ -57,10 +57,10 @@ def _limited(groups: list[list[str]]) -> list[list[str]]:
     return groups if len(groups) <= MOST_NODES else [*groups[: MOST_NODES - 1], rest]
 
 
-def _label(names: list[str], what: str) -> str:
+def _label(names: list[str]) -> str:
     shown = [_escaped(name) for name in names[:_NAMES_IN_A_NODE]]
     rest = len(names) - len(shown)
-    return "<br/>".join([*shown, f"+{rest} more {what}"] if rest else shown)
+    return "<br/>".join([*shown, f"+{rest} more"] if rest else shown)
 
 
 def _escaped(name: str) -> str:

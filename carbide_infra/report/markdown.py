@@ -17,7 +17,7 @@ _FIRST_BEYOND_ASCII = "\x80"
 _MEANINGS = """\
 - **Restart**: a deployment that takes `ref` from this stack's outputs runs an image by digest. It restarts when the
   digest changes, and at no other time: not for a new tag, not for a new commit.
-- **Unless its bytes stay the same**: the preview compares files and does not build. When the compiler makes the same
+- **Unless the bytes stay the same**: the preview compares files and does not build. When the compiler makes the same
   binary of them, as it may after a comment, the digest stays.
 - **Uses what changed in go.mod**: `go.mod` and `go.sum` belong to all images, so all are built again. The digest moves
   for those that link a changed module; for all, if the `go` line changed.

@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
@@ -13,6 +14,9 @@ _GOLANG = re.compile(r"(?:^|/)golang:(\d+\.\d+[\w.]*)")
 _HEALTHCHECK = re.compile(r"^HEALTHCHECK\b[^\n]*(?:\\\n[^\n]*)*?\bCMD\s+(\[[^\n]*\])", re.MULTILINE)
 # Follow from other reasons, which name the cause.
 _DERIVED_LABELS = ("version", "base.name", "base.digest")
+STAND_IN = "com.nvidia.carbide.stand-in-base"
+"""Label that names the base images in whose place this machine has others."""
+_BASES = ("BUILDER_IMAGE", "RUNTIME_IMAGE")
 _DERIVED_KEYS = frozenset({"context", "contextHash", "tags", "dockerfile", "buildArgs", "platforms", "labels"})
 _SHORT = 12
 
@@ -53,7 +57,7 @@ def reasons_of(component: Step | None, image: Step, deployed: Mapping[str, Any])
         *_build_arguments(before.get("buildArgs") or {}, after.get("buildArgs") or {}),
         *_dockerfile(old.get("dockerfile"), new.get("dockerfile"), before, after, deployed),
         *_lists("platforms", before, after, Restart.CERTAIN),
-        *_labels(before.get("labels") or {}, after.get("labels") or {}),
+        *_labels(before, after),
         *_addresses(before, after),
         *_configuration(image.keys, before, after),
     ]
@@ -83,12 +87,19 @@ def _build_arguments(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator
         elif name != "SOURCE_DATE_EPOCH":
             yield Reason(*_ARGUMENTS.get(name, ("buildArgument", f"build argument {name}")), before, after, _SURE)
         elif old.get("VERSION") == new.get("VERSION"):
-            yield Reason("epoch", "time when VERSION last changed (seconds since 1970)", before, after, _SURE)
+            yield Reason("epoch", "build time, which is when VERSION last changed,", _time(before), _time(after), _SURE)
+
+
+def _time(epoch: str | None) -> str:
+    """Seconds since 1970 as a person reads them; 0 stands for a history that is not there."""
+    if not epoch or not epoch.isdecimal() or not int(epoch):
+        return "unknown"
+    return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(int(epoch)))
 
 
 _SURE = Restart.CERTAIN
 _ARGUMENTS = {
-    "VERSION": ("version", "VERSION"),
+    "VERSION": ("version", "version"),
     "PACKAGE": ("package", "Go package"),
     "PORT": ("port", "port"),
 }
@@ -140,9 +151,14 @@ def _lists(key: str, before: Mapping[str, Any], after: Mapping[str, Any], restar
         yield Reason(key, key, ", ".join(map(str, old)), ", ".join(map(str, new)), restart)
 
 
-def _labels(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[Reason]:
+def _labels(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Reason]:
+    old, new = (inputs.get("labels") or {} for inputs in (before, after))
+    old_bases, new_bases = (
+        [(inputs.get("buildArgs") or {}).get(name) for name in _BASES] for inputs in (before, after)
+    )
     for name in sorted(old.keys() | new.keys()):
-        if old.get(name) == new.get(name) or name.removeprefix("org.opencontainers.image.") in _DERIVED_LABELS:
+        derived = name.removeprefix("org.opencontainers.image.") in _DERIVED_LABELS
+        if old.get(name) == new.get(name) or derived or (name == STAND_IN and old_bases != new_bases):
             continue
         yield Reason("label", f"label {name}", old.get(name), new.get(name), Restart.CERTAIN)
 

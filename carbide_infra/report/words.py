@@ -17,13 +17,13 @@ ACTIONS = {
 }
 _RESTARTS = {
     Restart.CERTAIN: "yes",
-    Restart.EXPECTED: "yes, unless its bytes stay the same",
+    Restart.EXPECTED: "yes, unless the bytes stay the same",
     Restart.IF_LINKED: "only if it uses what changed in go.mod",
     Restart.NO: "no",
 }
 _HEADINGS = {
     Restart.CERTAIN: "Restarts",
-    Restart.EXPECTED: "Restarts, unless its bytes stay the same (as they may after a comment)",
+    Restart.EXPECTED: "Restarts, unless the bytes stay the same (as they may after a comment)",
     Restart.IF_LINKED: "Restarts only if it uses what changed in go.mod",
 }
 _TAGS = {"revision": "git SHA tag", "version": "version tag", "latest": "tag"}

@@ -155,7 +155,11 @@ def _of_new_stack(stack: Stack) -> Any:  # noqa: ANN401
 
 def _slim(printed: str, stack: Stack) -> Any:  # noqa: ANN401 - JSON
     """Without what nobody reads and what is this machine's."""
-    text = json.dumps(_read(json.loads(printed))).replace(str(stack.root), "/checkout")
+    text = (
+        json.dumps(_read(json.loads(printed)))
+        .replace(str(stack.root), "/checkout")
+        .replace(str(stack.scratch), "/scratch")
+    )
     return json.loads(re.sub(rf"{re.escape(socket.gethostname())}:\d+", "registry.example:5443", text))
 
 

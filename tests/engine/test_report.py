@@ -34,7 +34,7 @@ def test_a_change_is_told_with_its_images_files_and_restarts(
     assert report["images"].keys() == deployed.images.keys()
     text = Path(f"{saved}.md").read_text()
     assert text.startswith("<!-- carbide-infra: report of carbide-infra/dev -->\n")
-    assert f"| `{IPAM}` | rebuilt | yes, unless its bytes stay the same | `{CHANGED}` changed | inputs +11 B |" in text
+    assert f"| `{IPAM}` | rebuilt | yes, unless the bytes stay the same | `{CHANGED}` changed | inputs +11 B |" in text
     assert 's0["ipam/pkg/prefix"]' in text
     assert Path(f"{saved}.code").read_text() == "1\n"
 
