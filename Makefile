@@ -14,6 +14,8 @@ endif
 VENV := .venv
 READY := $(VENV)/.requirements
 CARBIDE := $(VENV)/bin/python -m carbide_infra.local
+# One worker has the engine tests' checkout, the others what needs none.
+PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
 
 .PHONY: help
 help: ## List the targets
@@ -81,11 +83,11 @@ down: $(READY) ## Stop the local builder and registry; their data stay
 
 .PHONY: test
 test: $(READY) tools ## Set up, run all tests
-	@$(VENV)/bin/pytest
+	@$(VENV)/bin/pytest $(PARALLEL)
 
 .PHONY: test-unit
 test-unit: $(READY) ## Run the fast tests only
-	@$(VENV)/bin/pytest tests/unit
+	@$(VENV)/bin/pytest $(PARALLEL) tests/unit
 
 .PHONY: lint
 lint: $(READY) ## Check style, types, Dockerfiles and workflows

@@ -4,12 +4,27 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from tests.engine.conftest import Checkout
+from tests.engine.conftest import Checkout, Deployed
+from tests.engine.previews import Stack
 
 
 def cloned(checkout: Checkout, folder: Path, umask: int = -1) -> Path:
     """A fresh clone, its files made under a umask."""
     return _cloned(checkout, folder, str(checkout.root), umask=umask)
+
+
+def apart(deployed: Deployed, folder: Path) -> Stack:
+    """A clone of the deployed commit with a copy of the state: nobody else's updates and edits show here."""
+    clone = deployed_clone(deployed, folder / "clone")
+    shutil.copytree(deployed.state, clone / ".local/state")
+    return Stack.of(deployed.checkout, folder).at(clone).given(PULUMI_BACKEND_URL=f"file://{clone}/.local/state")
+
+
+def deployed_clone(deployed: Deployed, folder: Path, umask: int = -1) -> Path:
+    """A fresh clone of the deployed commit, whatever another test has checked out just now."""
+    clone = cloned(deployed.checkout, folder, umask)
+    deployed.checkout.git("-C", str(clone), "switch", "--quiet", "--force-create", "main", deployed.revision)
+    return clone
 
 
 def shallow(checkout: Checkout, folder: Path) -> Path:

@@ -1,12 +1,18 @@
-"""One checkout for the whole session: copied, built and pushed by `make up`, as a newcomer would."""
+"""One checkout for the whole session: copied, built and pushed by `make up`, as a newcomer would.
+
+Most tests share it and run in one worker of pytest-xdist. Those marked `apart` read it at most, and run
+beside them; a test marked `stops_daemons` waits for them, and they for it.
+"""
 
 import datetime as dt
+import fcntl
 import json
 import os
 import shutil
 import ssl
 import subprocess
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +25,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from carbide_infra.local.paths import project_root
+from tests.conftest import SESSION
 from tests.engine.containers import Bundle
 from tests.engine.registry import Platform, Repository
 
@@ -78,9 +85,64 @@ def copy_project(folder: Path) -> None:
         subprocess.run(["git", *IDENTITY, *command], cwd=folder, check=True)
 
 
+@contextmanager
+def locked(file: Path, mode: int) -> Iterator[None]:
+    """Hold a lock that all workers know."""
+    with file.open("a") as stream:
+        fcntl.flock(stream, mode)
+        yield
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Keep in one worker what shares a checkout."""
+    item.add_marker(pytest.mark.xdist_group(item.path.name if item.get_closest_marker("apart") else "checkout"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Keep the daemons running for every test but one that says it stops them, its fixtures included."""
+    session = Path(os.environ[SESSION])
+    stops = item.get_closest_marker("stops_daemons") is not None
+    # Who waits at the gate is the next: else readers that come and go would never let a writer in.
+    with locked(session / "gate.lock", fcntl.LOCK_EX):
+        daemons = (session / "daemons.lock").open("a")
+        fcntl.flock(daemons, fcntl.LOCK_EX if stops else fcntl.LOCK_SH)
+    with daemons:
+        return (yield)
+
+
 @pytest.fixture(scope="session")
-def private_ca() -> str:
+def private_ca(session: Path) -> str:
     """A CA that only this machine trusts, as behind a company's proxy, in PEM."""
+    file = session / "private-ca.pem"
+    with locked(session / "private-ca.lock", fcntl.LOCK_EX):
+        if not file.exists():
+            file.write_text(_new_ca())
+    return file.read_text()
+
+
+@pytest.fixture(scope="session")
+def checkout(session: Path, private_ca: str) -> Checkout:
+    """A checkout that nothing was set up in yet, unless by another worker."""
+    root, trusted = session / "checkout", session / "trusted.pem"
+    with locked(session / "checkout.lock", fcntl.LOCK_EX):
+        if not root.exists():
+            trusted.write_text(Path(ssl.get_default_verify_paths().cafile or certifi.where()).read_text() + private_ca)
+            root.mkdir()
+            copy_project(root)
+    foreign = ("PULUMI_", "BUILDX_", "CARBIDE_", "MAKE", "MFLAGS", "STACK", "SOURCE", "PYTEST_")
+    kept = ("CARBIDE_CACHE_DIR", "CARBIDE_DOCKERHUB_MIRROR")
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(foreign) or k in kept}
+    go_env = subprocess.run(["go", "env", "GOPROXY"], capture_output=True, text=True, check=True)
+    environment |= {
+        "CARBIDE_GITCREDS": f"machine git.invalid login me password {MARKER}",
+        "GOPROXY": f"{PROXY_MARKER}|{go_env.stdout.strip()}",
+        "SSL_CERT_FILE": str(trusted),
+    }
+    return Checkout(root, environment)
+
+
+def _new_ca() -> str:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "CA of the engine tests")])
     now = dt.datetime.now(dt.UTC)
@@ -98,34 +160,21 @@ def private_ca() -> str:
     return certificate.public_bytes(serialization.Encoding.PEM).decode()
 
 
-@pytest.fixture(scope="session")
-def checkout(tmp_path_factory: pytest.TempPathFactory, private_ca: str) -> Iterator[Checkout]:
-    """A checkout that nothing was set up in yet; all that it starts is stopped at the end."""
-    root = tmp_path_factory.mktemp("checkout")
-    trusted = tmp_path_factory.mktemp("trust") / "bundle.pem"
-    trusted.write_text(Path(ssl.get_default_verify_paths().cafile or certifi.where()).read_text() + private_ca)
-    copy_project(root)
-    foreign = ("PULUMI_", "BUILDX_", "CARBIDE_", "MAKE", "MFLAGS", "STACK", "SOURCE")
-    kept = ("CARBIDE_CACHE_DIR", "CARBIDE_DOCKERHUB_MIRROR")
-    environment = {k: v for k, v in os.environ.items() if not k.startswith(foreign) or k in kept}
-    go_env = subprocess.run(["go", "env", "GOPROXY"], capture_output=True, text=True, check=True)
-    environment |= {
-        "CARBIDE_GITCREDS": f"machine git.invalid login me password {MARKER}",
-        "GOPROXY": f"{PROXY_MARKER}|{go_env.stdout.strip()}",
-        "SSL_CERT_FILE": str(trusted),
-    }
-    checkout = Checkout(root, environment)
-    yield checkout
-    if (root / ".venv").exists():
-        checkout.make("down")
-    shutil.rmtree(root)
-
-
 @dataclass(frozen=True)
 class Deployed:
-    """The checkout after its first `make up`."""
+    """The checkout after its first `make up`.
+
+    Attributes:
+        checkout: where others may be at work by now.
+        state: a copy of the backend's folder as it was then.
+        revision: the commit.
+        output: what `make up` printed.
+        images: the stack's output.
+    """
 
     checkout: Checkout
+    state: Path
+    revision: str
     output: str
     images: dict[str, Any]
 
@@ -142,9 +191,15 @@ class Deployed:
 
 
 @pytest.fixture(scope="session")
-def deployed(checkout: Checkout) -> Deployed:
-    done = checkout.make("up")
-    return Deployed(checkout, done.stdout, checkout.images())
+def deployed(checkout: Checkout, session: Path) -> Deployed:
+    """The first worker that needs it deploys."""
+    result = session / "deployed.json"
+    with locked(session / "deployed.lock", fcntl.LOCK_EX):
+        if not result.exists():
+            done = checkout.make("up")
+            shutil.copytree(checkout.root / ".local/state", session / "state")
+            result.write_text(json.dumps([checkout.git("rev-parse", "HEAD"), done.stdout, checkout.images()]))
+    return Deployed(checkout, session / "state", *json.loads(result.read_text()))
 
 
 @pytest.fixture

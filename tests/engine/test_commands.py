@@ -30,6 +30,13 @@ def daemons(checkout: Checkout) -> list[int]:
     return found
 
 
+def test_every_tag_points_at_the_digest(deployed: Deployed) -> None:
+    for name, image in deployed.images.items():
+        repository = deployed.repository(name)
+        assert set(image["tags"]) <= repository.tags()
+        assert {repository.digest_of(tag) for tag in image["tags"]} == {image["digest"]}
+
+
 def test_a_second_up_changes_nothing_and_says_so(deployed: Deployed) -> None:
     done = deployed.checkout.make("up")
     assert unchanged(done.stdout) == set(CATALOGUE)
@@ -188,12 +195,14 @@ def test_another_source_tree_is_built_instead(deployed: Deployed, tmp_path: Path
     assert deployed.checkout.images() == deployed.images
 
 
+@pytest.mark.stops_daemons
 def test_killed_daemons_come_back(deployed: Deployed) -> None:
     for pid in daemons(deployed.checkout):
         os.kill(pid, signal.SIGKILL)
     assert unchanged(deployed.checkout.make("up").stdout) == set(CATALOGUE)
 
 
+@pytest.mark.stops_daemons
 def test_a_taken_port_is_avoided(checkout: Checkout, deployed: Deployed) -> None:
     remembered = checkout.root / ".local/registry.json"
     before = remembered.read_text()
@@ -266,6 +275,7 @@ def test_a_killed_update_does_not_lock_the_stack(deployed: Deployed) -> None:
     assert unchanged(checkout.make("up").stdout) == set(CATALOGUE)
 
 
+@pytest.mark.stops_daemons
 def test_down_leaves_nothing_running(deployed: Deployed) -> None:
     checkout = deployed.checkout
     running = daemons(checkout)

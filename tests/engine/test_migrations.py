@@ -13,6 +13,7 @@ import pytest
 from carbide_infra.local.prerequisites import ensure_debian_packages
 from tests.engine.containers import Bundle
 
+pytestmark = pytest.mark.apart
 BINARIES = "/usr/lib/postgresql/*/bin"
 
 

@@ -8,7 +8,7 @@ import json
 import os
 import random
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,11 @@ from typing import Any
 import pytest
 
 from carbide_infra.services import CATALOGUE
-from tests.engine.conftest import Checkout, Deployed
+from tests.engine.clones import apart
+from tests.engine.conftest import Deployed
 from tests.engine.previews import ALL, Stack
 
+pytestmark = pytest.mark.apart
 ROUNDS = int(os.environ.get("CARBIDE_ORACLE_ROUNDS", "6"))
 SEED = int(os.environ.get("CARBIDE_ORACLE_SEED") or random.SystemRandom().randrange(1 << 32))
 MOST_EDITS = 3
@@ -190,7 +192,7 @@ EDITS: Mapping[str, Callable[[Editor], Path]] = {
 
 @dataclass(frozen=True)
 class Before:
-    """What is deployed."""
+    """What is deployed, and a clone of what it was made of."""
 
     stack: Stack
     compiler: Compiler
@@ -200,17 +202,24 @@ class Before:
 
 @pytest.fixture(scope="module")
 def before(deployed: Deployed, tmp_path_factory: pytest.TempPathFactory) -> Before:
-    checkout = deployed.checkout
-    compiler = Compiler(checkout.source, checkout.environment)
-    stack = Stack.of(checkout, tmp_path_factory.mktemp("config"))
+    stack = apart(deployed, tmp_path_factory.mktemp("apart"))
+    compiler = Compiler(stack.root / "examples/carbide-rest-api", stack.environment)
     assert not stack.preview().images
     reads = {image: compiler.reads(image) for image in ALL}
     return Before(stack, compiler, compiler.binaries(tmp_path_factory.mktemp("before")), reads)
 
 
+@pytest.fixture
+def source(before: Before) -> Iterator[Path]:
+    """The clone's source tree, put back to its commit after the test."""
+    yield before.compiler.source
+    for command in (["checkout", "--quiet", "--", "."], ["clean", "--quiet", "--force", "-d"]):
+        subprocess.run(["git", *command], cwd=before.compiler.source, check=True)
+
+
 @pytest.mark.parametrize("number", range(ROUNDS))
-def test_preview_agrees_with_the_compiler(number: int, before: Before, tree: Checkout, tmp_path: Path) -> None:
-    editor = Editor(tree.source, random.Random(f"{SEED} {number}"))  # noqa: S311 - it keeps no secrets
+def test_preview_agrees_with_the_compiler(number: int, before: Before, source: Path, tmp_path: Path) -> None:
+    editor = Editor(source, random.Random(f"{SEED} {number}"))  # noqa: S311 - it keeps no secrets
     edits = [editor.edit() for _ in range(editor.chance.randint(1, MOST_EDITS))]
     binaries = before.compiler.binaries(tmp_path)
     different = {name for name in ALL if binaries[name] != before.binaries[name]}

@@ -8,10 +8,13 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from tests.engine.clones import cloned
+import pytest
+
+from tests.engine.clones import deployed_clone
 from tests.engine.conftest import Checkout, Deployed
 from tests.engine.previews import Stack, digests
 
+pytestmark = pytest.mark.apart
 START = 30
 STOP = 60
 
@@ -57,9 +60,9 @@ def await_builder(process: subprocess.Popen[bytes], address: str, stack: Stack, 
         time.sleep(0.2)
 
 
-def elsewhere(checkout: Checkout, stack: Stack, address: str, folder: Path) -> Stack:
+def elsewhere(deployed: Deployed, stack: Stack, address: str, folder: Path) -> Stack:
     """The same commit at another path, under another umask, with a state and a repository of its own."""
-    there = stack.at(cloned(checkout, folder / "another place" / "tree", 0o077), 0o077)
+    there = stack.at(deployed_clone(deployed, folder / "another place" / "tree", 0o077), 0o077)
     (folder / "state").mkdir()
     there = there.given(PULUMI_BACKEND_URL=f"file://{folder}/state", BUILDX_CONFIG=str(folder / "buildx"))
     command = ["buildx", "create", "--use", "--name", "elsewhere", "--driver", "remote", address]
@@ -74,7 +77,7 @@ def test_another_machine_makes_the_same_images(deployed: Deployed, tmp_path: Pat
     builder = tmp_path / "builder"
     builder.mkdir()
     with another_builder(checkout, stack, builder) as address:
-        images = elsewhere(checkout, stack, address, tmp_path).up()
+        images = elsewhere(deployed, stack, address, tmp_path).up()
     for name, image in images.items():
         repository = deployed.repository(name)
         there = replace(repository, name=f"elsewhere/{name}")

@@ -1,0 +1,47 @@
+"""The engine tests' session: one folder for all workers of pytest-xdist, and its end, however they end."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import pytest
+
+SESSION = "CARBIDE_TEST_SESSION"
+"""Names the folder; workers inherit the variable from the process that starts them."""
+
+
+def is_worker(config: pytest.Config) -> bool:
+    return hasattr(config, "workerinput")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not is_worker(config):
+        os.environ[SESSION] = tempfile.mkdtemp(prefix="carbide-tests-")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Stop what the engine tests' checkout has started: an interrupted worker does not get to it."""
+    if is_worker(config):
+        return
+    session = Path(os.environ.pop(SESSION))
+    if (session / "checkout/.venv").exists():
+        subprocess.run(["make", "-s", "down"], cwd=session / "checkout", check=True, capture_output=True)
+    shutil.rmtree(session)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Order the work for two workers: one shares its checkout with nobody, the other begins with what needs none."""
+    items.sort(key=_turn)
+
+
+def _turn(item: pytest.Item) -> int:
+    is_engine = "tests/engine/" in item.nodeid
+    return (1 if item.get_closest_marker("apart") else 0) * 2 if is_engine else 1
+
+
+@pytest.fixture(scope="session")
+def session() -> Path:
+    """The session's folder."""
+    return Path(os.environ[SESSION])
