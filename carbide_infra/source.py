@@ -37,6 +37,7 @@ class Source:
         warnings: sentences for the user about facts that could not be had.
         tag: the release tag that is built; None on a branch.
         released: full SHA of the commit that has the release tag of `version`; None while it has none.
+        is_shallow: whether git has a part of the history only.
     """
 
     root: Path
@@ -48,6 +49,7 @@ class Source:
     warnings: tuple[str, ...]
     tag: str | None = None
     released: str | None = None
+    is_shallow: bool = False
 
     @property
     def is_main(self) -> bool:
@@ -84,7 +86,8 @@ def read_source(
         return Source(root, shown, None, None, None, 0, (warning,))
     warnings: tuple[str, ...] = ()
     epoch = 0
-    if git.run("rev-parse", "--is-shallow-repository") == "true":
+    is_shallow = git.run("rev-parse", "--is-shallow-repository") == "true"
+    if is_shallow:
         missing = "the source is a shallow clone"
         warnings = (_missing_history(missing, "git fetch --unshallow", require_history=require_history),)
     else:
@@ -108,6 +111,7 @@ def read_source(
         # Of several tags on a commit, the version's own is the one that is meant.
         tag=f"v{shown}" if tag and revision == released else tag,
         released=released,
+        is_shallow=is_shallow,
     )
     return replace(source, warnings=(*warnings, *_without_version(source)))
 

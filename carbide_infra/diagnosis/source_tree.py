@@ -1,11 +1,12 @@
 """The stack's file and source tree: configuration, history, base images."""
 
+import os
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from carbide_infra.diagnosis.finding import Finding, fail, ok, warn
 from carbide_infra.settings import ConfigError, Settings
-from carbide_infra.source import Source, read_source, require_go_version, require_packages
+from carbide_infra.source import REF_VARIABLE, Source, read_source, require_go_version, require_packages
 
 
 def examine_source(settings: Settings, project: Path) -> Iterator[Finding]:
@@ -14,7 +15,9 @@ def examine_source(settings: Settings, project: Path) -> Iterator[Finding]:
         root = settings.source_root(project)
         require_go_version(root, settings.go_version)
         require_packages(root, settings.selected_services)
-        source = read_source(root, settings.version, require_history=settings.require_history)
+        source = read_source(
+            root, settings.version, require_history=settings.require_history, full_ref=os.environ.get(REF_VARIABLE)
+        )
     except ConfigError as error:
         yield fail("source", str(error), "change the stack's configuration or the source tree as it says")
         return
@@ -26,10 +29,13 @@ def _history(source: Source) -> Iterator[Finding]:
     if source.revision is None:
         yield warn("git", source.warnings[0], "build from a git checkout: no git SHA tags otherwise")
         return
-    for warning in source.warnings:
-        yield warn("git depth", warning, "git fetch --unshallow; in CI, fetch-depth: 0")
-    if not source.warnings:
+    tags = list(source.warnings)
+    if source.is_shallow:
+        yield warn("git depth", tags.pop(0), "git fetch --unshallow; in CI, fetch-depth: 0")
+    else:
         yield ok("git depth", "full history")
+    for warning in tags:
+        yield warn("git ref", warning, "docs/diffs.md tells which tags follow what")
     if source.is_commit:
         yield ok("git tree", f"is commit {source.revision}")
     else:

@@ -91,6 +91,24 @@ def test_a_source_outside_git_gets_a_warning(tmp_path: Path) -> None:
     assert [(finding.level, finding.subject) for finding in found] == [("ok", "source"), ("warn", "git")]
 
 
+def test_a_detached_head_is_no_lack_of_history(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "go.mod").write_text("module example.com/x\n\ngo 1.21\n")
+    (tmp_path / "api/cmd/api").mkdir(parents=True)
+    (tmp_path / "api/cmd/api/main.go").write_text("package main\n")
+    identity = ("-c", "user.name=t", "-c", "user.email=t@example.invalid")
+    for command in (["init", "-q"], ["add", "-A"], [*identity, "commit", "-qm", "1"], ["checkout", "-q", "--detach"]):
+        subprocess.run(["git", *command], cwd=tmp_path, check=True)
+
+    def found() -> list[tuple[str, str]]:
+        chosen = settings(source=str(tmp_path), services='["carbide-rest-api"]')
+        return [(finding.level, finding.subject) for finding in examine_source(chosen, tmp_path)]
+
+    well = [("ok", "source"), ("ok", "git depth"), ("ok", "git tree")]
+    assert found() == [*well[:2], ("warn", "git ref"), well[2]]
+    monkeypatch.setenv("CARBIDE_REF", "refs/heads/main")
+    assert found() == well
+
+
 def test_a_registry_that_takes_us_and_one_that_does_not(tmp_path: Path) -> None:
     context, trusted = make_tls(tmp_path)
     with FakeRegistry().running(context) as registry:
