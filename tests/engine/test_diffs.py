@@ -10,12 +10,14 @@ from typing import Any
 import pytest
 
 from carbide_infra.services import CATALOGUE
-from tests.engine.clones import cloned, copied, shallow
+from tests.engine.clones import apart, cloned, copied, shallow
 from tests.engine.conftest import Checkout, Deployed
 from tests.engine.previews import ALL, IMAGE, INDEX, Preview, PulumiFailed, Stack, digests
 from tests.engine.registry import Repository
 
+pytestmark = pytest.mark.apart
 NONE: frozenset[str] = frozenset()
+PLACE = "diffs"
 IPAM, DB = "carbide-rest-ipam", "carbide-rest-db"
 CERT_MANAGER = "carbide-rest-cert-manager"
 SAMPLE = "examples/carbide-rest-api"
@@ -27,14 +29,19 @@ VERSION = "1.4.0"
 
 
 @pytest.fixture(scope="module")
-def stack(deployed: Deployed, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """The development stack with every kind of alias."""
-    plain = Stack.of(deployed.checkout, tmp_path_factory.mktemp("config"))
-    stack = plain.configured(tagLatest=True)
+def deployed(deployed: Deployed, tmp_path_factory: pytest.TempPathFactory) -> Deployed:
+    """The deployed commit in a clone, with a state and a place in the registry of its own."""
+    stack = apart(deployed, tmp_path_factory.mktemp("apart")).configured(registryRepository=PLACE)
+    return replace(deployed, checkout=Checkout(stack.root, stack.environment), images=stack.up())
+
+
+@pytest.fixture(scope="module")
+def stack(deployed: Deployed, tmp_path_factory: pytest.TempPathFactory) -> Stack:
+    """Its stack, with every kind of alias."""
+    stack = Stack(deployed.checkout.root, deployed.checkout.environment, tmp_path_factory.mktemp("config"))
+    stack = stack.configured(registryRepository=PLACE, tagLatest=True)
     stack.up()
-    yield stack
-    plain.up()
-    assert plain.images() == deployed.images
+    return stack
 
 
 @pytest.fixture
@@ -129,19 +136,20 @@ def after_touching(stack: Stack, checkout: Checkout, _: Path) -> Stack:
     return stack
 
 
-def through_a_twin_builder(stack: Stack, checkout: Checkout, folder: Path) -> Stack:
+def through_a_twin_builder(stack: Stack, _: Checkout, folder: Path) -> Stack:
     """A builder of another name on the same BuildKit, chosen as buildx lets its users choose."""
     there = stack.given(BUILDX_CONFIG=str(folder))
-    socket = f"unix://{buildkit_socket(checkout)}"
+    socket = f"unix://{buildkit_socket(stack)}"
     command = ["buildx", "create", "--name", "twin", "--driver", "remote", socket]
     subprocess.run(command, env=there.environment, check=True, capture_output=True)
     return there.given(BUILDX_BUILDER="twin")
 
 
-def buildkit_socket(checkout: Checkout) -> Path:
+def buildkit_socket(stack: Stack) -> Path:
     """Where the embedded builder listens."""
-    inspected = checkout.shell("buildx inspect carbide-local").stdout
-    return Path(next(line.split("unix://")[1] for line in inspected.splitlines() if "unix://" in line).strip())
+    command = ["buildx", "inspect", "carbide-local"]
+    done = subprocess.run(command, env=stack.environment, check=True, capture_output=True, text=True)
+    return Path(next(line.split("unix://")[1] for line in done.stdout.splitlines() if "unix://" in line).strip())
 
 
 _World = Callable[[Stack, Checkout, Path], Stack]
