@@ -1,11 +1,24 @@
 """The production container images of Carbide REST, as infrastructure."""
 
+import gc
+
 import pulumi
+
+# What is loaded by now stays; else the collector goes through it again and again during the imports below.
+gc.freeze()
 
 from carbide_infra.image import ServiceImage, stack_output
 from carbide_infra.outputs import SCHEMA_VERSION
-from carbide_infra.program import build_target, plan_images, resolved_bases, stack_settings, stack_source
+from carbide_infra.program import (
+    build_target,
+    leave_out_debug_messages,
+    plan_images,
+    resolved_bases,
+    stack_settings,
+    stack_source,
+)
 
+leave_out_debug_messages()
 settings = stack_settings()
 source = stack_source(settings)
 target = build_target(settings)
