@@ -16,22 +16,11 @@ from carbide_infra.registry_client.credentials import Credentials, find_credenti
 from carbide_infra.registry_client.errors import Corrupt, Denied, NotFound, RegistryError, Unreachable
 from carbide_infra.registry_client.images import compressed_sizes, platforms_of, read_platform
 from carbide_infra.registry_client.transport import Transport
-from tests.unit.registry_server import INDEX, FakeRegistry, Fault, digest_of, encoded, make_tls
+from tests.unit.registry_server import INDEX, FakeRegistry, Fault, digest_of, encoded
 
 REPOSITORY = "team/image"
 LOGIN = ("$oauthtoken", "s3cr3t")
 CONFIGS: dict[str, dict[str, Any]] = {"linux/amd64": {"config": {}}, "linux/arm64": {"config": {}}}
-
-
-@pytest.fixture(scope="session")
-def tls(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl.SSLContext, Path]:
-    return make_tls(tmp_path_factory.mktemp("tls"))
-
-
-@pytest.fixture
-def registry(tls: tuple[ssl.SSLContext, Path]) -> Iterator[FakeRegistry]:
-    with FakeRegistry().running(tls[0]) as running:
-        yield running
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import hashlib
 import json
 import ssl
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from carbide_infra.registry_client.client import RegistryClient
 from carbide_infra.registry_client.transport import Transport
 from carbide_infra.verification.checks import ABSENT, Promise, verify_image
 from carbide_infra.verification.recipes import InputsMissing, Recipe
-from tests.unit.registry_server import FakeRegistry, digest_of, encoded, make_tls
+from tests.unit.registry_server import FakeRegistry, digest_of, encoded
 
 IMAGE = "carbide-rest-api"
 REPOSITORY = f"team/{IMAGE}"
@@ -42,17 +42,6 @@ CONFIG: dict[str, Any] = {
     "Labels": LABELS,
 }
 PLATFORMS = ["linux/amd64", "linux/arm64"]
-
-
-@pytest.fixture(scope="session")
-def tls(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl.SSLContext, Path]:
-    return make_tls(tmp_path_factory.mktemp("tls"))
-
-
-@pytest.fixture
-def registry(tls: tuple[ssl.SSLContext, Path]) -> Iterator[FakeRegistry]:
-    with FakeRegistry().running(tls[0]) as running:
-        yield running
 
 
 @pytest.fixture
