@@ -186,7 +186,7 @@ def _ensure_buildkit(root: Path, tools: Tools, registry: Registry, config: str, 
     def answers() -> bool:
         return _buildkit_answers(buildctl, socket)
 
-    if daemon.runs(fingerprint) and answers():
+    if daemon.serves(fingerprint, answers, START_SECONDS):
         return socket
     _stop_buildkit(root)
     socket.unlink(missing_ok=True)

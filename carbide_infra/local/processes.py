@@ -56,6 +56,19 @@ class Daemon:
         """Whether it is alive, and was started with this fingerprint."""
         return self._pid() is not None and read_json(self.pid_file).get("fingerprint") == fingerprint
 
+    def serves(self, fingerprint: str, is_ready: Callable[[], bool], seconds: float) -> bool:
+        """Whether it runs as this fingerprint says, and answers in time.
+
+        A busy one answers late, and to start another would end the work that keeps it busy.
+        """
+        if not self.runs(fingerprint):
+            return False
+        try:
+            self.await_ready(is_ready, seconds)
+        except SetupError:
+            return False
+        return True
+
     def start(self, arguments: Sequence[str], environment: Mapping[str, str], fingerprint: str) -> None:
         """Start it in a session of its own, where a terminal's Ctrl-C does not reach it."""
         self.log.parent.mkdir(parents=True, exist_ok=True)

@@ -97,7 +97,8 @@ def ensure_registry(root: Path, program: Path, report: Report) -> Registry:
     daemon = registry_daemon(state, program)
     port = remembered["port"] if isinstance(remembered.get("port"), int) else PREFERRED_PORT
     registry = Registry(f"{host.name}:{port}", certificates)
-    if daemon.runs(_fingerprint(daemon, _config(root, certificates, host, port))) and registry.answers():
+    fingerprint = _fingerprint(daemon, _config(root, certificates, host, port))
+    if daemon.serves(fingerprint, registry.answers, START_SECONDS):
         return registry
     daemon.stop()
     port = _free_port(host, port, report)

@@ -72,6 +72,16 @@ def test_waiting_has_an_end(daemon: Daemon) -> None:
     daemon.stop()
 
 
+def test_a_busy_daemon_that_answers_late_serves(daemon: Daemon) -> None:
+    launch(daemon)
+    answers = iter([False, False, True])
+    assert daemon.serves("one", lambda: next(answers), 10)
+    assert not daemon.serves("two", lambda: True, 10), "another configuration"
+    assert not daemon.serves("one", lambda: False, 0.1), "it never answers"
+    daemon.stop()
+    assert not daemon.serves("one", lambda: True, 10), "it is dead"
+
+
 def test_a_stubborn_daemon_is_unblocked(daemon: Daemon, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("carbide_infra.local.processes.PATIENCE_SECONDS", 0.2)
     gate = tmp_path / "gate"
