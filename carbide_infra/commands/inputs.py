@@ -14,12 +14,9 @@ from carbide_infra.import_path import Imports, imports_of
 from carbide_infra.inputs import Inputs, inputs_of
 from carbide_infra.local.engine import DEV_STACK
 from carbide_infra.local.paths import cache_dir, project_root
-from carbide_infra.local.stack_file import read_stack_file
+from carbide_infra.local.stack_file import ANY_REGISTRY, read_stack_file
 from carbide_infra.services import Service
 from carbide_infra.settings import Settings, load_settings
-
-# Inputs do not depend on where images go; a new stack may not say it yet.
-_ANY_REGISTRY = {"registryServer": "local", "registryRepository": "carbide"}
 
 app = typer.Typer(add_completion=False)
 ImageNames = Annotated[
@@ -45,7 +42,7 @@ def inputs(
     Needs the stack's file and the source tree, and no engine. Each line has an image and a path in the source tree.
     """
     project = project_root()
-    settings = load_settings(_ANY_REGISTRY | read_stack_file(project, stack), os.environ)
+    settings = load_settings(ANY_REGISTRY | read_stack_file(project, stack), os.environ)
     root = settings.source_root(project)
     services = _selected(settings, image or ())
     packages = [service.package for service in services]

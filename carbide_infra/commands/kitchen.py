@@ -21,11 +21,10 @@ def kitchen_of(stack: StackCli, values: Mapping[str, str], *, cold: bool) -> Kit
         SetupError: buildx is missing.
     """
     settings = load_settings(values, os.environ)
-    buildx = ensure_tools(progress, embedded=not docker_answers()).buildx
     return Kitchen(
         project=stack.folder,
         source=settings.source_root(stack.folder),
-        buildx=(str(buildx),) if buildx.name != "docker" else (str(buildx), "buildx"),
+        buildx=ensure_tools(progress, embedded=not docker_answers()).buildx,
         environment=stack.environment,
         secrets=build_secrets(settings, stack.environment),
         run=f"carbide-verify-{secrets.token_hex(8)}",

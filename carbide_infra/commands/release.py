@@ -1,17 +1,16 @@
 """`carbide-infra release`: the images of a release tag's commit get the tag's version; nothing is built."""
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from carbide_infra.commands.deployed import stack_values
 from carbide_infra.commands.outcome import WELL, CommandError, ends, print_json, progress
 from carbide_infra.commands.stacks import StackName, open_stack
 from carbide_infra.local.docker_login import docker_login
 from carbide_infra.local.endpoint import read_endpoint
-from carbide_infra.local.stack_file import PROJECT
 from carbide_infra.releases import Registry, Released, ReleaseError, images_of, tagged
 from carbide_infra.settings import LOCAL_REGISTRY, Settings, load_settings
 from carbide_infra.source import REF_VARIABLE, RELEASE_TAG, read_source
@@ -41,7 +40,7 @@ def release(
     next VERSION.
     """
     opened = open_stack(stack)
-    settings = _settings(opened.config())
+    settings = load_settings(stack_values(opened), os.environ)
     version, commit = _checked_out(tag, settings, opened.folder)
     with docker_login(opened.environment, _login(settings)) as environment:
         registry = Registry(_buildx(), environment)
@@ -64,12 +63,6 @@ def _buildx() -> Path:
     from carbide_infra.local.toolchain import ensure_tools  # noqa: PLC0415
 
     return ensure_tools(progress, embedded=not docker_answers()).buildx
-
-
-def _settings(config: Mapping[str, Any]) -> Settings:
-    prefix = f"{PROJECT}:"
-    own = {key.removeprefix(prefix): entry for key, entry in config.items() if key.startswith(prefix)}
-    return load_settings({key: entry["value"] for key, entry in own.items() if "value" in entry}, os.environ)
 
 
 def _checked_out(tag: str, settings: Settings, project: Path) -> tuple[str, str]:

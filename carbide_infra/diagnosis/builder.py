@@ -13,7 +13,7 @@ _FIX = "make local-up, or choose one: docker buildx use, BUILDX_BUILDER, the sta
 
 def ask_buildx(buildx: Path, name: str | None, environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
     """Ask for a builder, the current one where none is named, without starting it."""
-    command = [buildx, *(("buildx",) if buildx.name == "docker" else ()), "inspect", *((name,) if name else ())]
+    command = [buildx, "inspect", *((name,) if name else ())]
     try:
         return subprocess.run(
             command, env=dict(environment), capture_output=True, text=True, check=False, timeout=_SECONDS

@@ -24,7 +24,7 @@ from carbide_infra.local.errors import SetupError
 from carbide_infra.local.paths import project_root, state_dir
 from carbide_infra.local.pinning import current_pins, find_pins, unpinned_bases
 from carbide_infra.local.prerequisites import check_prerequisites
-from carbide_infra.local.stack_file import read_stack_file
+from carbide_infra.local.stack_file import ANY_REGISTRY, read_stack_file
 from carbide_infra.local.summary import (
     build_failures,
     has_changes,
@@ -43,8 +43,6 @@ from carbide_infra.settings import ConfigError, Settings, load_settings
 DIFFERENT, NO_ANSWER, INTERRUPTED = 1, 2, 130
 # Whether a machine has these two must not decide what is found; the steps are one command each anyhow.
 ACTIONLINT_ARGUMENTS = ("-shellcheck=", "-pyflakes=")
-# Setting up the machine does not depend on where images go; a new stack may not say it yet.
-ANY_REGISTRY = {"registryServer": "local", "registryRepository": "carbide"}
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 _progress = Console(stderr=True, highlight=False)

@@ -8,6 +8,8 @@ import yaml
 from carbide_infra.local.errors import SetupError
 
 PROJECT = "carbide-infra"
+# For what does not depend on where images go: a new stack may not say it yet.
+ANY_REGISTRY = {"registryServer": "local", "registryRepository": "carbide"}
 
 
 def read_stack_file(root: Path, stack: str) -> dict[str, Any]:

@@ -28,7 +28,7 @@ class Kitchen:
     Attributes:
         project: the folder with Pulumi.yaml.
         source: the source tree as it is now.
-        buildx: how buildx is called.
+        buildx: the program.
         environment: variables for buildx.
         secrets: contents of the BuildKit secrets by id; they change no byte of an image.
         run: names this verification, as no other is named.
@@ -37,7 +37,7 @@ class Kitchen:
 
     project: Path
     source: Path
-    buildx: tuple[str, ...]
+    buildx: Path
     environment: Mapping[str, str] = field(repr=False)
     secrets: Mapping[str, str] = field(repr=False)
     run: str
@@ -81,7 +81,7 @@ def _build(recipe: Recipe, kitchen: Kitchen, scratch: Path) -> Path:
     layout = scratch / "layout"
     variables = {f"CARBIDE_SECRET_{name.upper()}": kitchen.secrets.get(name, "") for name in recipe.secret_ids}
     command = [
-        *(*kitchen.buildx, "build", *kitchen.no_cache, "--provenance=false", "--progress=plain"),
+        *(str(kitchen.buildx), "build", *kitchen.no_cache, "--provenance=false", "--progress=plain"),
         *(("--builder", recipe.builder) if recipe.builder else ()),
         *("--platform", ",".join(recipe.platforms)),
         *(word for name, value in recipe.build_args.items() for word in ("--build-arg", f"{name}={value}")),

@@ -50,7 +50,7 @@ def kitchen(folder: Path, source: Path, index: bytes, *, cold: bool = False) -> 
     program.write_text(BUILDX)
     program.chmod(0o755)
     project = Path(__file__).parents[2]
-    return Kitchen(project, source, (str(program),), {}, {"gitcreds": SECRET}, run="carbide-verify-1", cold=cold)
+    return Kitchen(project, source, program, {}, {"gitcreds": SECRET}, run="carbide-verify-1", cold=cold)
 
 
 @pytest.mark.parametrize("cold", [False, True])
