@@ -14,8 +14,9 @@ endif
 VENV := .venv
 READY := $(VENV)/.requirements
 CARBIDE := $(VENV)/bin/python -m carbide_infra.local
-# One worker has the engine tests' checkout, the others what needs none.
-PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
+CACHE := $(or $(CARBIDE_CACHE_DIR),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/carbide-infra)
+# One worker has the engine tests' checkout, the others what needs none; one more than processors, because engines wait.
+PARALLEL := --numprocesses $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1) --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
 
 .PHONY: help
 help: ## List the targets
@@ -90,6 +91,7 @@ test-unit: $(READY) ## Run the fast tests only
 	@$(VENV)/bin/pytest $(PARALLEL) tests/unit
 
 .PHONY: lint
+lint: export MYPY_CACHE_DIR ?= $(CACHE)/mypy
 lint: $(READY) ## Check style, types, Dockerfiles and workflows
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
@@ -112,6 +114,6 @@ clean: ## Stop everything and delete this checkout's local state, its registry t
 	@if [ -e $(READY) ]; then $(CARBIDE) down; fi
 	@rm -rf .local $(VENV)
 
-$(READY): pyproject.toml requirements.txt tools/bootstrap
+$(READY): pyproject.toml requirements.txt tools/bootstrap tools/make_environment.py
 	@tools/bootstrap $(VENV) requirements.txt >&2
 	@touch $@

@@ -1,0 +1,94 @@
+"""The Python environment: what is locked, from where pip is told to take it, with pip where uv cannot."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from carbide_infra.local import paths
+from tools import make_environment
+from tools.make_environment import cache_dir, lines_of, main, uv_variables
+
+LOCKED = """\
+typer==0.1 \\
+    --hash=sha256:aa \\
+    --hash=sha256:bb
+    # via carbide-infra
+uv==1.2 \\
+    --hash=sha256:cc
+    # via carbide-infra
+uvloop==3
+"""
+BEST = {"UV_INDEX_STRATEGY": "unsafe-best-match"}
+
+
+def test_one_package_is_cut_out_with_its_hashes() -> None:
+    assert lines_of("uv", LOCKED) == "uv==1.2 \\\n    --hash=sha256:cc\n    # via carbide-infra\n"
+    assert lines_of("uvloop", LOCKED) == "uvloop==3\n"
+
+
+def test_the_lock_has_uv_and_the_pip_that_pulumi_asks() -> None:
+    locked = (paths.project_root() / "requirements.txt").read_text()
+    assert "--hash=sha256:" in lines_of("uv", locked)
+    assert "--hash=sha256:" in lines_of("pip", locked)
+
+
+def test_a_package_that_is_not_locked_is_an_error() -> None:
+    with pytest.raises(ValueError, match="ruff is not in the locked requirements"):
+        lines_of("ruff", LOCKED)
+
+
+@pytest.mark.parametrize(
+    ("listing", "variables"),
+    [
+        ("", {}),
+        ("global.index-url='https://mirror.example/simple'", {"UV_DEFAULT_INDEX": "https://mirror.example/simple"}),
+        ("global.cert='/one.pem'\n:env:.cert='/two.pem'", {"SSL_CERT_FILE": "/two.pem"}),
+        ("install.find-links='\\n/one\\n/two'", {"UV_FIND_LINKS": "/one,/two"}),
+        (
+            "global.extra-index-url='https://a.example https://b.example?x=1'",
+            {"UV_INDEX": "https://a.example https://b.example?x=1"},
+        ),
+        (
+            ":env:.trusted-host='a.example'\n:env:.proxy='http://p'",
+            {"UV_INSECURE_HOST": "a.example", "ALL_PROXY": "http://p"},
+        ),
+        (":env:.timeout='180'\nfreeze.user='true'", {}),
+    ],
+)
+def test_uv_is_told_what_pip_is_told(listing: str, variables: dict[str, str]) -> None:
+    assert uv_variables(listing.splitlines(), {}) == BEST | variables
+
+
+def test_what_the_shell_tells_uv_goes_first() -> None:
+    told = {"UV_DEFAULT_INDEX": "https://own.example", "HOME": "/home"}
+    assert uv_variables(["global.index-url='https://mirror.example'"], told) == BEST | {
+        "UV_DEFAULT_INDEX": "https://own.example"
+    }
+
+
+@pytest.mark.parametrize(
+    "variables", [{}, {"XDG_CACHE_HOME": "/xdg"}, {"XDG_CACHE_HOME": "xdg"}, {"CARBIDE_CACHE_DIR": "~/own"}]
+)
+def test_it_shares_the_cache_folder_of_all_else(variables: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("CARBIDE_CACHE_DIR", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert cache_dir(variables) == paths.cache_dir()
+
+
+@pytest.mark.parametrize("status", [0, 3])
+def test_pip_takes_over_where_uv_fails(
+    status: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def uv(*_: Path) -> None:
+        raise subprocess.CalledProcessError(1, "uv", stderr="no such login\n")
+
+    def pip(*_: Path) -> None:
+        subprocess.run(["sh", "-c", f"exit {status}"], check=True)
+
+    monkeypatch.setattr(make_environment, "install_with_uv", uv)
+    monkeypatch.setattr(make_environment, "install_with_pip", pip)
+    assert main(tmp_path / "venv", tmp_path / "requirements.txt") == status
+    assert capsys.readouterr().err == "uv could not install the packages, so pip tries: no such login\n"
