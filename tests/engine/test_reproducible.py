@@ -10,11 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine.clones import deployed_clone
+from tests.engine.clones import apart, cloned
 from tests.engine.conftest import Checkout, Deployed
 from tests.engine.previews import Stack, digests
 
 pytestmark = pytest.mark.apart
+# Two stand for all: tests/unit/test_dockerfiles.py shows that the seven are of one mould.
+SERVICES = ("carbide-rest-db", "carbide-rest-ipam")
 START = 30
 STOP = 60
 
@@ -60,27 +62,44 @@ def await_builder(process: subprocess.Popen[bytes], address: str, stack: Stack, 
         time.sleep(0.2)
 
 
-def elsewhere(deployed: Deployed, stack: Stack, address: str, folder: Path) -> Stack:
+def changed(deployed: Deployed, folder: Path) -> Stack:
+    """A clone with a commit that is later than the layers which the first builder has cached."""
+    folder.mkdir()
+    stack = apart(deployed, folder).configured(registryRepository="here", services=list(SERVICES))
+    checkout = Checkout(stack.root, stack.environment)
+    # The commit of VERSION gives SOURCE_DATE_EPOCH.
+    version = checkout.source / "VERSION"
+    version.write_text("# A comment\n" + version.read_text())
+    checkout.git("commit", "--quiet", "--all", "--message", "Touch VERSION")
+    return stack
+
+
+def elsewhere(stack: Stack, address: str, folder: Path) -> Stack:
     """The same commit at another path, under another umask, with a state and a repository of its own."""
-    there = stack.at(deployed_clone(deployed, folder / "another place" / "tree", 0o077), 0o077)
+    tree = cloned(Checkout(stack.root, stack.environment), folder / "another place" / "tree", 0o077)
     (folder / "state").mkdir()
+    there = stack.at(tree, 0o077).configured(registryRepository="elsewhere")
     there = there.given(PULUMI_BACKEND_URL=f"file://{folder}/state", BUILDX_CONFIG=str(folder / "buildx"))
     command = ["buildx", "create", "--use", "--name", "elsewhere", "--driver", "remote", address]
     subprocess.run(command, env=there.environment, check=True, capture_output=True)
     there.pulumi("stack", "init", there.name)
-    return there.configured(registryRepository="elsewhere")
+    return there
 
 
 def test_another_machine_makes_the_same_images(deployed: Deployed, tmp_path: Path) -> None:
-    checkout = deployed.checkout
-    stack = Stack.of(checkout, tmp_path)
+    stack = changed(deployed, tmp_path / "here")
+    here = stack.up()
+    assert set(here) == set(SERVICES)
     builder = tmp_path / "builder"
     builder.mkdir()
-    with another_builder(checkout, stack, builder) as address:
-        images = elsewhere(deployed, stack, address, tmp_path).up()
-    for name, image in images.items():
-        repository = deployed.repository(name)
-        there = replace(repository, name=f"elsewhere/{name}")
-        made = {platform: found.digest for platform, found in there.platforms(image["digest"]).items()}
-        assert made == {platform: found.digest for platform, found in deployed.platforms(name).items()}
-    assert digests(images) == digests(deployed.images)
+    with another_builder(deployed.checkout, stack, builder) as address:
+        there = elsewhere(stack, address, tmp_path).up()
+    for name, image in here.items():
+        assert image["digest"] != deployed.images[name]["digest"]
+        made = [
+            {platform: found.digest for platform, found in repository.platforms(images[name]["digest"]).items()}
+            for images, place in ((here, "here"), (there, "elsewhere"))
+            for repository in [replace(deployed.repository(name), name=f"{place}/{name}")]
+        ]
+        assert made[0] == made[1]
+    assert digests(there) == digests(here)
