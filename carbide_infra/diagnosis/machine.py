@@ -8,6 +8,7 @@ from pathlib import Path
 from carbide_infra.diagnosis.finding import Finding, fail, ok, warn
 from carbide_infra.local.builder import docker_answers, require_builder
 from carbide_infra.local.errors import SetupError
+from carbide_infra.local.paths import cache_dir
 from carbide_infra.local.prerequisites import find_program, require_go
 from carbide_infra.local.toolchain import missing_tools, plugin_folder
 
@@ -61,7 +62,7 @@ def examine_disks(free: dict[Path, int]) -> Iterator[Finding]:
     """Judge the free bytes below some folders, once for each disk."""
     for place, size in free.items():
         told = f"{size / 1e9:.1f} GB free in {place}"
-        fix = "free some space; `make down` and a clean .local/buildkit give back the builder's caches"
+        fix = f"free some space; the builder's caches can go: `make down`, then delete {cache_dir() / 'buildkit'}"
         if size < TOO_LITTLE:
             yield fail("disk", told, fix)
         elif size < LITTLE:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from string import Template
 
+from carbide_infra.local.build_caches import claim_folder, claimed_folder, left_folder
 from carbide_infra.local.containers import clear_away, end_containers
 from carbide_infra.local.docker_hub import Mirror
 from carbide_infra.local.environment import buildx_config, daemon_environment
@@ -165,7 +166,8 @@ def _most_used(root: Path) -> int:
     try:
         return int(tomllib.loads(read_text(config_file(root)))["worker"]["oci"]["gcpolicy"][0]["maxUsedSpace"])
     except (ValueError, LookupError, TypeError):
-        free = shutil.disk_usage(state_dir(root)).free
+        place = next(folder for folder in (cache_dir(), *cache_dir().parents) if folder.exists())
+        free = shutil.disk_usage(place).free
         return min(MOST_USED, free // SHARE_OF_DISK // GIGABYTE * GIGABYTE) or GIGABYTE
 
 
@@ -177,9 +179,9 @@ def _ensure_buildkit(root: Path, tools: Tools, registry: Registry, config: str, 
     runc = ensure_debian_packages({"runc": "runc"}, report)["runc"]
     daemon = buildkit_daemon(state_dir(root), buildkitd)
     socket = _socket(root)
-    arguments = _daemon_arguments(root, socket, runc)
     environment = daemon_environment(os.environ, registry.server.rpartition(":")[0])
     environment["SSL_CERT_FILE"] = str(registry.certificates.bundle)
+    arguments = _daemon_arguments(root, socket, runc)
     facts = [str(buildkitd), *arguments, config, _ca(registry), json.dumps(_proxies(environment), sort_keys=True)]
     fingerprint = _hash("\0".join(facts))
 
@@ -191,16 +193,21 @@ def _ensure_buildkit(root: Path, tools: Tools, registry: Registry, config: str, 
     _stop_buildkit(root)
     socket.unlink(missing_ok=True)
     write_text(config_file(root), config)
-    daemon.start(arguments, environment, fingerprint)
-    daemon.await_ready(answers, START_SECONDS)
+    with claim_folder(root) as folder:
+        # Another checkout's daemon may have been killed in it.
+        clear_away(folder)
+        daemon.start([*arguments, "--root", str(folder)], environment, fingerprint)
+        daemon.await_ready(answers, START_SECONDS)
     report(f"BuildKit runs (log: {daemon.log})")
     return socket
 
 
 def _stop_buildkit(root: Path) -> bool:
-    folder = state_dir(root) / "buildkit"
-    stopped = buildkit_daemon(state_dir(root)).stop(unblock=lambda: end_containers(folder))
-    clear_away(folder)
+    folder = claimed_folder(root)
+    stopped = buildkit_daemon(state_dir(root)).stop(unblock=lambda: end_containers(folder) if folder else None)
+    with left_folder(root) as left:
+        if left:
+            clear_away(left)
     return stopped
 
 
@@ -215,7 +222,6 @@ def _ca(registry: Registry) -> str:
 def _daemon_arguments(root: Path, socket: Path, runc: Path) -> list[str]:
     return [
         *("--config", str(config_file(root))),
-        *("--root", str(state_dir(root) / "buildkit")),
         *("--addr", f"unix://{socket}"),
         # Its default is one file for the whole machine, which another checkout's daemon has.
         *("--otel-socket-path", str(socket.with_name("buildkit-otel.sock"))),

@@ -282,7 +282,9 @@ def test_down_leaves_nothing_running(deployed: Deployed) -> None:
     checkout.make("down")
     try:
         assert not [pid for pid in running if _is_alive(pid)]
-        assert str(checkout.root) not in Path("/proc/mounts").read_text()
+        mounts = Path("/proc/mounts").read_text()
+        assert str(checkout.root) not in mounts
+        assert json.loads((checkout.root / ".local/buildkit.json").read_text())["folder"] not in mounts
         assert checkout.make("down").returncode == 0
     finally:
         again = checkout.make("up")
