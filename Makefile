@@ -15,8 +15,8 @@ VENV := .venv
 READY := $(VENV)/.requirements
 CARBIDE := $(VENV)/bin/python -m carbide_infra.local
 CACHE := $(or $(CARBIDE_CACHE_DIR),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/carbide-infra)
-# One worker has the engine tests' checkout, the others what needs none; one more than processors, because engines wait.
-PARALLEL := --numprocesses $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1) --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
+# One worker has the engine tests' checkout, the others what needs none.
+PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
 
 .PHONY: help
 help: ## List the targets
