@@ -1,7 +1,8 @@
 """Make the Python environment: make_environment.py <venv> <requirements>. It needs nothing but Python.
 
-uv does it in a fifth of pip's time, from its cache in the user's cache folder. pip brings uv once for all checkouts,
-and takes its place where it fails: pip knows more kinds of logins, certificates and proxies.
+uv does it from a cache in the user's cache folder, where pip would unpack everything for each checkout anew. pip
+brings uv once for all checkouts, and takes its place where it fails: pip knows more kinds of logins, certificates and
+proxies.
 """
 
 import fcntl

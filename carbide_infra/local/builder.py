@@ -179,9 +179,9 @@ def _ensure_buildkit(root: Path, tools: Tools, registry: Registry, config: str, 
     runc = ensure_debian_packages({"runc": "runc"}, report)["runc"]
     daemon = buildkit_daemon(state_dir(root), buildkitd)
     socket = _socket(root)
+    arguments = _daemon_arguments(root, socket, runc)
     environment = daemon_environment(os.environ, registry.server.rpartition(":")[0])
     environment["SSL_CERT_FILE"] = str(registry.certificates.bundle)
-    arguments = _daemon_arguments(root, socket, runc)
     facts = [str(buildkitd), *arguments, config, _ca(registry), json.dumps(_proxies(environment), sort_keys=True)]
     fingerprint = _hash("\0".join(facts))
 
