@@ -18,7 +18,7 @@ from carbide_infra.verification.checks import ABSENT, Check
 from carbide_infra.verification.recipes import Recipe
 
 # What the stack's own builds have, in a folder in the place of a registry.
-_OUTPUT = "type=oci,tar=false,oci-mediatypes=true,rewrite-timestamp=true"
+_OUTPUT = "type=oci,tar=false,oci-mediatypes=true"
 
 
 @dataclass(frozen=True)

@@ -100,6 +100,18 @@ def test_image_is_within_its_budget(service: Service, platform: str, deployed: D
 
 @SERVICES
 @pytest.mark.parametrize("platform", PLATFORMS)
+def test_no_clock_reaches_a_layer(service: Service, platform: str, deployed: Deployed) -> None:
+    ours = list(deployed.platforms(service.image)[platform].layers())[-3:]
+    times: dict[str, float] = {}
+    for layer in ours:
+        with tarfile.open(fileobj=io.BytesIO(layer)) as archive:
+            times |= {entry.name: entry.mtime for entry in archive}
+    assert {"etc/passwd", f"app/{service.binary}"} <= times.keys()
+    assert set(times.values()) == {0}
+
+
+@SERVICES
+@pytest.mark.parametrize("platform", PLATFORMS)
 def test_nothing_secret_is_in_the_image(service: Service, platform: str, deployed: Deployed, private_ca: str) -> None:
     image = deployed.platforms(service.image)[platform]
     needles = [MARKER, PROXY_MARKER, *private_ca.splitlines()[1:-1]]

@@ -23,7 +23,7 @@ def skeleton(service: Service) -> str:
     text = re.sub(r'(image\.description)=".*"', r"\1=<description>", text)
     text = re.sub(r"^(ARG PORT.*|EXPOSE .*|STOPSIGNAL .*)\n", "", text, flags=re.MULTILINE)
     text = text.replace(service.image, "<image>").replace(service.package, "<package>")
-    return re.sub(rf"/(app|out)/{service.binary}\b", r"/\1/<binary>", text)
+    return re.sub(rf"/app/{service.binary}\b", "/app/<binary>", text)
 
 
 def test_every_service_has_its_dockerfile_and_no_other_is_there() -> None:
