@@ -9,7 +9,7 @@ import tarfile
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,7 @@ class Platform:
     def layers(self) -> Iterator[bytes]:
         """Each layer as an uncompressed tar."""
         for layer in self.manifest["layers"]:
-            yield gzip.decompress(self.repository.blob(layer["digest"]))
+            yield self.repository.layer(layer["digest"])
 
     def unpack(self, folder: Path) -> None:
         """Make the root file system, owners and modes included."""
@@ -63,6 +63,11 @@ class Repository:
         content = self._get(f"blobs/{digest}", "*/*")
         assert digest == f"sha256:{hashlib.sha256(content).hexdigest()}"
         return content
+
+    @cache  # noqa: B019 - tests read the same layers again and again, and a session ends
+    def layer(self, digest: str) -> bytes:
+        """A layer as an uncompressed tar."""
+        return gzip.decompress(self.blob(digest))
 
     def tags(self) -> set[str]:
         return set(json.loads(self._get("tags/list", "*/*"))["tags"])
