@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from pathlib import Path
@@ -17,8 +18,19 @@ def is_worker(config: pytest.Config) -> bool:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    heed_interrupts()
     if not is_worker(config):
         os.environ[SESSION] = tempfile.mkdtemp(prefix="carbide-tests-")
+
+
+def heed_interrupts() -> None:
+    """Let programs that are started from here end on SIGINT, as at a terminal.
+
+    A shell's background job ignores it, with all that it starts. Pulumi ends its plugins with it, and waits for five
+    seconds, at each preview, for those that will not hear.
+    """
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -1,0 +1,20 @@
+"""The tests' own session, where it decides how programs behave."""
+
+import subprocess
+import sys
+
+from carbide_infra.local.paths import project_root
+
+IN_THE_BACKGROUND = ("bash", "-c", "trap '' INT; exec \"$@\"", "bash")
+START_ANOTHER = """
+import subprocess
+from tests.conftest import heed_interrupts
+heed_interrupts()
+print(subprocess.run(["bash", "-c", "kill -INT $$; echo ignored"]).returncode)
+"""
+
+
+def test_programs_that_a_test_run_in_the_background_starts_heed_interrupts() -> None:
+    command = [*IN_THE_BACKGROUND, sys.executable, "-c", START_ANOTHER]
+    done = subprocess.run(command, cwd=project_root(), capture_output=True, text=True, check=True)
+    assert done.stdout == "-2\n"
