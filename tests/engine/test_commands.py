@@ -180,17 +180,23 @@ def test_a_wrong_source_is_one_clear_error(
 
 
 def test_another_source_tree_is_built_instead(deployed: Deployed, tmp_path: Path) -> None:
-    """A tree with another module path, a package removed and the stack's subset to match."""
+    """A tree with another module path and no VERSION; two services tell that from the deployed tree."""
     tree = tmp_path / "other tree"
     shutil.copytree(deployed.checkout.source, tree)
     for file in (*tree.rglob("*.go"), tree / "go.mod"):
         text = file.read_text()
         file.write_text(text.replace("github.com/nvidia/carbide-rest-api", "example.com/other/rest"))
     (tree / "VERSION").unlink()
-    done = deployed.checkout.make("up", f"SOURCE={tree}")
-    images = deployed.checkout.images()
-    assert {image["version"] for image in images.values()} == {"dev"}
-    assert "No changes" not in done.stderr
+    services = ["carbide-rest-cert-manager", "carbide-rest-ipam"]
+    stack_file = deployed.checkout.root / "Pulumi.dev.yaml"
+    original = stack_file.read_text()
+    try:
+        stack_file.write_text(original.replace("config:\n", f"config:\n  carbide-infra:services: {services}\n"))
+        deployed.checkout.make("up", f"SOURCE={tree}")
+        images = deployed.checkout.images()
+    finally:
+        stack_file.write_text(original)
+    assert {name: image["version"] for name, image in images.items()} == dict.fromkeys(services, "dev")
     deployed.checkout.make("up")
     assert deployed.checkout.images() == deployed.images
 
