@@ -12,7 +12,7 @@ from carbide_infra.plan import ImagePlan
 from carbide_infra.services import APP_USER
 from carbide_infra.tags import Alias
 
-# Reaches BuildKit's exporter: `push` alone offers neither reproducible timestamps nor OCI types.
+# Reaches BuildKit's exporter: `push` alone offers no OCI types.
 _EXPORT = "type=registry,oci-mediatypes=true"
 # Stands for the digest or reference of what failed.
 _FAILED = ""
