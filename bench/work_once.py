@@ -25,6 +25,8 @@ from carbide_infra.settings import Settings, load_settings
 
 ROOT = project_root()
 PLATFORMS = ("linux/amd64", "linux/arm64")
+# As the Dockerfiles compile.
+NO_DEBUG = "-gcflags=all=-dwarf=false"
 
 
 def main() -> None:
@@ -61,7 +63,7 @@ def _native(source: Path) -> None:
         for platform in PLATFORMS:
             target = dict(zip(("GOOS", "GOARCH"), platform.split("/"), strict=True))
             own = {"CGO_ENABLED": "0", "GOCACHE": f"{folder}/cache", "GOMODCACHE": f"{folder}/mod"}
-            command = ["go", "build", "-modcacherw", "-trimpath", "-buildvcs=false", "-ldflags", "-w -s"]
+            command = ["go", "build", "-modcacherw", "-trimpath", "-buildvcs=false", NO_DEBUG, "-ldflags", "-w -s"]
             out = Path(folder, target["GOARCH"])
             out.mkdir()
             subprocess.run([*command, "-o", out, *packages], cwd=source, env=os.environ | target | own, check=True)

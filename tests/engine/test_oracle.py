@@ -24,6 +24,8 @@ ROUNDS = int(os.environ.get("CARBIDE_ORACLE_ROUNDS", "6"))
 SEED = int(os.environ.get("CARBIDE_ORACLE_SEED") or random.SystemRandom().randrange(1 << 32))
 MOST_EDITS = 3
 ARCHITECTURES = ("amd64", "arm64")
+# As the Dockerfiles compile.
+FLAGS = ("-trimpath", "-buildvcs=false", "-gcflags=all=-dwarf=false")
 MODULE = "github.com/nvidia/carbide-rest-api"
 EVERY_BINARY = frozenset({"go.mod", "go.sum", "VERSION"})
 
@@ -50,9 +52,7 @@ class Compiler:
     def _compiled(self, architecture: str) -> dict[str, list[str]]:
         folders = {service.package: service.image for service in CATALOGUE.values()}
         fields = "-json=ImportPath,BuildID,Deps"
-        listed = _documents(
-            self._go(architecture, "list", "-export", "-deps", "-trimpath", "-buildvcs=false", fields, *folders)
-        )
+        listed = _documents(self._go(architecture, "list", "-export", "-deps", *FLAGS, fields, *folders))
         # The second half of a build ID is the hash of what was compiled, the first that of what it was compiled from.
         hashes = {found["ImportPath"]: found.get("BuildID", "").rpartition("/")[2] for found in listed}
         importers = {found["ImportPath"]: found.get("Deps", []) for found in listed}
