@@ -26,7 +26,8 @@ from carbide_infra.local.prerequisites import Report, require_go
 
 # Part of every cache key: raise it when the way to build changes in a manner that the key cannot see.
 RECIPE_VERSION = "1"
-BUILD_FLAGS = ("-trimpath",)
+# The linker drops debug information, so the compiler need not make it.
+BUILD_FLAGS = ("-trimpath", "-gcflags=all=-dwarf=false")
 LINKER_FLAGS = "-s -w"
 OLDEST_PULUMI, TOO_NEW_PULUMI = (3, 200), (4, 0)
 OLDEST_BUILDX = (0, 12)
@@ -138,7 +139,8 @@ REGISTRY = Recipe(
     binary="registry",
     folder="registry",
     module="github.com/distribution/distribution/v3",
-    package="github.com/distribution/distribution/v3/cmd/registry",
+    # A main package of our own, in the folder of its locks.
+    package=".",
     version_variable="github.com/distribution/distribution/v3/version.version",
 )
 ACTIONLINT = Recipe(
