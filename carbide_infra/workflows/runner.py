@@ -266,8 +266,8 @@ class _Job:
         }
         return Scope(contexts, functions)
 
-    def _hash(self, pattern: str) -> str:
-        files = sorted(self._machine.workspace.glob(pattern))
+    def _hash(self, *patterns: str) -> str:
+        files = sorted({file for pattern in patterns for file in self._machine.workspace.glob(pattern)})
         return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest() if files else ""
 
 

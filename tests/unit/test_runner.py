@@ -74,6 +74,21 @@ def test_a_branch_is_checked_out_as_a_branch_with_all_history(world: World) -> N
     assert (branch, head, len(older)) == ("refs/heads/main", commit, 1)
 
 
+def test_a_hash_is_of_all_files_that_a_pattern_names(world: World) -> None:
+    hashed = say("${{ hashFiles('a/*', 'b/**/*.go') }}")
+
+    def said_after(name: str, text: str) -> str:
+        world.commit(name, text)
+        world.workflow(CHECKOUT, {"run": "rm -f said"}, hashed, name=name)
+        world.run()
+        return world.said()
+
+    first = said_after("a/go.sum", "1")
+    assert said_after("c/go.sum", "1") == first
+    second = said_after("b/cmd/main.go", "1")
+    assert len({first, second, said_after("a/go.sum", "2")}) == 3
+
+
 def test_a_tag_is_checked_out_detached_and_all_tags_are_known(world: World) -> None:
     commit = world.workflow(CHECKOUT, {"run": "git rev-parse HEAD --abbrev-ref HEAD > said; git tag >> said"})
     world.git("tag", "--annotate", "--message", "One", "v1")
