@@ -44,11 +44,6 @@ def test_a_second_up_changes_nothing_and_says_so(deployed: Deployed) -> None:
     assert deployed.checkout.images() == deployed.images
 
 
-def test_the_old_name_does_the_same(deployed: Deployed) -> None:
-    done = deployed.checkout.make("build-production-images")
-    assert unchanged(done.stdout) == set(CATALOGUE)
-
-
 def test_preview_builds_nothing(deployed: Deployed) -> None:
     done = deployed.checkout.make("preview")
     assert re.search(r"\d+ unchanged", done.stdout)
@@ -202,10 +197,10 @@ def test_another_source_tree_is_built_instead(deployed: Deployed, tmp_path: Path
 
 
 @pytest.mark.stops_daemons
-def test_killed_daemons_come_back(deployed: Deployed) -> None:
+def test_killed_daemons_come_back_under_the_old_name_too(deployed: Deployed) -> None:
     for pid in daemons(deployed.checkout):
         os.kill(pid, signal.SIGKILL)
-    assert unchanged(deployed.checkout.make("up").stdout) == set(CATALOGUE)
+    assert unchanged(deployed.checkout.make("build-production-images").stdout) == set(CATALOGUE)
 
 
 @pytest.mark.stops_daemons
