@@ -74,12 +74,16 @@ def run_script(body: str, folder: Path, places: Sequence[str], programs: dict[st
         ["sh", "-c", body], cwd=folder / "cwd", env=environment, capture_output=True, text=True, check=False
     )
     if done.returncode:
-        raise ScriptFailed(done.stderr)
+        raise ScriptFailed(done.stderr, done.returncode)
     return done.stdout
 
 
 class ScriptFailed(Exception):
     """A script ended with an error."""
+
+    def __init__(self, printed: str, code: int) -> None:
+        super().__init__(printed)
+        self.code = code
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -406,6 +410,16 @@ def test_settings_and_authorities_come_from_secrets(tmp_path: Path) -> None:
     assert log.endswith("0 linux arm64 from secret \n")
 
 
+@pytest.mark.parametrize("part", ["/run/secrets/goenv", "/folders"])
+def test_a_failed_build_waits_before_it_ends_as_it_did(part: str, tmp_path: Path) -> None:
+    """What is printed in the last moment would be lost."""
+    body, trap, _ = script(render(image(tmp_path)), part).partition("trap '[ $? = 0 ] || sleep 2' EXIT\n")
+    (tmp_path / "cwd").mkdir()
+    with pytest.raises(ScriptFailed, match=r"^waited 2 seconds\n$") as caught:
+        run_script(f"{body}{trap}exit 7", tmp_path, (), {"sleep": 'echo "waited $1 seconds" >&2'})
+    assert caught.value.code == 7
+
+
 def fill(folder: Path, content: dict[str, str | int]) -> None:
     """Files by text, links by `->target`, folders by mode."""
     for name, what in content.items():
@@ -444,7 +458,7 @@ def rootfs(
         "/all",
         "/wanted",
     )
-    programs = {"chown": 'echo "$@" >> "$LOG"'}
+    programs = {"chown": 'echo "$@" >> "$LOG"', "sleep": ":"}
     run_script(body, run, places, programs, LOG=str(tmp_path / "log"))
     lines = (tmp_path / "log").read_text().splitlines() if (tmp_path / "log").exists() else []
     return run / "out/rootfs", lines
