@@ -18,7 +18,7 @@ from pydantic.alias_generators import to_camel
 from carbide_infra.local.paths import project_root
 from carbide_infra.services import APP_USER, CATALOGUE
 from tests.unit.outputs import digest_of, exported
-from tests.unit.test_image import secret
+from tests.unit.recording_engine import secret
 
 EXAMPLE = project_root() / "examples/deployment"
 PROJECT = yaml.safe_load((EXAMPLE / "Pulumi.yaml").read_text(encoding="utf-8"))

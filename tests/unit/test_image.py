@@ -1,4 +1,4 @@
-"""The inputs that the engine would receive, recorded by Pulumi's mocks."""
+"""What the engine is sent for each image: its build, its tags, and how they hang together."""
 
 import hashlib
 from typing import Any, get_args
@@ -10,41 +10,13 @@ from carbide_infra.image import BuildTarget, ServiceImage, stack_output
 from carbide_infra.local.paths import project_root
 from carbide_infra.plan import ImagePlan
 from carbide_infra.settings import Platform
+from tests.unit.outputs import digest_of
+from tests.unit.recording_engine import COMPONENT, IMAGE, INDEX, RecordingEngine, Registration, secret
 from tests.unit.test_plan import plan
 
-DIGEST = "sha256:" + "d" * 64
-IMAGE, INDEX = "docker-build:index:Image", "docker-build:index:Index"
+API, OTHER = "carbide-rest-api", "carbide-rest-ipam"
 SECRETS = {"gitcreds": "machine x", "goenv": "GOPROXY=y\n", "extra_ca": ""}
-
-# Pulumi's wire format of a secret: an object with this key, the value beside it.
-SECRET_SIGNATURE = "4dabf18193072939515e22adb298388d"  # noqa: S105 - a constant of the protocol
-
-
-def secret(value: object) -> dict[str, Any]:
-    return {SECRET_SIGNATURE: "1b47061264138c4ac30d75fd1eb44270", "value": value}
-
-
-class Recorder(pulumi.runtime.Mocks):
-    def __init__(self) -> None:
-        self.resources: list[pulumi.runtime.MockResourceArgs] = []
-
-    def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
-        self.resources.append(args)
-        return args.name, {**args.inputs, "digest": DIGEST, "ref": "reference"}
-
-    def call(self, args: pulumi.runtime.MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:
-        message = f"unexpected call of {args.token}"
-        raise AssertionError(message)
-
-    def of(self, kind: str) -> dict[str, dict[str, Any]]:
-        return {resource.name: resource.inputs for resource in self.resources if resource.typ == kind}
-
-
-@pytest.fixture
-def recorder() -> Recorder:
-    mocks = Recorder()
-    pulumi.runtime.set_mocks(mocks, project="carbide-infra", stack="test", preview=False)
-    return mocks
+LOGIN = {"address": "nvcr.io", "username": "$oauthtoken", "password": secret("key")}
 
 
 def target(**changes: Any) -> BuildTarget:  # noqa: ANN401 - any field of BuildTarget
@@ -61,74 +33,106 @@ def target(**changes: Any) -> BuildTarget:  # noqa: ANN401 - any field of BuildT
     return BuildTarget(**(values | changes))
 
 
-def outputs_of(made: ImagePlan, destination: BuildTarget) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+def resources(engine: RecordingEngine, *plans: ImagePlan, preview: bool = False, **changes: Any) -> RecordingEngine:  # noqa: ANN401
+    """Make what `__main__` makes of plans; the changes are of the target."""
 
-    def program() -> Any:  # noqa: ANN401 - what pulumi.runtime.test waits for
-        return stack_output({"image": ServiceImage(made, destination)}).apply(
-            lambda images: found.update(images["image"])
-        )
+    def program() -> None:
+        images = {made.service.image: ServiceImage(made, target(**changes)) for made in plans}
+        pulumi.export("images", stack_output(images))
 
-    pulumi.runtime.test(program)()  # type: ignore[no-untyped-call]
-    return found
+    engine.run(program, preview=preview)
+    return engine
 
 
-def test_the_state_names_each_input_file_and_the_dockerfile(recorder: Recorder) -> None:
-    outputs_of(plan(), target())
-    (record,) = recorder.of("carbide:image:ServiceImage").values()
-    assert record["inputs"] == f"0644 {'0' * 64} 7 go.mod"
+def up(made: ImagePlan, *, preview: bool = False, **changes: Any) -> RecordingEngine:  # noqa: ANN401
+    return resources(RecordingEngine(), made, preview=preview, **changes)
+
+
+def image_of(engine: RecordingEngine) -> Registration:
+    (image,) = engine.of(IMAGE).values()
+    return image
+
+
+def test_the_state_names_each_input_file_and_the_dockerfile() -> None:
+    (component,) = up(plan()).of(COMPONENT).values()
     dockerfile = project_root() / "docker/production/Dockerfile.carbide-rest-api"
-    assert record["dockerfile"] == hashlib.sha256(dockerfile.read_bytes()).hexdigest()
-
-
-def test_every_platform_of_the_settings_is_one_of_the_providers(recorder: Recorder) -> None:
-    outputs_of(plan({"platforms": list(get_args(Platform))}), target())
-    (inputs,) = recorder.of(IMAGE).values()
-    assert inputs["platforms"] == sorted(get_args(Platform))
-
-
-def test_an_image_is_told_the_plan(recorder: Recorder) -> None:
-    made = plan()
-    outputs_of(made, target())
-    (inputs,) = recorder.of(IMAGE).values()
-    assert inputs["tags"] == [made.tag]
-    assert inputs["context"] == {"location": ".local/contexts/prod/carbide-rest-api"}
-    assert inputs["dockerfile"] == {"location": "docker/production/Dockerfile.carbide-rest-api"}
-    assert inputs["platforms"] == ["linux/amd64", "linux/arm64"]
-    assert inputs["buildArgs"] == made.build_args
-    assert inputs["labels"] == made.labels
-    assert inputs["buildOnPreview"] is False
-    assert inputs["exports"][0]["raw"] == "type=registry,oci-mediatypes=true"
-    assert inputs["builder"] == {}
-
-
-def test_secrets_are_mounted_and_no_part_of_the_diff(recorder: Recorder) -> None:
-    outputs_of(plan(), target())
-    (inputs,) = recorder.of(IMAGE).values()
-    assert inputs["secrets"] == secret(SECRETS)
-    assert inputs["ignoreSecretsInDiffCalculation"] == sorted(SECRETS)
-    assert inputs["registries"] == secret([{"address": "nvcr.io", "username": "$oauthtoken", "password": "key"}])
-
-
-def test_every_alias_points_at_the_digest(recorder: Recorder) -> None:
-    made = plan()
-    outputs_of(made, target())
-    indexes = recorder.of(INDEX)
-    assert {name.removeprefix("carbide-rest-api-"): entry["tag"] for name, entry in indexes.items()} == {
-        "version": f"{made.repository}:1.4.0",
-        "revision": f"{made.repository}:{'f' * 40}",
-        "latest": f"{made.repository}:latest",
+    assert component.inputs == {
+        "inputs": f"0644 {'0' * 64} 7 go.mod",
+        "dockerfile": hashlib.sha256(dockerfile.read_bytes()).hexdigest(),
     }
-    for entry in indexes.values():
-        assert entry["sources"] == [f"{made.repository}@{DIGEST}"]
-        assert entry["registry"]["value"]["username"] == "$oauthtoken"
 
 
-def test_output_is_the_contract(recorder: Recorder) -> None:
+def test_every_platform_of_the_settings_is_one_of_the_providers() -> None:
+    image = image_of(up(plan({"platforms": list(get_args(Platform))})))
+    assert image.inputs["platforms"] == sorted(get_args(Platform))
+
+
+def test_an_image_is_told_the_plan_and_nothing_else() -> None:
     made = plan()
-    assert outputs_of(made, target()) == {
-        "ref": f"{made.repository}@{DIGEST}",
-        "digest": DIGEST,
+    image = image_of(up(made))
+    assert image.name == API
+    assert image.inputs == {
+        "tags": [made.tag],
+        "context": {"location": ".local/contexts/prod/carbide-rest-api"},
+        "dockerfile": {"location": "docker/production/Dockerfile.carbide-rest-api"},
+        "platforms": ["linux/amd64", "linux/arm64"],
+        "buildArgs": made.build_args,
+        "labels": made.labels,
+        "buildOnPreview": False,
+        "network": "default",
+        "exports": [{"raw": "type=registry,oci-mediatypes=true"}],
+        "push": False,
+        "builder": {},
+        "registries": [LOGIN],
+        "secrets": secret(SECRETS),
+        "ignoreSecretsInDiffCalculation": ["extra_ca", "gitcreds", "goenv"],
+        "cacheFrom": [],
+        "cacheTo": [],
+    }
+
+
+def test_an_image_belongs_to_its_component_and_outlives_it_in_the_registry() -> None:
+    engine = up(plan())
+    assert [(resource.kind, resource.name) for resource in engine.registered[:2]] == [(COMPONENT, API), (IMAGE, API)]
+    image = image_of(engine)
+    assert image.parent == API
+    assert image.options == {"retainOnDelete": True, "additionalSecretOutputs": ["secrets"]}
+
+
+def test_every_alias_points_at_the_digest_and_is_pushed() -> None:
+    made = plan()
+    tags = {"version": "1.4.0", "revision": "f" * 40, "latest": "latest"}
+    indexes = up(made).of(INDEX)
+    assert {name: index.inputs for name, index in indexes.items()} == {
+        f"{API}-{kind}": {
+            "tag": f"{made.repository}:{tag}",
+            "sources": [f"{made.repository}@{digest_of(API)}"],
+            "push": True,
+            "registry": LOGIN,
+        }
+        for kind, tag in tags.items()
+    }
+
+
+def test_an_alias_waits_for_its_image_and_outlives_it_in_the_registry() -> None:
+    indexes = up(plan()).of(INDEX).values()
+    assert [index.parent for index in indexes] == [API] * 3
+    assert [index.dependencies for index in indexes] == [[API]] * 3
+    assert [index.options for index in indexes] == [{"retainOnDelete": True}] * 3
+
+
+def test_a_preview_promises_the_tags_before_there_is_a_digest() -> None:
+    engine = up(plan(), preview=True)
+    assert len(engine.of(INDEX)) == 3
+    assert engine.exported == {"images": pulumi.runtime.rpc.UNKNOWN}
+
+
+def test_output_is_the_contract() -> None:
+    made = plan()
+    engine = up(made)
+    output = {
+        "ref": f"{made.repository}@{digest_of(API)}",
+        "digest": digest_of(API),
         "repository": made.repository,
         "tags": list(made.tags),
         "platforms": ["linux/amd64", "linux/arm64"],
@@ -143,26 +147,65 @@ def test_output_is_the_contract(recorder: Recorder) -> None:
         "health": ["/app/api", "health"],
         "sizeBudget": 30_000_000,
     }
-    assert recorder.resources
+    assert engine.exported == {"images": {API: output}}
+    assert engine.outputs[API] == {"image": output}
 
 
-def test_an_anonymous_registry_gets_no_credentials(recorder: Recorder) -> None:
-    outputs_of(plan(), target(username=None, password=None))
-    (inputs,) = recorder.of(IMAGE).values()
-    assert not inputs.get("registries")
-    assert all("registry" not in entry for entry in recorder.of(INDEX).values())
+def test_an_anonymous_registry_gets_no_credentials() -> None:
+    engine = up(plan(), username=None, password=None)
+    assert image_of(engine).inputs["registries"] == []
+    assert all("registry" not in index.inputs for index in engine.of(INDEX).values())
 
 
-def test_builder_and_caches_reach_the_engine(recorder: Recorder) -> None:
-    outputs_of(plan(), target(builder="fleet", cache_from=["type=registry,ref=r"], cache_to=["type=inline"]))
-    (inputs,) = recorder.of(IMAGE).values()
-    assert inputs["builder"] == {"name": "fleet"}
-    assert inputs["cacheFrom"] == [{"raw": "type=registry,ref=r"}]
-    assert inputs["cacheTo"] == [{"raw": "type=inline"}]
+def test_a_preview_without_a_password_names_the_user_alone() -> None:
+    image = image_of(up(plan(), password=None, preview=True))
+    assert image.inputs["registries"] == [{"address": "nvcr.io", "username": "$oauthtoken"}]
 
 
-def test_an_overridden_health_command_travels_inline(recorder: Recorder) -> None:
-    outputs_of(plan({"serviceOverrides": {"carbide-rest-api": {"health": ["true"]}}}), target())
-    (inputs,) = recorder.of(IMAGE).values()
-    assert 'CMD ["true"]' in inputs["dockerfile"]["inline"]
-    assert "location" not in inputs["dockerfile"]
+def test_builder_and_caches_reach_the_engine() -> None:
+    image = image_of(up(plan(), builder="fleet", cache_from=["type=registry,ref=r"], cache_to=["type=inline"]))
+    assert image.inputs["builder"] == {"name": "fleet"}
+    assert image.inputs["cacheFrom"] == [{"raw": "type=registry,ref=r"}]
+    assert image.inputs["cacheTo"] == [{"raw": "type=inline"}]
+
+
+def test_an_overridden_health_command_travels_inline() -> None:
+    image = image_of(up(plan({"serviceOverrides": {API: {"health": ["true"]}}})))
+    assert 'CMD ["true"]' in image.inputs["dockerfile"]["inline"]
+    assert "location" not in image.inputs["dockerfile"]
+
+
+# ---- Failures.
+
+
+def failed(*failing: str) -> tuple[RecordingEngine, str]:
+    """What the engine was sent for two images, and what the program ended with."""
+    engine = RecordingEngine(failing)
+    with pytest.raises(pulumi.RunError) as caught:
+        resources(engine, plan(), plan(image=OTHER))
+    return engine, str(caught.value)
+
+
+@pytest.mark.parametrize("failing", [API, f"{API}-version"])
+def test_a_failure_stops_no_other_image_and_exports_nothing(failing: str) -> None:
+    engine, message = failed(failing)
+    assert message == f"{API} failed; what is finished stays, and the stack's outputs are as before"
+    assert {f"{OTHER}-{kind}" for kind in ("version", "revision", "latest")} <= engine.of(INDEX).keys()
+    assert engine.outputs[OTHER]["image"]["digest"] == digest_of(OTHER)
+    assert engine.exported is None
+
+
+def test_no_tag_of_a_failed_image_moves() -> None:
+    engine, _ = failed(API)
+    assert all(name.startswith(OTHER) for name in engine.of(INDEX))
+
+
+def test_a_failed_tag_leaves_the_other_tags_and_takes_the_output() -> None:
+    engine, _ = failed(f"{API}-version")
+    assert {f"{API}-revision", f"{API}-latest"} <= engine.of(INDEX).keys()
+    assert not engine.outputs[API].get("image")
+
+
+def test_all_that_failed_is_named_in_order() -> None:
+    _, message = failed(OTHER, API)
+    assert message.startswith(f"{API}, {OTHER} failed; ")

@@ -32,11 +32,13 @@ def plan(
     inputs: Inputs = INPUTS,
     source: Source = SOURCE,
     stand_ins: tuple[str, ...] = (),
+    image: str = API.image,
+    project: Path | None = None,
 ) -> ImagePlan:
     values = {"registryServer": "nvcr.io", "registryRepository": "org/team", "tagLatest": True} | (config or {})
     settings = load_settings(values, {})
-    (service,) = (service for service in settings.selected_services if service.image == API.image)
-    stack = Stack("prod", project_root(), settings.registry_server, settings, source, stand_ins)
+    (service,) = (service for service in settings.selected_services if service.image == image)
+    stack = Stack("prod", project or project_root(), settings.registry_server, settings, source, stand_ins)
     return plan_image(service, inputs, REVISION, stack)
 
 
@@ -57,6 +59,23 @@ def test_a_plan_names_everything_the_engine_gets() -> None:
         "BUILD_TIME_SYMBOL": "./common/pkg/version.BuildTime",
         "SOURCE_DATE_EPOCH": "1700000000",
     }
+
+
+def test_the_key_of_a_plan_never_changes(tmp_path: Path) -> None:
+    """Another order, length or spelling of what goes into it would rebuild every image of every stack."""
+    dockerfile = tmp_path / API.dockerfile
+    dockerfile.parent.mkdir(parents=True)
+    dockerfile.write_text('FROM scratch\nHEALTHCHECK CMD ["/app/api", "health"]\n', encoding="utf-8")
+    files = InputFile("go.mod", executable=False, sha256="0" * 64, size=7), InputFile("run", True, "1" * 64, 9)  # noqa: FBT003
+    inputs = Inputs(files, None)
+    made = plan({"revisionLabel": True}, inputs, project=tmp_path)
+    assert made.key == "c5d2e424d6e1"
+    assert made.record == {
+        "inputs": f"0644 {'0' * 64} 7 go.mod\n0755 {'1' * 64} 9 run",
+        "dockerfile": "125dbea9cfb5f8524fe969a3abc3dba47e3c767f4ff3abd40b1c07936442aba4",
+    }
+    inline = plan({"serviceOverrides": {API.image: {"health": ["true"]}}}, inputs, project=tmp_path)
+    assert inline.key == "f7ad433e000f"
 
 
 @pytest.mark.parametrize(
