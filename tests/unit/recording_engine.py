@@ -110,11 +110,20 @@ class RecordingEngine(MockMonitor):  # type: ignore[misc] - the SDK leaves it un
         preview: bool = False,
         config: Mapping[str, str] | None = None,
         secret_keys: Collection[str] = (),
+        foreign: Mapping[str, str] | None = None,
     ) -> None:
-        """Run a program as Pulumi's language host does, in a context of its own."""
+        """Run a program as Pulumi's language host does, in a context of its own.
+
+        Args:
+            program: what to run.
+            preview: whether nothing is made.
+            config: the stack's values for this project, by key without namespace.
+            secret_keys: those of them that are stored encrypted.
+            foreign: values of other namespaces, by whole key.
+        """
 
         def inside() -> None:
-            namespaced = {f"{PROJECT}:{key}": value for key, value in (config or {}).items()}
+            namespaced = {f"{PROJECT}:{key}": value for key, value in (config or {}).items()} | dict(foreign or {})
             pulumi.runtime.set_all_config(namespaced, [f"{PROJECT}:{key}" for key in secret_keys])
             settings = pulumi.runtime.Settings(PROJECT, STACK, monitor=self, engine=self, dry_run=preview)  # type: ignore[no-untyped-call]
             pulumi.runtime.configure(settings)  # type: ignore[no-untyped-call]

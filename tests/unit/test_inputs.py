@@ -34,11 +34,6 @@ GO = {
 }
 
 
-@pytest.fixture(scope="session")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("cache")
-
-
 def importing(*paths: str, package: str = "main") -> str:
     lines = "".join(f'import _ "{path}"\n' for path in paths)
     return f"package {package}\n\n{lines}\n" + ("func main() {}\n" if package == "main" else "")

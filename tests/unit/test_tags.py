@@ -1,15 +1,17 @@
 """Which tags the state of a git repository asks for: real repositories, no engine."""
 
+import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from carbide_infra.settings import ConfigError, load_settings
+from carbide_infra.settings import ConfigError, Settings, load_settings
 from carbide_infra.source import Source, read_source
 from carbide_infra.tags import aliases
 
-SETTINGS = load_settings({"registryServer": "nvcr.io", "registryRepository": "org/team", "tagLatest": True}, {})
+CONFIG = {"registryServer": "nvcr.io", "registryRepository": "org/team", "tagLatest": True}
+SETTINGS = load_settings(CONFIG, {})
 MAIN = "refs/heads/main"
 
 
@@ -18,8 +20,14 @@ class Repository:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.git("init", "--quiet", "--initial-branch=main")
-        self.commit("VERSION", "1.4.0\n")
+        if not (root / ".git").exists():
+            self.git("init", "--quiet", "--initial-branch=main", "--template=")
+            self.commit("VERSION", "1.4.0\n")
+
+    def copy(self, root: Path) -> "Repository":
+        """The same tree with the same history elsewhere."""
+        shutil.copytree(self.root, root)
+        return Repository(root)
 
     def git(self, *arguments: str) -> str:
         identity = ("-c", "user.name=test", "-c", "user.email=test@example.invalid")
@@ -35,8 +43,8 @@ class Repository:
     def source(self, full_ref: str | None = None) -> Source:
         return read_source(self.root, None, full_ref=full_ref)
 
-    def tags(self, full_ref: str | None = None) -> list[str]:
-        return [alias.tag for alias in aliases(SETTINGS, self.source(full_ref))]
+    def tags(self, full_ref: str | None = None, settings: Settings = SETTINGS) -> list[str]:
+        return [alias.tag for alias in aliases(settings, self.source(full_ref))]
 
     @property
     def sha(self) -> str:
@@ -50,6 +58,13 @@ def repository(tmp_path: Path) -> Repository:
 
 def test_main_has_version_sha_and_latest(repository: Repository) -> None:
     assert repository.tags() == ["1.4.0", repository.sha, "latest"]
+
+
+@pytest.mark.parametrize("off", ["tagVersion", "tagRevision", "tagLatest"])
+def test_a_tag_that_the_stack_switched_off_stays(repository: Repository, off: str) -> None:
+    tags = {"tagVersion": "1.4.0", "tagRevision": repository.sha, "tagLatest": "latest"}
+    settings = load_settings(CONFIG | {off: False}, {})
+    assert repository.tags(settings=settings) == [tag for switch, tag in tags.items() if switch != off]
 
 
 def test_a_branch_has_its_own_sha_tag_alone(repository: Repository) -> None:
