@@ -66,7 +66,7 @@ class Registration:
     options: Mapping[str, Any]
 
 
-class RecordingEngine(MockMonitor):  # type: ignore[misc] - the SDK leaves it untyped
+class RecordingEngine(MockMonitor):
     """Answers as Pulumi's own does under `--continue-on-error`: of a failed resource it says so, and goes on.
 
     Args:
@@ -79,7 +79,7 @@ class RecordingEngine(MockMonitor):  # type: ignore[misc] - the SDK leaves it un
         failing: Collection[str] = (),
         answers: Mapping[str, Callable[[Mapping[str, Any]], Mapping[str, Any]]] | None = None,
     ) -> None:
-        super().__init__(mocks=None)  # type: ignore[arg-type] - nothing below asks them
+        super().__init__(mocks=None)  # type: ignore[arg-type]  # ReadResource alone asks them, which no program here calls
         self.failing = failing
         self.answers = answers or {}
         self.registered: list[Registration] = []
@@ -125,12 +125,14 @@ class RecordingEngine(MockMonitor):  # type: ignore[misc] - the SDK leaves it un
         def inside() -> None:
             namespaced = {f"{PROJECT}:{key}": value for key, value in (config or {}).items()} | dict(foreign or {})
             pulumi.runtime.set_all_config(namespaced, [f"{PROJECT}:{key}" for key in secret_keys])
-            settings = pulumi.runtime.Settings(PROJECT, STACK, monitor=self, engine=self, dry_run=preview)  # type: ignore[no-untyped-call]
-            pulumi.runtime.configure(settings)  # type: ignore[no-untyped-call]
-            loop = asyncio.new_event_loop()
-            with contextlib.closing(loop):
-                loop.run_until_complete(run_in_stack(lambda: _nothing(program())))
-                loop.run_until_complete(loop.shutdown_default_executor())
+            settings = pulumi.runtime.Settings(PROJECT, STACK, monitor=self, engine=self, dry_run=preview)
+            pulumi.runtime.configure(settings)
+            with contextlib.closing(asyncio.new_event_loop()) as loop:
+                try:
+                    loop.run_until_complete(run_in_stack(lambda: _nothing(program())))
+                finally:
+                    # What is being sent when the program fails arrives.
+                    loop.run_until_complete(loop.shutdown_default_executor())
 
         # As the host does: what waits for a failed resource would be told as an exception that nobody retrieved.
         logging.getLogger("asyncio").setLevel(logging.CRITICAL)
@@ -154,7 +156,7 @@ class RecordingEngine(MockMonitor):  # type: ignore[misc] - the SDK leaves it un
 
     def RegisterResourceOutputs(self, request: resource_pb2.RegisterResourceOutputsRequest) -> object:  # noqa: N802
         self.outputs[_name_of(request.urn)] = MessageToDict(request.outputs)
-        return super().RegisterResourceOutputs(request)
+        return super().RegisterResourceOutputs(request)  # type: ignore[no-untyped-call]
 
     def Invoke(self, request: resource_pb2.ResourceInvokeRequest) -> resource_pb2.ResourceInvokeResponse:  # noqa: N802
         arguments = MessageToDict(request.args)

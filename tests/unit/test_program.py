@@ -30,7 +30,7 @@ CONFIG = {
     "registryRepository": "org/team",
     "services": json.dumps([IPAM, API]),
 }
-LOGIN = {"registryUsername": "$oauthtoken", "registryPassword": "hunter2"}
+LOGIN: dict[str, Any] = {"registryUsername": "$oauthtoken", "registryPassword": "hunter2"}
 # What the machine or its user may have set, and no test means.
 VARIABLES = (
     *("CARBIDE_SOURCE", "CARBIDE_REF", "CARBIDE_REGISTRY_PASSWORD", "CARBIDE_GITCREDS", "CARBIDE_SDK_DEBUG"),
@@ -60,7 +60,7 @@ class Project:
         preview: bool = False,
         secret_keys: Collection[str] = ("registryPassword", "gitcreds"),
         foreign: Mapping[str, str] | None = None,
-        **config: str,
+        **config: Any,  # noqa: ANN401 - mypy takes no others beside the arguments above
     ) -> RecordingEngine:
         """Run `__main__` as the language host does."""
         engine = engine or RecordingEngine()
@@ -193,7 +193,9 @@ def test_the_stack_s_version_is_the_one_that_is_built(project: Project) -> None:
 
 @pytest.mark.parametrize("off", ["version", "revision", "latest"])
 def test_a_tag_that_the_stack_switched_off_does_not_move(project: Project, off: str) -> None:
-    switches = {f"tag{kind.title()}": json.dumps(kind != off) for kind in ("version", "revision", "latest")}
+    switches: dict[str, Any] = {
+        f"tag{kind.title()}": json.dumps(kind != off) for kind in ("version", "revision", "latest")
+    }
     tags = {"version": "1.4.0", "revision": project.repository.sha, "latest": "latest"}
     del tags[off]
     engine = project.up(**switches)
@@ -202,7 +204,7 @@ def test_a_tag_that_the_stack_switched_off_does_not_move(project: Project, off: 
 
 
 def test_builder_caches_and_go_version_are_the_stack_s(project: Project) -> None:
-    caches = {"cacheFrom": '["type=registry,ref=from"]', "cacheTo": '["type=inline"]'}
+    caches: dict[str, Any] = {"cacheFrom": '["type=registry,ref=from"]', "cacheTo": '["type=inline"]'}
     engine = project.up(builder="fleet", goVersion="1.26", **caches)
     inputs = image_of(engine).inputs
     assert inputs["builder"] == {"name": "fleet"}
