@@ -79,7 +79,7 @@ class RecordingEngine(MockMonitor):
         failing: Collection[str] = (),
         answers: Mapping[str, Callable[[Mapping[str, Any]], Mapping[str, Any]]] | None = None,
     ) -> None:
-        super().__init__(mocks=None)  # type: ignore[arg-type]  # ReadResource alone asks them, which no program here calls
+        super().__init__(mocks=None)  # type: ignore[arg-type]  # asked by ReadResource alone
         self.failing = failing
         self.answers = answers or {}
         self.registered: list[Registration] = []
