@@ -20,6 +20,17 @@ RELEASE_TAG = re.compile(rf"v(?=\d+\.\d+){VERSION.pattern}")
 
 _MAIN_BRANCHES = frozenset({"main", "master"})
 _CHUNK = 1 << 16
+# A hook runs with these set. They name the hook's repository, which may be another one than the tree's.
+_REPOSITORY = frozenset(
+    {
+        "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+        "GIT_COMMON_DIR",
+        "GIT_DIR",
+        "GIT_INDEX_FILE",
+        "GIT_OBJECT_DIRECTORY",
+        "GIT_WORK_TREE",
+    }
+)
 _GO_DIRECTIVE = re.compile(r"^go\s+(\d+)\.(\d+)(?:\.(\d+))?\S*", re.MULTILINE)
 
 
@@ -235,6 +246,7 @@ class _Git:
         # In a CI container the checkout often belongs to somebody else; that is no fact about the tree.
         trusted = ("-c", "safe.directory=*", "-c", "core.fsmonitor=false")
         self._command = ("git", "-C", str(root), *trusted)
+        self._environment = {name: value for name, value in os.environ.items() if name not in _REPOSITORY}
 
     def problem(self) -> str | None:
         """Why git cannot answer here, in git's words; None when it can."""
@@ -247,7 +259,8 @@ class _Git:
         return None
 
     def run(self, *arguments: str) -> str:
-        done = subprocess.run([*self._command, *arguments], check=True, capture_output=True, text=True)
+        command = [*self._command, *arguments]
+        done = subprocess.run(command, env=self._environment, check=True, capture_output=True, text=True)
         return done.stdout.strip()
 
     def commit_of(self, name: str) -> str | None:
@@ -269,7 +282,8 @@ class _Git:
         # Renames would come as two names in one record.
         names = "status", "--porcelain", "-z", "--no-renames", "--untracked-files=all"
         prefix = self.run("rev-parse", "--show-prefix")
-        done = subprocess.run([*self._command, *names, "--", "."], check=True, capture_output=True)
+        command = [*self._command, *names, "--", "."]
+        done = subprocess.run(command, env=self._environment, check=True, capture_output=True)
         for record in os.fsdecode(done.stdout).split("\0"):
             if record:
                 yield record[3:].removeprefix(prefix)
@@ -278,7 +292,7 @@ class _Git:
         """Each commit of the main line, newest first, with the files it touched below the root."""
         log = "log", "--first-parent", "--diff-merges=first-parent", "--no-renames", "--relative"
         command = [*self._command, *log, "--name-only", "-z", "--format=%x01%H", "--", "."]
-        with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        with subprocess.Popen(command, env=self._environment, stdout=subprocess.PIPE) as process:
             assert process.stdout is not None  # noqa: S101 - a pipe was asked for
             revision, touched = "", set[str]()
             for field in _fields(process.stdout):

@@ -91,18 +91,18 @@ def test_each_file_of_a_new_folder_is_changed(tree: Path) -> None:
     for name in ("new/a.go", "new/deeper/b c.go"):
         (tree / name).touch()
     git(tree, "config", "status.showUntrackedFiles", "no")
-    assert read_source(tree, None).changed == {"new/a.go", "new/deeper/b c.go"}
+    assert read_source(tree, None).changed == frozenset({"new/a.go", "new/deeper/b c.go"})
 
 
 def test_a_renamed_file_is_changed_under_both_names(tree: Path) -> None:
     commit(tree, "old.go")
     git(tree, "mv", "old.go", "new.go")
     git(tree, "config", "status.renames", "true")
-    assert read_source(tree, None).changed == {"old.go", "new.go"}
+    assert read_source(tree, None).changed == frozenset({"old.go", "new.go"})
 
 
 def test_changed_files_have_their_names_whatever_is_in_them(tree: Path) -> None:
-    names = {"line\nbreak", 'quo"te', "größe", os.fsdecode(b"no text \xff")}
+    names = frozenset({"line\nbreak", 'quo"te', "größe", os.fsdecode(b"no text \xff")})
     for name in names:
         (tree / name).touch()
     assert read_source(tree, None).changed == names
@@ -359,6 +359,24 @@ def test_a_detached_head_is_asked_for_its_tags(tree: Path, monkeypatch: pytest.M
     source, questions = asked(tree, monkeypatch)
     assert questions[5:7] == ["symbolic-ref --quiet HEAD", "tag --points-at HEAD"]
     assert (source.branch, source.tag) == (None, "v1.4.0")
+
+
+def test_a_hook_of_another_repository_reads_this_one(
+    tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Git starts hooks with variables that name their repository, wherever the hook then looks."""
+    source, revisions = read_source(tree, None), {"version": git(tree, "rev-parse", "HEAD")}
+    own = {"GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_COMMON_DIR", "GIT_DIR", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY"}
+    for name in (*own, "GIT_WORK_TREE"):
+        monkeypatch.setenv(name, str(tmp_path / "elsewhere"))
+    monkeypatch.setenv("GIT_SSH_COMMAND", "to reach the remote of a partial clone")
+    started = recorded(monkeypatch)
+    assert read_source(tree, None) == source
+    assert revisions_of(source, {"version": ["VERSION"]}) == revisions
+    for each in started:
+        assert each.environment is not None
+        assert not each.environment.keys() & {*own, "GIT_WORK_TREE"}
+        assert "GIT_SSH_COMMAND" in each.environment
 
 
 def test_no_program_of_the_tree_is_run(tree: Path) -> None:
