@@ -1,6 +1,7 @@
 """A staged context is exactly the inputs, whatever happened to the folder, the tree or the process before."""
 
 import errno
+import fcntl
 import hashlib
 import json
 import os
@@ -104,6 +105,14 @@ def test_times_follow_from_content_alone(root: Path, tmp_path: Path) -> None:
     assert 315_532_800 <= after.st_mtime < 315_532_800 + 2**29
 
 
+def test_a_time_is_the_same_on_every_machine(root: Path, context: Path) -> None:
+    stage(root, described(root, "VERSION", "run"), context)
+    times = {name: (context / name).stat().st_mtime_ns for name in ("VERSION", "run")}
+    assert times == {"VERSION": 317_044_249_048_742_548, "run": 463_520_770_589_310_292}
+    assert {(context / name).stat().st_atime_ns for name in times} <= set(times.values())
+    assert context.stat().st_mtime_ns == 0
+
+
 def test_links_become_files(root: Path, context: Path) -> None:
     (root / "link.go").symlink_to("cmd/a/main.go")
     (root / "alias").symlink_to("cmd")
@@ -127,9 +136,56 @@ def test_a_large_file_is_streamed(root: Path, context: Path) -> None:
     assert peak < 8 * 2**20
 
 
+def test_no_file_is_left_open(root: Path, context: Path) -> None:
+    before = sorted(Path("/dev/fd").iterdir())
+    stage(root, described(root), context)
+    collect_garbage(context.parent, [])
+    assert sorted(Path("/dev/fd").iterdir()) == before
+
+
 def test_no_inputs_make_an_empty_context(root: Path, context: Path) -> None:
     stage(root, Inputs((), None), context)
     assert snapshot(context).keys() == {"."}
+
+
+def test_a_context_is_made_on_the_file_system_where_it_stays(
+    root: Path, context: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A rename cannot cross from one file system to another, and the machine's temporary files may be on their own."""
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
+    for name in ("rename", "replace"):
+        monkeypatch.setattr(Path, name, within_a_folder(getattr(Path, name)))
+    stage(root, described(root), context)
+    (root / "VERSION").write_text("2.0\n")
+    stage(root, described(root), context)
+    assert (context / "VERSION").read_text() == "2.0\n"
+    assert siblings(context) == QUIET
+
+
+def within_a_folder(rename: Callable[[Path, Path], Path]) -> Callable[[Path, Path], Path]:
+    """A rename for which each folder is a file system of its own."""
+
+    def refusing(self: Path, target: Path) -> Path:
+        if self.parent != target.parent:
+            raise OSError(errno.EXDEV, os.strerror(errno.EXDEV), str(self))
+        return rename(self, target)
+
+    return refusing
+
+
+def test_a_context_that_is_changing_has_no_manifest(root: Path, context: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stage(root, described(root), context)
+    (root / "VERSION").write_text("2.0\n")
+    manifests, rename = list[Path](), Path.rename
+
+    def looking(self: Path, target: Path) -> Path:
+        manifests.extend(context.parent.glob("*.json"))
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", looking)
+    stage(root, described(root), context)
+    assert manifests == []
 
 
 # ---- Again.
@@ -287,7 +343,7 @@ def test_a_parent_that_cannot_be_written(as_nobody: Path) -> None:
     (as_nobody / "contexts").chmod(0o700)
 
 
-@pytest.mark.parametrize("error", [errno.ENOSPC, errno.EDQUOT])
+@pytest.mark.parametrize("error", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
 def test_a_full_disk_keeps_the_old_content(
     root: Path, context: Path, monkeypatch: pytest.MonkeyPatch, error: int
 ) -> None:
@@ -406,6 +462,42 @@ def test_processes_take_turns(root: Path, context: Path) -> None:
     assert {name for name, *_ in manifest["files"]} == {path.name for path in context.iterdir()}
 
 
+def is_locked(parent: Path) -> bool:
+    """Whether another process would have to wait."""
+    with (parent / ".staging.lock").open() as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+@pytest.mark.parametrize("work", ["stage", "collect"])
+def test_whoever_works_on_the_contexts_has_the_lock(
+    work: str, root: Path, context: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage(root, described(root), context)
+    (root / "VERSION").write_text("2.0\n")
+    locked, chmod, rmtree = set[bool](), Path.chmod, shutil.rmtree
+
+    def changing(path: Path, mode: int) -> None:
+        locked.add(is_locked(context.parent))
+        chmod(path, mode)
+
+    def removing(path: Path) -> None:
+        locked.add(is_locked(context.parent))
+        rmtree(path)
+
+    monkeypatch.setattr(Path, "chmod", changing)
+    monkeypatch.setattr("shutil.rmtree", removing)
+    if work == "stage":
+        stage(root, described(root), context)
+    else:
+        collect_garbage(context.parent, [])
+    assert locked == {True}
+    assert not is_locked(context.parent)
+
+
 # ---- Garbage.
 
 
@@ -424,3 +516,31 @@ def test_contexts_of_images_that_are_not_wanted_are_removed(root: Path, context:
 def test_garbage_of_a_folder_that_does_not_exist(tmp_path: Path) -> None:
     collect_garbage(tmp_path / "none", [])
     assert not (tmp_path / "none").exists()
+
+
+def test_garbage_leaves_nothing_but_the_lock(root: Path, context: Path) -> None:
+    stage(root, described(root), context)
+    collect_garbage(context.parent, [])
+    assert siblings(context) == {".staging.lock"}
+
+
+@pytest.mark.parametrize(
+    ("name", "complaint"),
+    [
+        ("/contexts/old/VERSION", "build context {parent} cannot be staged: /contexts/old/VERSION: Permission denied"),
+        (None, "build context {parent} cannot be staged: write: Permission denied"),
+    ],
+)
+def test_garbage_that_cannot_be_removed_is_named(
+    name: str | None, complaint: str, root: Path, context: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage(root, described(root), context)
+
+    def refused(_: Path) -> None:
+        raise OSError(errno.EACCES, "Permission denied", name)
+
+    monkeypatch.setattr("shutil.rmtree", refused)
+    with pytest.raises(StagingError) as caught:
+        collect_garbage(context.parent, [])
+    assert str(caught.value) == complaint.format(parent=context.parent)
+    assert context.is_dir()
