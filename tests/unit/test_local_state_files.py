@@ -45,9 +45,34 @@ def test_endpoint_comes_back(tmp_path: Path) -> None:
     assert read_endpoint(tmp_path) == endpoint
 
 
-@pytest.mark.parametrize("text", ["", "{", "{}", '{"registry": 1, "builder": "b", "ca_bundle": "c"}'])
-def test_a_damaged_endpoint_is_none(tmp_path: Path, text: str) -> None:
-    file = tmp_path / ".local" / "endpoint.json"
+def kept_endpoint(root: Path, text: str) -> Endpoint | None:
+    file = root / ".local" / "endpoint.json"
     file.parent.mkdir()
     file.write_text(text)
-    assert read_endpoint(tmp_path) is None
+    return read_endpoint(root)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "{}",
+        '{"registry": 1, "builder": "b", "ca_bundle": "c"}',
+        '{"registry": "r", "builder": 1, "ca_bundle": "c"}',
+        '{"registry": "r", "builder": "b", "ca_bundle": 1}',
+    ],
+)
+def test_a_damaged_endpoint_is_none(tmp_path: Path, text: str) -> None:
+    assert kept_endpoint(tmp_path, text) is None
+
+
+@pytest.mark.parametrize(
+    ("stand_ins", "expected"),
+    [('["golang:1.25", 3]', ("golang:1.25", "3")), ('"alpine"', ()), ("null", ()), ("{}", ())],
+)
+def test_an_endpoint_has_the_stand_ins_that_are_listed(
+    stand_ins: str, expected: tuple[str, ...], tmp_path: Path
+) -> None:
+    text = f'{{"registry": "r", "builder": "b", "ca_bundle": "c", "stand_ins": {stand_ins}}}'
+    assert kept_endpoint(tmp_path, text) == Endpoint("r", "b", "c", expected)
