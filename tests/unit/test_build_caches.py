@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -113,6 +114,13 @@ def test_a_deleted_folder_is_made_anew(tmp_path: Path, pool: Path) -> None:
     claimed(tmp_path / "one").rmdir()
     assert claimed(tmp_path / "one") == pool / "1"
     assert (pool / "1").is_dir()
+
+
+def test_what_another_has_left_is_better_than_a_deleted_folder(tmp_path: Path, pool: Path) -> None:
+    with running(claimed(tmp_path / "one")), running(claimed(tmp_path / "two")):
+        pass
+    shutil.rmtree(pool / "1")
+    assert claimed(tmp_path / "one") == pool / "2"
 
 
 def test_nothing_is_cleared_away_where_another_checkout_builds(tmp_path: Path) -> None:
