@@ -1,294 +1,289 @@
-"""The registry client against a real server with TLS in this process."""
+"""The registry client against a real server with TLS in this process: manifests, blobs, a dry upload."""
 
-import base64
-import json
-import os
-import ssl
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+import re
 from pathlib import Path
+from ssl import SSLContext
 from typing import Any
 
 import pytest
 
-from carbide_infra.registry_client.client import RegistryClient
-from carbide_infra.registry_client.credentials import Credentials, find_credentials
-from carbide_infra.registry_client.errors import Corrupt, Denied, NotFound, RegistryError, Unreachable
-from carbide_infra.registry_client.images import compressed_sizes, platforms_of, read_platform
-from carbide_infra.registry_client.transport import Transport
-from tests.unit.registry_server import INDEX, FakeRegistry, Fault, digest_of, encoded
+from carbide_infra.registry_client.client import Manifest, RegistryClient
+from carbide_infra.registry_client.errors import Corrupt, Denied, NotFound, RegistryError
+from tests.unit.registry_server import (
+    DOCKER_LIST,
+    DOCKER_MANIFEST,
+    INDEX,
+    LOGIN,
+    MANIFEST,
+    FakeRegistry,
+    Fault,
+    digest_of,
+    encoded,
+)
 
 REPOSITORY = "team/image"
-LOGIN = ("$oauthtoken", "s3cr3t")
 CONFIGS: dict[str, dict[str, Any]] = {"linux/amd64": {"config": {}}, "linux/arm64": {"config": {}}}
+TAG = f"/v2/{REPOSITORY}/manifests/1.0"
+UPLOADS = f"/v2/{REPOSITORY}/blobs/uploads/"
 
 
-@pytest.fixture
-def pauses() -> list[float]:
-    return []
+# ---- Manifests.
 
 
-@pytest.fixture
-def transport(tls: tuple[ssl.SSLContext, Path], pauses: list[float]) -> Iterator[Transport]:
-    made = Transport({"SSL_CERT_FILE": str(tls[1])}, timeout=5, pause=pauses.append)
-    yield made
-    made.close()
+@pytest.mark.parametrize("media_type", [INDEX, MANIFEST, DOCKER_LIST, DOCKER_MANIFEST])
+def test_a_manifest_of_each_kind_comes_as_it_is_stored(
+    registry: FakeRegistry, client: RegistryClient, media_type: str
+) -> None:
+    other = registry.put_manifest(REPOSITORY, DOCKER_MANIFEST, {"other": 1})
+    content = {"manifests": [{"digest": other}], "layers": []}
+    digest = registry.put_manifest(REPOSITORY, media_type, content, "1.0")
+    for reference in ("1.0", digest):
+        manifest = client.manifest(REPOSITORY, reference)
+        assert (manifest.digest, manifest.media_type, manifest.content) == (digest, media_type, content)
+        assert manifest.is_index is (media_type in {INDEX, DOCKER_LIST})
+        assert client.digest_of(REPOSITORY, reference) == digest
 
 
-@pytest.fixture
-def client(registry: FakeRegistry, transport: Transport) -> RegistryClient:
-    return RegistryClient(registry.server, Credentials(*LOGIN), transport)
+def test_a_manifest_is_asked_for_with_all_kinds_that_we_read(registry: FakeRegistry, client: RegistryClient) -> None:
+    registry.put_image(REPOSITORY, CONFIGS, "1.0")
+    client.manifest(REPOSITORY, "1.0")
+    client.digest_of(REPOSITORY, "1.0")
+    assert registry.asked == [f"GET {TAG}", f"HEAD {TAG}"]
+    kinds = ", ".join(sorted([INDEX, MANIFEST, DOCKER_LIST, DOCKER_MANIFEST]))
+    assert [request.headers["Accept"] for request in registry.requests] == [kinds, kinds]
 
 
-def test_index_manifest_and_config_are_read(registry: FakeRegistry, client: RegistryClient) -> None:
-    digest = registry.put_image(REPOSITORY, CONFIGS, "1.0")
-    index = client.manifest(REPOSITORY, "1.0")
-    assert (index.digest, index.is_index) == (digest, True)
-    platforms = platforms_of(index)
-    assert list(platforms) == ["linux/amd64", "linux/arm64"]
-    image = read_platform(client, REPOSITORY, platforms["linux/arm64"])
-    assert image.config["architecture"] == "arm64"
-    assert client.has_blob(REPOSITORY, image.layers[0])
-    assert compressed_sizes(client, REPOSITORY, digest)["linux/arm64"] == image.compressed_size
-    assert client.digest_of(REPOSITORY, "1.0") == digest
+@pytest.mark.parametrize(
+    ("header", "media_type"),
+    [({"Content-Type": f"{INDEX} ; charset=utf-8"}, INDEX), ({"Content-Type": INDEX}, INDEX), ({}, "")],
+)
+def test_parameters_of_a_media_type_do_not_count(
+    registry: FakeRegistry, client: RegistryClient, header: dict[str, str], media_type: str
+) -> None:
+    registry.faults[TAG] = Fault(200, 1, header, b"{}")
+    assert client.manifest(REPOSITORY, "1.0") == Manifest(digest_of(b"{}"), media_type, b"{}")
 
 
-def test_attestations_are_no_platform(registry: FakeRegistry, client: RegistryClient) -> None:
-    entry = {"digest": digest_of(b"a"), "platform": {"os": "unknown", "architecture": "unknown"}}
-    registry.put_manifest(REPOSITORY, INDEX, {"manifests": [entry]}, "1.0")
-    assert platforms_of(client.manifest(REPOSITORY, "1.0")) == {}
+def test_a_manifest_shows_no_bytes() -> None:
+    assert repr(Manifest("sha256:1", INDEX, b"{}")) == f"Manifest(digest='sha256:1', media_type='{INDEX}')"
 
 
 def test_what_is_not_there(registry: FakeRegistry, client: RegistryClient) -> None:
     assert client.digest_of(REPOSITORY, "none") is None
     assert not client.has_blob(REPOSITORY, digest_of(b"none"))
-    with pytest.raises(NotFound, match=rf"{registry.server}: team/image/manifests/none is not there: unknown"):
+    with pytest.raises(NotFound, match=rf"{registry.server}: team/image/manifests/none is not there: unknown$"):
         client.manifest(REPOSITORY, "none")
 
 
+def test_a_registry_that_says_no_digest_is_asked_for_the_bytes(registry: FakeRegistry, client: RegistryClient) -> None:
+    digest = registry.put_image(REPOSITORY, CONFIGS, "1.0")
+    registry.digest_header = False
+    assert client.digest_of(REPOSITORY, "1.0") == digest
+    assert registry.asked == [f"HEAD {TAG}", f"GET {TAG}"]
+    assert client.manifest(REPOSITORY, "1.0").digest == digest
+    assert client.digest_of(REPOSITORY, "none") is None
+
+
+# ---- Bytes.
+
+
+def test_a_blob_is_looked_at_or_read(registry: FakeRegistry, client: RegistryClient) -> None:
+    content = encoded({"os": "linux"})
+    digest = registry.put_blob(content)["digest"]
+    assert client.has_blob(REPOSITORY, digest)
+    assert client.blob(REPOSITORY, digest) == content
+    assert client.config(REPOSITORY, digest) == {"os": "linux"}
+    path = f"/v2/{REPOSITORY}/blobs/{digest}"
+    assert registry.asked == [f"HEAD {path}", f"GET {path}", f"GET {path}"]
+
+
 def test_other_bytes_than_the_digest_promises_are_refused(registry: FakeRegistry, client: RegistryClient) -> None:
-    wanted = digest_of(b"wanted")
+    wanted, found = digest_of(b"wanted"), digest_of(b"{}")
     registry.manifests[REPOSITORY, wanted] = (INDEX, b"{}")
-    registry.blobs[wanted] = b"other"
-    with pytest.raises(Corrupt, match="bytes were changed"):
-        client.manifest(REPOSITORY, wanted)
-    with pytest.raises(Corrupt, match="bytes were changed"):
-        client.blob(REPOSITORY, wanted)
+    registry.blobs[wanted] = b"{}"
+    told = rf"{registry.server}: team/image@{wanted} has the digest {found}: its bytes were changed"
+    for read in (client.manifest, client.blob, client.config):
+        with pytest.raises(Corrupt, match=told):
+            read(REPOSITORY, wanted)
 
 
-@pytest.mark.parametrize("body", [b"<html>", b"[]"])
-def test_a_manifest_that_is_no_json_object(registry: FakeRegistry, client: RegistryClient, body: bytes) -> None:
+def test_other_bytes_than_the_registry_promises_are_refused(registry: FakeRegistry, client: RegistryClient) -> None:
+    registry.faults[TAG] = Fault(200, 1, {"Docker-Content-Digest": digest_of(b"wanted")}, b"{}")
+    with pytest.raises(Corrupt, match="bytes were changed"):
+        client.manifest(REPOSITORY, "1.0")
+
+
+def test_a_digest_of_another_kind_is_not_compared(registry: FakeRegistry, client: RegistryClient) -> None:
+    registry.faults[TAG] = Fault(200, 1, {"Docker-Content-Digest": "sha512:00"}, b"{}")
+    assert client.manifest(REPOSITORY, "1.0").digest == digest_of(b"{}")
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"[]", b'"text"', b"\xff"])
+def test_what_is_no_json_object(registry: FakeRegistry, client: RegistryClient, body: bytes) -> None:
     registry.manifests[REPOSITORY, "1.0"] = (INDEX, body)
-    with pytest.raises(Corrupt, match="is no JSON object"):
-        _ = client.manifest(REPOSITORY, "1.0").content
+    blob = registry.put_blob(body)["digest"]
+    for read in (lambda: client.manifest(REPOSITORY, "1.0").content, lambda: client.config(REPOSITORY, blob)):
+        with pytest.raises(Corrupt, match=rf"{digest_of(body)}: is no JSON object"):
+            read()
 
 
-def test_basic_login(registry: FakeRegistry, client: RegistryClient) -> None:
-    registry.login = LOGIN
-    digest = registry.put_image(REPOSITORY, CONFIGS, "1.0")
-    assert client.digest_of(REPOSITORY, "1.0") == digest
-    assert "Authorization" not in registry.requests[0].headers
-    client.digest_of(REPOSITORY, "1.0")
-    assert len(registry.requests) == 3
+# ---- Refusals.
 
 
-@pytest.mark.parametrize("key", ["token", "access_token"])
-def test_a_login_is_changed_for_a_token(registry: FakeRegistry, client: RegistryClient, key: str) -> None:
-    registry.login, registry.bearer, registry.token_key = LOGIN, True, key
-    digest = registry.put_image(REPOSITORY, CONFIGS, "1.0")
-    assert client.digest_of(REPOSITORY, "1.0") == digest
-    (asked,) = [request for request in registry.requests if request.path.startswith("/token")]
-    assert asked.path == "/token?scope=repository%3Ateam%2Fimage%3Apull&client_id=carbide-infra&service=fake+registry"
-    tokens = [request.headers.get("Authorization") for request in registry.requests if request.method == "HEAD"]
-    assert tokens == [None, "Bearer token-0"]
-
-
-def test_an_expired_token_is_renewed_once_for_all_threads(registry: FakeRegistry, client: RegistryClient) -> None:
-    registry.login, registry.bearer = LOGIN, True
-    registry.put_image(REPOSITORY, CONFIGS, "1.0")
-    client.digest_of(REPOSITORY, "1.0")
-    registry.tokens.clear()
-    registry.tokens.add("token-x")
-    with ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(lambda _: client.digest_of(REPOSITORY, "1.0"), range(8)))
-    assert None not in found
-    assert sum(request.path.startswith("/token") for request in registry.requests) == 2
-
-
-def test_an_identity_token_is_changed_at_the_token_server(registry: FakeRegistry, transport: Transport) -> None:
-    registry.login, registry.bearer, registry.token_key = LOGIN, True, "access_token"
-    digest = registry.put_image(REPOSITORY, CONFIGS, "1.0")
-    client = RegistryClient(registry.server, Credentials("", identity_token="refresh"), transport)  # noqa: S106
-    assert client.digest_of(REPOSITORY, "1.0") == digest
-    (asked,) = [request for request in registry.requests if request.path == "/token"]
-    assert (asked.method, b"refresh_token=refresh" in asked.body) == ("POST", True)
-
-
-@pytest.mark.parametrize("scheme", ["basic", "bearer"])
-@pytest.mark.parametrize("credentials", [None, Credentials("me", "wrong")])
-def test_a_refused_login_says_what_to_set(
-    registry: FakeRegistry, transport: Transport, scheme: str, credentials: Credentials | None
+@pytest.mark.parametrize(
+    ("status", "kind", "words"),
+    [
+        (404, NotFound, "team/image/manifests/1.0 is not there{told}"),
+        (401, Denied, "does not let us at team/image/manifests/1.0 (401){told}; check registryUsername"),
+        (403, Denied, "does not let us at team/image/manifests/1.0 (403){told}; check registryUsername"),
+        (400, RegistryError, "answers 400 to team/image/manifests/1.0{told}; try again later"),
+        (204, RegistryError, "answers 204 to team/image/manifests/1.0{told}; try again later"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (encoded({"errors": [{"code": "CODE", "message": "in words"}, {"message": "more"}]}), ": in words"),
+        (encoded({"errors": [{"code": "CODE"}]}), ": CODE"),
+        (encoded({"errors": [{"code": "CODE", "message": ""}]}), ": CODE"),
+        (encoded({"errors": []}), ""),
+        (encoded({"errors": None}), ""),
+        (encoded({"errors": ["text"]}), ""),
+        (encoded({"errors": [{}]}), ""),
+        (b"<html>", ""),
+        (b"[]", ""),
+    ],
+)
+def test_a_refusal_is_told_in_the_registrys_words(
+    registry: FakeRegistry,
+    client: RegistryClient,
+    status: int,
+    kind: type[RegistryError],
+    words: str,
+    body: bytes,
+    told: str,
 ) -> None:
-    registry.login, registry.bearer = LOGIN, scheme == "bearer"
-    client = RegistryClient(registry.server, credentials, transport)
-    with pytest.raises(Denied, match=rf"{registry.server}: .*registryPassword") as raised:
+    if status == 204:
+        body, told = b"", ""
+    registry.faults[TAG] = Fault(status, 1, body=body)
+    expected = re.escape(f"{registry.server}: {words}".replace("{told}", told))
+    with pytest.raises(RegistryError, match=f"^{expected}") as raised:
         client.manifest(REPOSITORY, "1.0")
-    assert "wrong" not in str(raised.value)
+    assert raised.type is kind
 
 
-def test_a_token_server_without_tls_gets_no_login(registry: FakeRegistry, client: RegistryClient) -> None:
-    wish = {"WWW-Authenticate": 'Bearer realm="http://127.0.0.1:1/token",service="s"'}
-    registry.faults[f"/v2/{REPOSITORY}/manifests/1.0"] = Fault(401, 1, wish)
-    with pytest.raises(RegistryError, match="no TLS"):
-        client.manifest(REPOSITORY, "1.0")
-
-
-def test_storage_on_another_host_does_not_see_the_login(
-    registry: FakeRegistry, client: RegistryClient, tls: tuple[ssl.SSLContext, Path]
-) -> None:
-    registry.login = LOGIN
-    with FakeRegistry().running(tls[0]) as storage:
-        digest = registry.put_blob(b"content")["digest"]
-        storage.put_blob(b"content")
-        registry.blobs_elsewhere = storage.address
-        assert client.blob(REPOSITORY, digest) == b"content"
-        assert client.blob(REPOSITORY, digest) == b"content"
-        assert registry.requests[-1].headers["Authorization"]
-        assert len(storage.requests) == 2
-        assert not any("Authorization" in request.headers for request in storage.requests)
-
-
-@pytest.mark.parametrize("location", ["http://127.0.0.1:1/x", "/v2/"])
-def test_redirects_to_nowhere_end(registry: FakeRegistry, client: RegistryClient, location: str) -> None:
-    path = f"/v2/{REPOSITORY}/manifests/1.0"
-    target = path if location == "/v2/" else location
-    registry.faults[path] = Fault(307, 99, {"Location": target})
-    with pytest.raises(RegistryError, match="redirects"):
-        client.manifest(REPOSITORY, "1.0")
-
-
-@pytest.mark.parametrize("status", [429, 500, 503])
-def test_a_passing_failure_is_waited_for(
-    registry: FakeRegistry, client: RegistryClient, pauses: list[float], status: int
-) -> None:
-    digest = registry.put_image(REPOSITORY, CONFIGS, "1.0")
-    registry.faults[f"/v2/{REPOSITORY}/manifests/1.0"] = Fault(status, 2)
-    assert client.digest_of(REPOSITORY, "1.0") == digest
-    assert pauses == [0.5, 1.0]
-
-
-def test_the_servers_wish_for_a_pause_counts(
-    registry: FakeRegistry, client: RegistryClient, pauses: list[float]
-) -> None:
-    registry.put_image(REPOSITORY, CONFIGS, "1.0")
-    registry.faults[f"/v2/{REPOSITORY}/manifests/1.0"] = Fault(429, 2, {"Retry-After": "3"})
-    client.digest_of(REPOSITORY, "1.0")
-    assert pauses == [3.0, 3.0]
-
-
-def test_a_lasting_failure_is_told(registry: FakeRegistry, client: RegistryClient, pauses: list[float]) -> None:
-    registry.faults[f"/v2/{REPOSITORY}/manifests/1.0"] = Fault(503, 99)
-    with pytest.raises(RegistryError, match=r"answers 503 to team/image/manifests/1\.0"):
-        client.manifest(REPOSITORY, "1.0")
-    assert len(pauses) == 3
-
-
-def test_connections_are_reused(registry: FakeRegistry, client: RegistryClient) -> None:
-    registry.put_image(REPOSITORY, CONFIGS, "1.0")
-    for _ in range(10):
+def test_an_answer_that_is_neither_yes_nor_no(registry: FakeRegistry, client: RegistryClient) -> None:
+    digest = digest_of(b"x")
+    registry.faults = {TAG: Fault(403, 9), f"/v2/{REPOSITORY}/blobs/{digest}": Fault(403, 9)}
+    with pytest.raises(Denied):
         client.digest_of(REPOSITORY, "1.0")
-    assert registry.connections == 1
-    with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda _: client.digest_of(REPOSITORY, "1.0"), range(40)))
-    assert registry.connections <= 4
+    with pytest.raises(Denied):
+        client.has_blob(REPOSITORY, digest)
 
 
-def test_nobody_there(transport: Transport) -> None:
-    with pytest.raises(Unreachable, match=r"127\.0\.0\.1:1: cannot be reached .*whether it runs"):
-        RegistryClient("127.0.0.1:1", None, transport).ping()
-
-
-def test_an_unknown_ca_is_named(registry: FakeRegistry) -> None:
-    transport = Transport({}, pause=lambda _: None)
-    with pytest.raises(Unreachable, match=r"certificate is not trusted .*SSL_CERT_FILE"):
-        RegistryClient(registry.server, None, transport).ping()
-
-
-def test_a_missing_bundle_is_named() -> None:
-    with pytest.raises(RegistryError, match=r"SSL_CERT_FILE = '/nowhere\.pem': is no file"):
-        Transport({"SSL_CERT_FILE": "/nowhere.pem"})
-
-
-def test_ping_takes_a_login_page_for_no_registry(registry: FakeRegistry, client: RegistryClient) -> None:
-    registry.login = LOGIN
+@pytest.mark.parametrize("status", [200, 401])
+def test_a_registry_answers_a_ping_whatever_it_says_of_the_login(
+    registry: FakeRegistry, client: RegistryClient, status: int
+) -> None:
+    registry.login = LOGIN if status == 401 else None
     client.ping()
-    registry.faults["/v2/"] = Fault(403, 9)
-    with pytest.raises(RegistryError, match="as no registry does"):
+    assert registry.asked == ["GET /v2/"]
+    assert "Authorization" not in registry.requests[0].headers
+
+
+@pytest.mark.parametrize("status", [204, 403, 404])
+def test_ping_takes_a_login_page_for_no_registry(registry: FakeRegistry, client: RegistryClient, status: int) -> None:
+    registry.faults["/v2/"] = Fault(status, 9)
+    with pytest.raises(RegistryError, match=rf"{registry.server}: answers {status} to /v2/, as no registry does"):
         client.ping()
+
+
+# ---- Uploads.
 
 
 def test_an_upload_is_begun_and_cancelled(registry: FakeRegistry, client: RegistryClient) -> None:
     registry.login, registry.bearer = LOGIN, True
     client.check_upload(REPOSITORY)
     assert registry.uploads == {REPOSITORY: 0}
-    assert registry.requests[-1].method == "DELETE"
-    assert any("pull%2Cpush" in request.path for request in registry.requests)
+    begun, (token, again, ended) = registry.requests[0], registry.requests[1:]
+    assert "scope=repository%3Ateam%2Fimage%3Apull%2Cpush&" in token.path
+    for request in (begun, again):
+        assert (request.method, request.path, request.headers["Content-Length"]) == ("POST", UPLOADS, "0")
+    assert (ended.method, ended.path) == ("DELETE", f"{UPLOADS}1?_state=signed%3D")
 
 
 def test_a_present_blob_is_offered_instead_of_an_upload(registry: FakeRegistry, client: RegistryClient) -> None:
-    client.check_upload(REPOSITORY, registry.put_blob(b"there")["digest"])
-    assert [request.method for request in registry.requests] == ["POST"]
+    digest = registry.put_blob(b"there")["digest"]
+    client.check_upload(REPOSITORY, digest)
+    assert registry.asked == [f"POST {UPLOADS}?mount=sha256%3A{digest[7:]}&from=team%2Fimage"]
     assert not registry.uploads
 
 
-def test_a_reader_may_not_upload(registry: FakeRegistry, client: RegistryClient) -> None:
-    registry.faults[f"/v2/{REPOSITORY}/blobs/uploads/"] = Fault(403, 9)
-    with pytest.raises(Denied, match="an upload to team/image"):
+def test_an_offer_that_is_not_taken_is_an_upload_to_be_cancelled(
+    registry: FakeRegistry, client: RegistryClient
+) -> None:
+    client.check_upload(REPOSITORY, digest_of(b"gone"))
+    assert registry.uploads == {REPOSITORY: 0}
+
+
+def test_the_address_of_an_upload_may_be_whole(registry: FakeRegistry, client: RegistryClient) -> None:
+    registry.faults[UPLOADS] = Fault(202, 1, {"Location": f"{registry.address}{UPLOADS}1?_state=signed%3D"})
+    client.check_upload(REPOSITORY)
+    assert registry.asked[1:] == [f"DELETE {UPLOADS}1?_state=signed%3D"]
+
+
+@pytest.mark.parametrize("status", [200, 202, 204, 404, 405])
+def test_an_upload_that_ends_by_itself_is_well(registry: FakeRegistry, client: RegistryClient, status: int) -> None:
+    registry.faults[f"{UPLOADS}1"] = Fault(status, 1)
+    client.check_upload(REPOSITORY)
+    assert len(registry.requests) == 2
+
+
+@pytest.mark.parametrize("status", [201, 400, 403])
+def test_an_upload_that_does_not_end_is_told(registry: FakeRegistry, client: RegistryClient, status: int) -> None:
+    registry.faults[f"{UPLOADS}1"] = Fault(status, 1)
+    with pytest.raises(RegistryError, match="the end of an upload to team/image"):
         client.check_upload(REPOSITORY)
 
 
-def test_a_proxy_serves_all_but_the_exempt(registry: FakeRegistry, tls: tuple[ssl.SSLContext, Path]) -> None:
-    environment = {"SSL_CERT_FILE": str(tls[1]), "HTTPS_PROXY": "http://127.0.0.1:1"}
-    with pytest.raises(Unreachable):
-        RegistryClient(registry.server, None, Transport(environment, pause=lambda _: None)).ping()
-    RegistryClient(registry.server, None, Transport({**environment, "NO_PROXY": "127.0.0.1"})).ping()
+@pytest.mark.parametrize(
+    ("fault", "kind"),
+    [
+        (Fault(403, 9), Denied),
+        (Fault(200, 9, {"Location": f"{UPLOADS}1"}), RegistryError),
+        (Fault(202, 9), RegistryError),
+        (Fault(404, 9), NotFound),
+    ],
+)
+def test_who_may_not_upload_is_told(
+    registry: FakeRegistry, client: RegistryClient, fault: Fault, kind: type[RegistryError]
+) -> None:
+    registry.faults[UPLOADS] = fault
+    with pytest.raises(RegistryError, match=" an upload to team/image") as raised:
+        client.check_upload(REPOSITORY)
+    assert raised.type is kind
+    assert len(registry.requests) == 1
 
 
-def docker_config(folder: Path, content: object) -> dict[str, str]:
-    (folder / "config.json").write_bytes(encoded(content))
-    return {"DOCKER_CONFIG": str(folder), "PATH": f"{folder}{os.pathsep}{os.defpath}"}
+# ---- Construction.
 
 
-def test_the_stacks_login_comes_first(tmp_path: Path) -> None:
-    auth = base64.b64encode(b"docker:login").decode()
-    environment = docker_config(tmp_path, {"auths": {"nvcr.io": {"auth": auth}}})
-    assert find_credentials("nvcr.io", "me", "mine", environment) == Credentials("me", "mine")
-    assert find_credentials("nvcr.io", "me", None, environment) == Credentials("docker", "login")
-    assert find_credentials("other.io", None, None, environment) is None
-    assert find_credentials("nvcr.io", None, None, {"DOCKER_CONFIG": str(tmp_path / "none")}) is None
+@pytest.mark.parametrize("given", [LOGIN, (None, None)])
+def test_a_client_takes_login_and_trust_from_where_it_is(
+    registry: FakeRegistry, tls: tuple[SSLContext, Path], tmp_path: Path, given: tuple[str | None, str | None]
+) -> None:
+    registry.login = LOGIN
+    login = {"username": LOGIN[0], "password": LOGIN[1]}
+    (tmp_path / "config.json").write_bytes(encoded({"auths": {registry.server: {} if given[0] else login}}))
+    environment = {"DOCKER_CONFIG": str(tmp_path), "SSL_CERT_FILE": str(tls[1])}
+    digest = registry.put_image(REPOSITORY, CONFIGS, "1.0")
+    with RegistryClient.connected(registry.server, environment, *given) as client:
+        assert client.server == registry.server
+        assert client.digest_of(REPOSITORY, "1.0") == digest
 
 
-def test_docker_hub_has_a_key_of_its_own(tmp_path: Path) -> None:
-    auth = base64.b64encode(b"me:mine").decode()
-    environment = docker_config(tmp_path, {"auths": {"https://index.docker.io/v1/": {"auth": auth}}})
-    assert find_credentials("docker.io", None, None, environment) == Credentials("me", "mine")
-
-
-@pytest.mark.parametrize("username", ["me", "<token>"])
-def test_a_credential_helper_is_asked(tmp_path: Path, username: str) -> None:
-    environment = docker_config(tmp_path, {"credsStore": "test"})
-    helper = tmp_path / "docker-credential-test"
-    answer = json.dumps({"Username": username, "Secret": "hidden"})
-    helper.write_text(f"#!/bin/sh\n[ \"$1 $(cat)\" = 'get nvcr.io' ] && echo '{answer}'\n")
-    helper.chmod(0o755)
-    wanted = Credentials("me", "hidden") if username == "me" else Credentials("", identity_token="hidden")  # noqa: S106
-    assert find_credentials("nvcr.io", None, None, environment) == wanted
-    assert find_credentials("other.io", None, None, environment) is None
-    assert "hidden" not in repr(wanted)
-
-
-@pytest.mark.parametrize("content", ["{", '{"auths": {"nvcr.io": {"auth": "?"}}}', '{"credsStore": "missing"}'])
-def test_a_broken_docker_configuration_is_named(tmp_path: Path, content: str) -> None:
-    (tmp_path / "config.json").write_text(content)
-    with pytest.raises(RegistryError, match=r"config\.json|docker-credential-missing"):
-        find_credentials("nvcr.io", None, None, {"DOCKER_CONFIG": str(tmp_path), "PATH": os.defpath})
+def test_a_client_of_nobody_is_anonymous(registry: FakeRegistry, tls: tuple[SSLContext, Path], tmp_path: Path) -> None:
+    registry.login = LOGIN
+    environment = {"DOCKER_CONFIG": str(tmp_path), "SSL_CERT_FILE": str(tls[1])}
+    with pytest.raises(Denied, match="wants a login, and there is none"):
+        RegistryClient.connected(registry.server, environment).digest_of(REPOSITORY, "1.0")
