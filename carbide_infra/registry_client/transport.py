@@ -170,6 +170,10 @@ class Transport:
             connection.close()
             message = f"{request.url}: is larger than {LARGEST_BODY} bytes; no manifest or config is"
             raise RegistryError(message)
+        if response.length:
+            # http.client says nothing of a body that ends early.
+            connection.close()
+            raise http.client.IncompleteRead(content, response.length)
         if response.will_close:
             connection.close()
         else:
