@@ -14,8 +14,9 @@ from carbide_infra.registry_client.transport import Answer, Transport
 
 CLIENT_ID = "carbide-infra"
 _OK = 200
-_CHALLENGE = re.compile(r"(?P<scheme>[A-Za-z]+) +(?P<parameters>[^\s=]+=(?:\"[^\"]*\"|[^\s,]+)[^\n]*)")
-_PARAMETER = re.compile(r"(?P<name>[A-Za-z_]+)=(?:\"(?P<quoted>[^\"]*)\"|(?P<plain>[^\s,]+))")
+# One header may hold several challenges: a word without a value begins the next.
+_PART = re.compile(r"(?P<name>[A-Za-z_]+)=(?:\"(?P<quoted>[^\"]*)\"|(?P<plain>[^\s,]+))|(?P<scheme>[A-Za-z]+)")
+_SCHEMES = ("bearer", "basic")
 
 
 @dataclass(frozen=True)
@@ -27,17 +28,16 @@ class Challenge:
 
 
 def challenge_of(answer: Answer) -> Challenge | None:
-    """The first challenge of an answer that we can meet: bearer before basic."""
-    found = {}
+    """The challenge of an answer that we can meet: bearer before basic."""
+    found: dict[str, dict[str, str]] = {}
     for header in answer.headers.get_all("WWW-Authenticate") or []:
-        match = _CHALLENGE.fullmatch(header.strip())
-        if match:
-            parameters = {
-                item["name"].lower(): item["quoted"] if item["quoted"] is not None else item["plain"]
-                for item in _PARAMETER.finditer(match["parameters"])
-            }
-            found[match["scheme"].lower()] = Challenge(match["scheme"].lower(), parameters)
-    return found.get("bearer") or found.get("basic")
+        parameters: dict[str, str] = {}
+        for part in _PART.finditer(header):
+            if part["scheme"]:
+                parameters = found[part["scheme"].lower()] = {}
+            else:
+                parameters[part["name"].lower()] = part["plain"] or part["quoted"]
+    return next((Challenge(scheme, found[scheme]) for scheme in _SCHEMES if found.get(scheme)), None)
 
 
 class Authenticator:
