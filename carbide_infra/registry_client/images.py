@@ -58,10 +58,16 @@ def platforms_of(index: Manifest) -> dict[str, str]:
     """
     entries = index.content.get("manifests")
     if not isinstance(entries, list):
-        message = f"{index.digest}: is no image index; push the image again"
-        raise Corrupt(message)
-    named = {platform_name(entry.get("platform") or {}): str(entry["digest"]) for entry in entries}
+        raise _no_index(index)
+    try:
+        named = {platform_name(entry.get("platform") or {}): str(entry["digest"]) for entry in entries}
+    except (KeyError, AttributeError) as error:
+        raise _no_index(index) from error
     return {platform: digest for platform, digest in named.items() if not platform.startswith(_NOWHERE)}
+
+
+def _no_index(index: Manifest) -> Corrupt:
+    return Corrupt(f"{index.digest}: is no image index; push the image again")
 
 
 def platform_name(entry: Mapping[str, Any]) -> str:
