@@ -1,7 +1,6 @@
 """Checks of images in a registry of the tests, recipes in a repository of the tests."""
 
 import hashlib
-import json
 import ssl
 import subprocess
 from collections.abc import Sequence
@@ -9,19 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
 
 from carbide_infra.commands.deployed import deployed_in
 from carbide_infra.commands.outcome import CommandError
-from carbide_infra.commands.verify import app
 from carbide_infra.local.drift import damaged_images, moved_aliases
 from carbide_infra.local.paths import project_root
 from carbide_infra.outputs import ImageOutput
 from carbide_infra.registry_client.client import RegistryClient
+from carbide_infra.registry_client.errors import Denied
+from carbide_infra.registry_client.images import compressed_sizes, platforms_of
 from carbide_infra.registry_client.transport import Transport
 from carbide_infra.verification.checks import ABSENT, Promise, verify_image
 from carbide_infra.verification.recipes import InputsMissing, Recipe
-from tests.unit.registry_server import FakeRegistry, digest_of, encoded
+from tests.unit.registry_server import INDEX, FakeRegistry, digest_of, encoded
 
 IMAGE = "carbide-rest-api"
 REPOSITORY = f"team/{IMAGE}"
@@ -80,10 +79,37 @@ def differences(promised: ImageOutput, client: RegistryClient, labels: dict[str,
     return {check.what: check.found for check in checks if not check.agrees}
 
 
-def test_an_image_as_promised_differs_nowhere(registry: FakeRegistry, client: RegistryClient) -> None:
-    promised = output(registry, pushed(registry))
-    assert differences(promised, client) == {}
-    assert len(verify_image(Promise(IMAGE, promised, {}), client)) > 30
+def test_all_that_is_looked_at(registry: FakeRegistry, client: RegistryClient) -> None:
+    digest = pushed(registry)
+    promised = output(registry, digest)
+    checks = verify_image(Promise(IMAGE, promised, {f"{OCI}source": "https://example.com"}), client)
+    assert {check.image for check in checks} == {IMAGE}
+    assert all(check.agrees and check.found == check.expected for check in checks)
+    manifests = platforms_of(client.manifest(REPOSITORY, digest))
+    expected = {
+        "digest": digest,
+        "tag 1.4.0-key": digest,
+        "tag 1.4.0": digest,
+        "platforms": "linux/amd64, linux/arm64",
+        **{
+            f"{platform} {what}": value
+            for platform in PLATFORMS
+            for what, value in {
+                "manifest and config": manifests[platform],
+                "layer 1 of 1": digest_of(f"l{platform}".encode()),
+                "platform of the config": platform,
+                "user": "1000:1000",
+                "entry point": "/app/api",
+                "command": "none",
+                "health check": "CMD /app/api health",
+                "health interval": "30 s",
+                "exposed port": "8388/tcp",
+                **{f"label {name}": value for name, value in sorted(LABELS.items())},
+                "compressed size": "at most 1.0 MB",
+            }.items()
+        },
+    }
+    assert [(check.what, check.expected) for check in checks] == list(expected.items())
 
 
 @pytest.mark.parametrize(
@@ -99,6 +125,10 @@ def test_an_image_as_promised_differs_nowhere(registry: FakeRegistry, client: Re
         ({"Labels": None}, f"label {OCI}title", "none"),
         ({"Healthcheck": {"Test": ["CMD", "true"], "Interval": 30 * 10**9}}, "health check", "CMD true"),
         ({"Healthcheck": CONFIG["Healthcheck"] | {"Interval": 10**9}}, "health interval", "1 s"),
+        ({"Healthcheck": CONFIG["Healthcheck"] | {"Interval": 1500 * 10**6}}, "health interval", "1.5 s"),
+        ({"Healthcheck": {"Test": CONFIG["Healthcheck"]["Test"]}}, "health interval", "0 s"),
+        ({"Healthcheck": None}, "health check", "none"),
+        ({"ExposedPorts": {"9/tcp": {}, "8388/tcp": {}}}, "exposed port", "8388/tcp, 9/tcp"),
     ],
 )
 def test_each_promise_of_the_config_is_looked_at(
@@ -108,9 +138,41 @@ def test_each_promise_of_the_config_is_looked_at(
     assert {told[f"{platform} {what}"] for platform in PLATFORMS} == {found}
 
 
+def test_an_image_without_a_config_keeps_no_promise(registry: FakeRegistry, client: RegistryClient) -> None:
+    nothing: dict[str, Any] = {"config": None}
+    digest = registry.put_image(REPOSITORY, dict.fromkeys(PLATFORMS, nothing), "1.4.0-key", "1.4.0")
+    told = differences(output(registry, digest), client)
+    assert {told[f"linux/arm64 {what}"] for what in ("user", "entry point", "health check", "exposed port")} == {"none"}
+    assert told["linux/arm64 health interval"] == "0 s"
+    assert told[f"linux/arm64 label {OCI}title"] == "none"
+
+
 def test_an_image_over_its_budget(registry: FakeRegistry, client: RegistryClient) -> None:
-    told = differences(output(registry, pushed(registry), size_budget=10), client)
-    assert set(told) == {f"{platform} compressed size" for platform in PLATFORMS}
+    filler = "x" * 200_000
+    digest = pushed(registry, Filler=filler)
+    sizes = compressed_sizes(client, REPOSITORY, digest)
+    (size,) = set(sizes.values())
+    assert differences(output(registry, digest, size_budget=size), client) == {}
+    told = differences(output(registry, digest, size_budget=size - 1), client)
+    assert told == {f"{platform} compressed size": "0.2 MB" for platform in PLATFORMS}
+
+
+def test_an_image_without_a_port_exposes_none(registry: FakeRegistry, client: RegistryClient) -> None:
+    promised = output(registry, pushed(registry, ExposedPorts={}), port=None)
+    assert differences(promised, client) == {}
+
+
+def test_labels_that_nobody_can_know_are_not_looked_at(registry: FakeRegistry) -> None:
+    base = f"alpine:3@{digest_of(b'base')}"
+    promise = Promise(IMAGE, output(registry, digest_of(b"x"), runtime_image=base), {"empty": "", f"{OCI}title": "own"})
+    assert promise.all_labels == {
+        f"{OCI}licenses": "Apache-2.0",
+        f"{OCI}vendor": "NVIDIA",
+        f"{OCI}title": "own",
+        f"{OCI}version": "1.4.0",
+        f"{OCI}base.name": "alpine:3",
+        f"{OCI}base.digest": digest_of(b"base"),
+    }
 
 
 def test_labels_of_the_state_count(registry: FakeRegistry, client: RegistryClient) -> None:
@@ -136,8 +198,56 @@ def test_lost_and_damaged_parts(registry: FakeRegistry, client: RegistryClient) 
     assert differences(output(registry, digest), client) == {"linux/arm64 layer 1 of 1": ABSENT}
     config = digest_of(encoded({"os": "linux", "architecture": "amd64", "config": CONFIG}))
     registry.blobs[config] = b"{}"
-    (amd64, _) = differences(output(registry, digest), client).values()
-    assert "bytes were changed" in amd64
+    told = differences(output(registry, digest), client)
+    assert "bytes were changed" in told.pop("linux/amd64 manifest and config")
+    assert told == {"linux/arm64 layer 1 of 1": ABSENT}
+    arm64 = platforms_of(client.manifest(REPOSITORY, digest))["linux/arm64"]
+    del registry.manifests[REPOSITORY, arm64]
+    assert differences(output(registry, digest), client)["linux/arm64 manifest and config"] == ABSENT
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (b"<html>", "is no JSON object"),
+        (b"[]", "is no JSON object"),
+        (b"{}", "is no image index"),
+        (b'{"manifests": [{}]}', "is no image index"),
+        (b'{"manifests": ["linux/amd64"]}', "is no image index"),
+    ],
+)
+def test_a_corrupt_index_is_a_difference(
+    registry: FakeRegistry, client: RegistryClient, body: bytes, told: str
+) -> None:
+    digest = digest_of(body)
+    for reference in (digest, "1.4.0"):
+        registry.manifests[REPOSITORY, reference] = (INDEX, body)
+    found = differences(output(registry, digest), client)
+    assert f"{digest}: {told}" in found.pop("digest")
+    assert found == {"tag 1.4.0-key": ABSENT}
+
+
+def test_a_changed_index_is_a_difference(registry: FakeRegistry, client: RegistryClient) -> None:
+    digest = pushed(registry)
+    kind, body = registry.manifests[REPOSITORY, digest]
+    registry.manifests[REPOSITORY, digest] = (kind, body + b" ")
+    (told,) = differences(output(registry, digest), client).values()
+    assert f"has the digest {digest_of(body + b' ')}" in told
+
+
+def test_a_registry_may_keep_digests_to_itself(registry: FakeRegistry, client: RegistryClient) -> None:
+    promised = output(registry, pushed(registry))
+    registry.digest_header = False
+    assert differences(promised, client) == {}
+    other = registry.put_image(REPOSITORY, {"linux/s390x": {}}, "1.4.0")
+    assert differences(promised, client) == {"tag 1.4.0": other}
+
+
+def test_a_registry_that_refuses_gives_no_answer(registry: FakeRegistry, client: RegistryClient) -> None:
+    promised = output(registry, pushed(registry))
+    registry.login = ("me", "mine")
+    with pytest.raises(Denied):
+        verify_image(Promise(IMAGE, promised, {}), client)
 
 
 def test_an_image_for_one_platform_needs_no_index(registry: FakeRegistry, client: RegistryClient) -> None:
@@ -289,33 +399,3 @@ def test_the_dockerfile_of_now_or_of_then(repository: Path) -> None:
     assert recipe(repository, None, sha256("FROM one\n")).dockerfile_text(project) == "FROM one\n"
     with pytest.raises(InputsMissing, match="not in this checkout's history"):
         recipe(repository, None, sha256("FROM three\n")).dockerfile_text(project)
-
-
-# ---- The command.
-
-
-def verified(outputs: dict[str, ImageOutput], folder: Path, trusted: Path, *arguments: str) -> Any:  # noqa: ANN401 - the result of Typer's own copy of Click
-    file = folder / "outputs.json"
-    file.write_bytes(encoded({"schemaVersion": 1, "images": {n: item.exported() for n, item in outputs.items()}}))
-    environment = {"SSL_CERT_FILE": str(trusted), "DOCKER_CONFIG": str(folder)}
-    with pytest.MonkeyPatch.context() as patch:
-        # A checkout in which nothing was set up: the bundle is the one of the shell.
-        patch.setattr("carbide_infra.commands.verify.state_dir", lambda _: folder)
-        return CliRunner().invoke(app, ["--from", str(file), *arguments], env=environment)
-
-
-def test_exit_codes_and_document(registry: FakeRegistry, tls: tuple[ssl.SSLContext, Path], tmp_path: Path) -> None:
-    promised = output(registry, pushed(registry))
-    well = verified({IMAGE: promised}, tmp_path, tls[1])
-    assert (well.exit_code, well.stdout[:9]) == (0, "1 image, ")
-    ill = verified({IMAGE: promised.model_copy(update={"user": "0:0"})}, tmp_path, tls[1], "--json")
-    document = json.loads(ill.stdout)
-    assert (ill.exit_code, document["agrees"]) == (1, False)
-    assert document["images"][IMAGE]["differences"][0] == {
-        "what": "linux/amd64 user",
-        "expected": "0:0",
-        "found": "1000:1000",
-    }
-    unknown = verified({IMAGE: promised}, tmp_path, tls[1], "--image", "other")
-    assert (unknown.exit_code, unknown.stdout) == (2, "")
-    assert "--image other: the stack has no such image" in unknown.stderr
