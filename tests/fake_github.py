@@ -1,4 +1,4 @@
-"""A GitHub of our own, which answers about one pull request as the real one does."""
+"""A GitHub of our own, which answers about one pull request as the real one does, and asks for the same headers."""
 
 import json
 import re
@@ -20,6 +20,8 @@ class FakeGitHub:
         self.writer: dict[str, str] = BOT
         self.token = "t0ken"  # noqa: S105
         self.requests: list[str] = []
+        self.sent: list[Any] = []
+        self.faults: dict[str, tuple[int, bytes]] = {}
         self.further_pages = ""
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self.url = f"http://127.0.0.1:{self.server.server_port}"
@@ -44,7 +46,10 @@ class FakeGitHub:
             return 200, {"head": {"sha": self.head}}, ""
         if method == "GET" and (listed := re.fullmatch(rf"{self.path}/issues/7/comments\?per_page=\d+(.*)", path)):
             page = int(listed[1].removeprefix("&page=") or 1)
-            following = f'<{self.further_pages}{path.partition("&")[0]}&page={page + 1}>; rel="next"'
+            base = f"{self.further_pages}{path.partition('&')[0]}"
+            following = (
+                f'<{base}&page=1>; rel="first", <{base}&page={page + 1}>; rel="next", <{base}&page=9>; rel="last"'
+            )
             shown = self.comments[2 * page - 2 : 2 * page]
             return 200, shown, following if len(self.comments) > 2 * page else ""
         if method == "POST" and path == f"{self.path}/issues/7/comments":
@@ -61,15 +66,25 @@ def _handler(github: FakeGitHub) -> type[BaseHTTPRequestHandler]:
         def do_GET(self) -> None:
             github.requests.append(f"{self.command} {self.path}")
             content = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            if self.headers["Authorization"] == f"Bearer {github.token}":
-                status, answer, link = github.answer(self.command, self.path, json.loads(content or "{}"))
-            else:
-                status, answer, link = 401, {"message": "Bad credentials"}, ""
+            github.sent.append(json.loads(content) if content else None)
+            status, answer, link = self._answer(content)
+            body = json.dumps(answer).encode()
+            if fault := github.faults.get(self.path):
+                status, body = fault
             self.send_response(status)
             if link:
                 self.send_header("Link", link)
             self.end_headers()
-            self.wfile.write(json.dumps(answer).encode())
+            self.wfile.write(body)
+
+        def _answer(self, content: bytes) -> tuple[int, object, str]:
+            if self.headers["Authorization"] != f"Bearer {github.token}":
+                return 401, {"message": "Bad credentials"}, ""
+            if self.headers["Accept"] != "application/vnd.github+json":
+                return 415, {"message": "Must accept 'application/vnd.github+json'"}, ""
+            if self.headers["X-GitHub-Api-Version"] != "2022-11-28":
+                return 400, {"message": "Not a supported version"}, ""
+            return github.answer(self.command, self.path, json.loads(content or "{}"))
 
         do_POST = do_PATCH = do_GET  # noqa: N815 - the server looks for these names
 
