@@ -11,7 +11,6 @@ import pytest
 
 from carbide_infra.commands.deployed import deployed_in
 from carbide_infra.commands.outcome import CommandError
-from carbide_infra.local.drift import damaged_images, moved_aliases
 from carbide_infra.local.paths import project_root
 from carbide_infra.outputs import ImageOutput
 from carbide_infra.registry_client.client import RegistryClient
@@ -256,39 +255,6 @@ def test_an_image_for_one_platform_needs_no_index(registry: FakeRegistry, client
     for tag in ("1.4.0-key", "1.4.0"):
         registry.manifests[REPOSITORY, tag] = registry.manifests[REPOSITORY, reference]
     assert differences(output(registry, reference, platforms=["linux/amd64"]), client) == {}
-
-
-# ---- Drift.
-
-
-def image_resource(registry: FakeRegistry, digest: str) -> dict[str, Any]:
-    outputs = {"tags": [f"{registry.server}/{REPOSITORY}:1.4.0-key"], "digest": digest}
-    return {"urn": "image", "type": "docker-build:index:Image", "outputs": outputs}
-
-
-def test_an_image_that_is_whole_is_no_drift(registry: FakeRegistry, client: RegistryClient) -> None:
-    assert damaged_images([image_resource(registry, pushed(registry))], client) == []
-
-
-def test_an_image_without_a_layer_or_tag_is_drift(registry: FakeRegistry, client: RegistryClient) -> None:
-    digest = pushed(registry)
-    del registry.blobs[digest_of(b"llinux/arm64")]
-    (drift,) = damaged_images([image_resource(registry, digest)], client)
-    assert "of linux/arm64 is not there" in drift.reason
-    del registry.manifests[REPOSITORY, "1.4.0-key"]
-    (drift,) = damaged_images([image_resource(registry, digest)], client)
-    assert "1.4.0-key points at nothing" in drift.reason
-
-
-@pytest.mark.parametrize(("actual", "is_drift"), [("a", False), ("b", True)])
-def test_an_alias_is_drift_when_its_digest_is_not_that_of_its_source(actual: str, is_drift: bool) -> None:  # noqa: FBT001
-    resource = {
-        "urn": "alias",
-        "type": "docker-build:index:Index",
-        "inputs": {"sources": ["r/x@sha256:a"], "tag": "r/x:1"},
-        "outputs": {"tag": "r/x:1", "ref": f"r/x:1@sha256:{actual}"},
-    }
-    assert bool(moved_aliases([resource])) is is_drift
 
 
 # ---- What the state says.
