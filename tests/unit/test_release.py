@@ -219,6 +219,7 @@ def test_without_a_login_docker_s_own_counts(
 def test_the_local_registry_is_the_one_of_this_checkout(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Stack, "values", {"registryServer": "local"})
     world.push(world.repository.sha, BUILT)
+    (world.repository.root / ".git/info").mkdir(exist_ok=True)
     (world.repository.root / ".git/info/exclude").write_text(".local\n")
     done = world.release("--tag", "v1.4.0")
     assert done.exit_code == 2

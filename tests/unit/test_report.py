@@ -172,7 +172,7 @@ _IMAGES = st.builds(
 _WARNINGS = st.lists(st.builds(Warned, st.sampled_from(["program", "unpinned"]), _TEXT, st.tuples(_TEXT)), max_size=5)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.lists(_IMAGES, min_size=1, max_size=5), _WARNINGS, st.integers(1, 40), _TEXT, st.lists(_TEXT, max_size=3))
 def test_a_comment_is_never_too_long(
     some: list[ImageChange], warnings: list[Warned], times: int, name: str, errors: list[str]
@@ -186,7 +186,7 @@ def test_a_comment_is_never_too_long(
         assert len(re.findall(r"^```", text, re.MULTILINE)) in {0, 2}
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.lists(_IMAGES, max_size=30))
 def test_a_picture_is_small_and_well_formed(some: list[ImageChange]) -> None:
     graph = mermaid(Report("p", "s", tuple(some)))
