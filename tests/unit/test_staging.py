@@ -191,10 +191,11 @@ def test_a_context_that_is_changing_has_no_manifest(root: Path, context: Path, m
 # ---- Again.
 
 
-def test_an_unchanged_context_is_left_alone(root: Path, context: Path) -> None:
-    stage(root, described(root), context)
+@pytest.mark.parametrize("names", [tuple(FILES), ("VERSION",), ("cmd/a/main.go",)])
+def test_an_unchanged_context_is_left_alone(names: tuple[str, ...], root: Path, context: Path) -> None:
+    stage(root, described(root, *names), context)
     before = {path: path.stat().st_ino for path in (context, *context.rglob("*"))}
-    stage(root, described(root), context)
+    stage(root, described(root, *names), context)
     assert {path: path.stat().st_ino for path in (context, *context.rglob("*"))} == before
 
 
@@ -224,6 +225,12 @@ def replace_by_link(context: Path) -> None:
     (context / "VERSION").symlink_to("/etc/hostname")
 
 
+def replace_by_link_to_itself(context: Path) -> None:
+    """A file as it was, but for being elsewhere: another machine does not have it there."""
+    (context / "VERSION").rename(context.with_name("elsewhere"))
+    (context / "VERSION").symlink_to("../elsewhere")
+
+
 def replace_context(context: Path, *, by_link: bool) -> None:
     context.rename(context.with_name("elsewhere"))
     if by_link:
@@ -242,6 +249,7 @@ TAMPERING: dict[str, Callable[[Path], object]] = {
     "closed folder": lambda context: (context / "cmd").chmod(0o000),
     "context mode": lambda context: context.chmod(0o777),
     "linked": replace_by_link,
+    "linked to itself": replace_by_link_to_itself,
     "context gone": shutil.rmtree,
     "context a link": lambda context: replace_context(context, by_link=True),
     "context a file": lambda context: replace_context(context, by_link=False),
@@ -445,6 +453,26 @@ def test_a_failed_swap_puts_the_old_content_back(root: Path, context: Path, monk
     fails(root, described(root), context, "Input/output error")
 
 
+def test_a_manifest_that_cannot_be_put_in_place_leaves_nothing(
+    root: Path, context: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: Path) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(Path, "replace", refused)
+    with pytest.raises(StagingError, match="Input/output error"):
+        stage(root, described(root), context)
+    assert siblings(context) == {"image", ".staging.lock"}
+
+
+def test_what_a_crash_left_is_removed_where_there_is_nothing_else_to_do(root: Path, context: Path) -> None:
+    stage(root, described(root), context)
+    (context.parent / ".staging-left/cmd").mkdir(parents=True)
+    (context.parent / ".staging-left.manifest.json").touch()
+    stage(root, described(root), context)
+    assert siblings(context) == QUIET
+
+
 def _stage_often(arguments: tuple[Path, Path, tuple[str, ...]]) -> None:
     root, context, names = arguments
     inputs = described(root, *names)
@@ -518,8 +546,23 @@ def test_garbage_of_a_folder_that_does_not_exist(tmp_path: Path) -> None:
     assert not (tmp_path / "none").exists()
 
 
-def test_garbage_leaves_nothing_but_the_lock(root: Path, context: Path) -> None:
+def test_what_a_link_in_a_context_leads_to_is_left_alone(root: Path, context: Path, tmp_path: Path) -> None:
+    private = tmp_path / "private"
+    private.mkdir(mode=0o700)
+    (private / "file").touch()
     stage(root, described(root), context)
+    (context / "cmd/link").symlink_to(private)
+    (context.parent / ".staging-left").symlink_to(private)
+    collect_garbage(context.parent, [])
+    assert private.stat().st_mode & 0o777 == 0o700
+    assert (private / "file").exists()
+
+
+@pytest.mark.parametrize("is_gone", [False, True])
+def test_garbage_leaves_nothing_but_the_lock(is_gone: bool, root: Path, context: Path) -> None:  # noqa: FBT001
+    stage(root, described(root), context)
+    if is_gone:
+        shutil.rmtree(context)
     collect_garbage(context.parent, [])
     assert siblings(context) == {".staging.lock"}
 
