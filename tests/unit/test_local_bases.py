@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Event, Thread
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -18,6 +19,7 @@ from carbide_infra.local.docker_hub import DockerHub, Mirror, configured_mirror,
 from carbide_infra.local.errors import SetupError
 from carbide_infra.local.paths import project_root
 from carbide_infra.local.stand_ins import Workshop, find_go
+from tests.unit.fake_programs import FakeProgram
 
 DIGEST = f"sha256:{'0' * 64}"
 PUBLISHED = ["1.9.2", "1.24.9", "1.25.0", "1.25.9", "1.25.10", "1.26rc1", "1.26.0", "1.27rc2"]
@@ -241,6 +243,45 @@ def test_the_alpine_archive_is_the_same_each_time(tmp_path: Path) -> None:
     assert members["bin/busybox"].mode == 0o755
     assert members["bin/sh"].linkname == "/bin/busybox"
     assert members["tmp"].mode == 0o1777
+
+
+def test_a_stand_in_is_built_and_pushed_where_buildkit_looks_for_docker_hubs_images(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CARBIDE_CACHE_DIR", str(tmp_path / "cache"))
+    for platform in ("linux/amd64", "linux/arm64"):
+        stand_ins._alpine_archive(platform).touch()
+    buildx = FakeProgram(tmp_path, "buildx")
+    builder = Builder(buildx.path, environment={"BUILDX_CONFIG": "/config", "PATH": "/usr/bin:/bin"})
+    workshop = Workshop(tmp_path, builder, cast("Any", FakeRegistry()), lambda _: None)
+    stand_ins.make_alpine(workshop, "3.22", ["linux/amd64", "linux/arm64"])
+    (call,) = buildx.calls
+    assert call == (
+        "build --builder carbide-local --progress plain --platform linux/amd64,linux/arm64"
+        " --provenance=false --sbom=false --output type=image,push=true,oci-mediatypes=true,compression=gzip"
+        " --tag vm:5443/library/alpine:3.22 --build-arg DIFFERENCE=BusyBox of Debian instead of alpine"
+        f" --build-arg SOURCE_DATE_EPOCH={debian.EPOCH}"
+        f" --file {tmp_path}/docker/local/Dockerfile.alpine {tmp_path}/cache/bases"
+    )
+    assert buildx.environment["BUILDX_CONFIG"] == "/config"
+
+
+def test_a_go_stand_in_is_for_the_builders_own_platform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CARBIDE_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setattr(stand_ins, "own_platform", lambda: "linux/arm64")
+    monkeypatch.setattr(stand_ins, "published_go", lambda _: PUBLISHED)
+    monkeypatch.setattr(stand_ins, "this_debian", lambda: SimpleNamespace(codename="trixie"))
+    monkeypatch.setattr(stand_ins, "make_root", lambda _debian, file, _report: file.touch())
+    monkeypatch.setattr(stand_ins, "_write_go", lambda _version, _own, file: file.touch())
+    buildx = FakeProgram(tmp_path, "buildx")
+    workshop = Workshop(tmp_path, Builder(buildx.path), cast("Any", FakeRegistry()), lambda _: None)
+    stand_ins.make_golang(workshop, "1.25")
+    (call,) = buildx.calls
+    assert "--platform linux/arm64 " in call
+    assert "compression=uncompressed --tag vm:5443/library/golang:1.25 " in call
+    assert "--build-arg DEBIAN_ARCHIVE=debian-trixie-linux-arm64 --build-arg GO_ARCHIVE=go-1.25.10-linux-arm64 " in call
+    assert "--build-arg GO_VERSION=1.25.10 " in call
+    assert "--build-arg DIFFERENCE=Go 1.25.10 on Debian trixie instead of golang " in call
 
 
 def test_go_programs_are_executable() -> None:

@@ -11,10 +11,11 @@ from carbide_infra.local import builder, containers
 from carbide_infra.local.builder import Builder, container_arguments, docker_answers, render_config
 from carbide_infra.local.certificates import Certificates
 from carbide_infra.local.docker_hub import Mirror
-from carbide_infra.local.errors import MissingPrerequisite
+from carbide_infra.local.errors import MissingPrerequisite, SetupError
 from carbide_infra.local.paths import project_root
 from carbide_infra.local.registry import Registry
 from carbide_infra.local.toolchain import Tools
+from tests.unit.fake_programs import FakeProgram
 
 
 @pytest.fixture
@@ -68,6 +69,8 @@ def test_container_builder_is_told_everything(root: Path) -> None:
     assert arguments[arguments.index("--buildkitd-config") + 1] == str(root / ".local" / "buildkitd.toml")
     node = arguments[arguments.index("--node") + 1]
     assert node.startswith("carbide-local-")
+    assert arguments[-1] == "--bootstrap"
+    assert len(arguments) == 9
     # Two checkouts on one engine must not share a container.
     assert node not in container_arguments(root / "other")
 
@@ -88,48 +91,136 @@ def test_without_docker_and_root_there_is_one_sentence(
 def test_docker_counts_only_when_its_engine_answers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, *, expected: bool
 ) -> None:
-    docker = tmp_path / "docker"
-    docker.write_text(f"#!/bin/sh\n{script}\n")
-    docker.chmod(0o755)
+    docker = FakeProgram(tmp_path, "docker")
+    docker.answer("", does=script)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
     docker_answers.cache_clear()
     assert docker_answers() is expected
+    assert docker.calls == ["version --format {{.Server.Version}}"]
     docker_answers.cache_clear()
 
 
-def fake_buildx(folder: Path) -> tuple[Builder, Path]:
-    """A buildx that writes down how it was called, and knows the builders in the file `known`."""
-    log, known, program = folder / "calls", folder / "known", folder / "buildx"
-    log.touch()
-    known.touch()
-    program.write_text(f'#!/bin/sh\necho "$@" >> {log}\n[ "$1" != ls ] || cat {known}\n')
-    program.chmod(0o755)
-    return Builder(program, environment={**os.environ, "BUILDX_CONFIG": str(folder)}), log
+@pytest.fixture
+def buildx(root: Path) -> FakeProgram:
+    """A buildx that knows no builder."""
+    return FakeProgram(root, "buildx")
 
 
-def test_builder_is_registered_once(root: Path) -> None:
-    buildx, log = fake_buildx(root)
-    builder._register(root, buildx, "remote", ["--driver", "remote", "unix:///s"], "")
-    assert log.read_text().splitlines()[-1] == "create --name carbide-local --driver remote unix:///s"
-    log.write_text("")
-    builder._register(root, buildx, "remote", ["--driver", "remote", "unix:///s"], "")
-    assert log.read_text() == "inspect --bootstrap carbide-local\n"
+def register(root: Path, buildx: FakeProgram, driver: str, *arguments: str) -> None:
+    config = {"BUILDX_CONFIG": str(root / "buildx-config")}
+    builder._register(root, Builder(buildx.path, environment=config), driver, list(arguments), "")
 
 
-def test_a_changed_builder_is_registered_anew_with_its_cache(root: Path) -> None:
-    buildx, log = fake_buildx(root)
-    (root / "known").write_text("default\ncarbide-local\n")
-    builder._register(root, buildx, "remote", ["unix:///old"], "")
-    builder._register(root, buildx, "remote", ["unix:///new"], "")
-    assert log.read_text().count("rm --force --keep-state carbide-local\n") == 2
+LIST, CREATE = "ls --format {{.Name}}", "create --name carbide-local"
+REMOVE = "rm --force --keep-state carbide-local"
 
 
-def test_stopping_removes_the_container_and_keeps_its_cache(root: Path) -> None:
-    buildx, log = fake_buildx(root)
-    builder._register(root, buildx, "docker-container", container_arguments(root), "")
+def test_builder_is_registered_once(root: Path, buildx: FakeProgram) -> None:
+    register(root, buildx, "remote", "--driver", "remote", "unix:///s")
+    assert buildx.calls == [LIST, f"{CREATE} --driver remote unix:///s"]
+    register(root, buildx, "remote", "--driver", "remote", "unix:///s")
+    assert buildx.calls[2:] == ["inspect --bootstrap carbide-local"]
+
+
+def test_a_builder_that_buildx_has_forgotten_is_registered_again(root: Path, buildx: FakeProgram) -> None:
+    register(root, buildx, "remote", "unix:///s")
+    buildx.answer("inspect", error='ERROR: no builder "carbide-local" found', code=1)
+    register(root, buildx, "remote", "unix:///s")
+    assert buildx.calls[2:] == ["inspect --bootstrap carbide-local", LIST, f"{CREATE} unix:///s"]
+
+
+def test_a_changed_builder_is_registered_anew_with_its_cache(root: Path, buildx: FakeProgram) -> None:
+    buildx.answer("ls", "default\ncarbide-local\n")
+    register(root, buildx, "remote", "unix:///old")
+    register(root, buildx, "remote", "unix:///new")
+    assert buildx.calls == [LIST, REMOVE, f"{CREATE} unix:///old", LIST, REMOVE, f"{CREATE} unix:///new"]
+
+
+def test_a_builder_that_cannot_be_registered_is_told_and_tried_again(root: Path, buildx: FakeProgram) -> None:
+    buildx.answer("create", error="ERROR: could not create the container", code=1)
+    for _ in range(2):
+        with pytest.raises(SetupError, match=r"Registering the builder failed:(.|\n)*could not create the container"):
+            register(root, buildx, "remote", "unix:///s")
+    assert buildx.calls == [LIST, f"{CREATE} unix:///s"] * 2
+
+
+def test_stopping_removes_the_container_and_keeps_its_cache(root: Path, buildx: FakeProgram) -> None:
+    register(root, buildx, "docker-container", *container_arguments(root))
     assert builder.stop_builder(root)
-    assert log.read_text().splitlines()[-1] == "rm --force --keep-state carbide-local"
+    assert buildx.calls[-1] == REMOVE
+    assert buildx.environment["BUILDX_CONFIG"] == str(root / "buildx-config")
+    assert buildx.environment["HOME"] == os.environ["HOME"]
     assert not builder.stop_builder(root)
+
+
+def test_stopping_leaves_a_builder_that_is_no_container_registered(root: Path, buildx: FakeProgram) -> None:
+    register(root, buildx, "remote", "unix:///s")
+    assert not builder.stop_builder(root)
+    assert REMOVE not in buildx.calls
+
+
+def test_with_docker_the_builder_is_a_container_of_the_engine(
+    root: Path, buildx: FakeProgram, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(builder, "docker_answers", lambda: True)
+    monkeypatch.setenv("DOCKER_HOST", "tcp://engine:2376")
+    monkeypatch.setenv("BUILDX_CONFIG", str(root / "mine"))
+    made = builder.ensure_builder(root, tools(root), registry, [Mirror("mirror.example")], lambda _: None)
+    arguments = " ".join(container_arguments(root))
+    assert buildx.calls == [LIST, f"{CREATE} {arguments}", "use --global carbide-local"]
+    assert buildx.environment["DOCKER_HOST"] == "tcp://engine:2376"
+    assert buildx.environment["BUILDX_CONFIG"] == str(root / "mine") == made.environment["BUILDX_CONFIG"]
+    assert builder.config_file(root).read_text() == render_config(root, registry, [Mirror("mirror.example")])
+    assert made.name == "carbide-local"
+
+
+def test_another_configuration_or_ca_makes_another_container(
+    root: Path, buildx: FakeProgram, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(builder, "docker_answers", lambda: True)
+
+    def created(*mirrors: Mirror) -> int:
+        builder.ensure_builder(root, tools(root), registry, mirrors, lambda _: None)
+        return sum(call.startswith(CREATE) for call in buildx.calls)
+
+    assert (created(), created()) == (1, 1)
+    assert created(Mirror("mirror.example")) == 2
+    registry.certificates.ca.parent.mkdir()
+    registry.certificates.ca.write_text("another CA")
+    assert created(Mirror("mirror.example")) == 3
+
+
+def test_without_docker_buildx_is_told_the_socket_of_our_own_buildkit(
+    root: Path, buildx: FakeProgram, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("BUILDX_CONFIG", raising=False)
+    monkeypatch.setattr(builder, "docker_answers", lambda: False)
+    monkeypatch.setattr(builder, "_ensure_buildkit", lambda *_: Path("/run/buildkitd.sock"))
+    builder.ensure_builder(root, tools(root), registry, [], lambda _: None)
+    remote = "--driver remote unix:///run/buildkitd.sock"
+    assert buildx.calls == [LIST, f"{CREATE} {remote}", "use --global carbide-local"]
+    assert buildx.environment["BUILDX_CONFIG"] == str(root / ".local/buildx")
+    assert buildx.environment["PATH"] == os.environ["PATH"]
+
+
+def test_our_own_buildkit_has_all_its_files_in_the_checkout(root: Path) -> None:
+    socket = root / "run" / "buildkitd.sock"
+    assert builder._daemon_arguments(root, socket, Path("/usr/bin/runc")) == [
+        *("--config", f"{root}/.local/buildkitd.toml"),
+        *("--addr", f"unix://{socket}"),
+        *("--otel-socket-path", f"{root}/run/buildkit-otel.sock"),
+        "--cdi-disabled",
+        *("--oci-worker-binary", "/usr/bin/runc"),
+        *("--oci-worker-net", "host"),
+    ]
+
+
+@pytest.mark.parametrize(("code", "answers"), [(0, True), (1, False)])
+def test_buildkit_answers_by_its_workers(root: Path, code: int, *, answers: bool) -> None:
+    buildctl = FakeProgram(root, "buildctl")
+    buildctl.answer("", code=code)
+    assert builder._buildkit_answers(buildctl.path, Path("/s.sock")) is answers
+    assert buildctl.calls == ["--addr unix:///s.sock --timeout 2 debug workers"]
 
 
 def test_the_socket_stays_short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
