@@ -127,7 +127,7 @@ def alias(actual: str, wanted: str, name: str = "x") -> dict[str, Any]:
 
 
 def test_a_moved_alias_is_drift_and_no_other_resource() -> None:
-    resources = [
+    resources: list[dict[str, Any]] = [
         {"urn": "urn of the stack", "type": "pulumi:pulumi:Stack"},
         {"urn": "urn of x", "type": IMAGE, "outputs": {"tag": "r/x:1", "ref": "r/x:1@b"}, "inputs": {"sources": ["x"]}},
         alias("sha256:a", "a", "here"),

@@ -191,7 +191,7 @@ def test_an_answer_of_another_form_is_refused(pulumi: FakeProgram, output: objec
 
 def test_verify_asks_for_secrets_only_where_the_stack_has_a_login(pulumi: FakeProgram) -> None:
     outputs = exported()
-    images = [("carbide-rest-api", {"registries": []})]
+    images: list[tuple[str, dict[str, list[str]]]] = [("carbide-rest-api", {"registries": []})]
     resources = [{"urn": "s::stack", "type": "pulumi:pulumi:Stack", "outputs": outputs}]
     resources += [{"urn": f"i::{name}", "type": "docker-build:index:Image", "inputs": given} for name, given in images]
     pulumi.answer("stack export", {"deployment": {"resources": resources}})
