@@ -13,7 +13,7 @@ endif
 
 VENV := .venv
 READY := $(VENV)/.requirements
-CARBIDE := $(VENV)/bin/python -m carbide_infra.local
+CARBIDE := $(VENV)/bin/python -m devenv
 CACHE := $(or $(CARBIDE_CACHE_DIR),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/carbide-infra)
 # One worker has the engine tests' checkout, the others what needs none.
 PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadgroup --no-loadscope-reorder

@@ -11,7 +11,7 @@ import hypothesis
 import pytest
 
 # A machine that is busy with other tests is slow without being wrong.
-hypothesis.settings.register_profile("untimed")
+hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
 
 SESSION = "CARBIDE_TEST_SESSION"

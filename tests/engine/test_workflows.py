@@ -14,7 +14,7 @@ import yaml
 from tests.engine.conftest import IDENTITY, Checkout, Deployed
 from tests.engine.previews import digests
 from tests.engine.registry import Repository
-from tests.fake_github import FakeGitHub
+from tests.support.fake_github import FakeGitHub
 
 STACK, IPAM, DB = "rehearsal", "carbide-rest-ipam", "carbide-rest-db"
 # Production's settings, but for the registry; two images are enough to tell one that changes from one that stays.

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from carbide_infra.registry_client.client import RegistryClient
-from carbide_infra.registry_client.credentials import Credentials
-from carbide_infra.registry_client.transport import Transport
-from tests.unit.registry_server import LOGIN, FakeRegistry, make_tls
+from carbide_infra.registry.client import RegistryClient
+from carbide_infra.registry.credentials import Credentials
+from carbide_infra.registry.transport import Transport
+from tests.support.registry_server import LOGIN, FakeRegistry, make_tls
 
 
 @pytest.fixture(scope="session")

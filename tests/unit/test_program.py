@@ -12,12 +12,12 @@ import certifi
 import pulumi
 import pytest
 
-from carbide_infra.local.endpoint import Endpoint, write_endpoint
-from carbide_infra.local.paths import project_root
-from tests.unit.outputs import digest_of
-from tests.unit.recording_engine import COMPONENT, IMAGE, INDEX, STACK, RecordingEngine, Registration, secret
-from tests.unit.test_base_images import LOOK_UP, NEW, registry
-from tests.unit.test_tags import Repository
+from carbide_infra.endpoint import Endpoint, write_endpoint
+from carbide_infra.paths import project_root
+from tests.support.outputs import digest_of
+from tests.support.recording_engine import COMPONENT, IMAGE, INDEX, STACK, RecordingEngine, Registration, secret
+from tests.unit.images.test_base_images import LOOK_UP, NEW, registry
+from tests.unit.images.test_tags import Repository
 
 pytestmark = pytest.mark.skipif(shutil.which("go") is None, reason="Go tells what an image is made of")
 
@@ -104,7 +104,7 @@ def project(tree: Repository, tmp_path: Path, cache: Path, monkeypatch: pytest.M
     for name in VARIABLES:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("SSL_CERT_FILE", certifi.where())
-    monkeypatch.setattr("carbide_infra.build_secrets._DISTRIBUTED", ())  # 150 files to read, for nothing
+    monkeypatch.setattr("carbide_infra.images.build_secrets._DISTRIBUTED", ())  # 150 files to read, for nothing
     monkeypatch.setenv("CARBIDE_CACHE_DIR", str(cache))
     monkeypatch.setattr(pulumi.log, "debug", pulumi.log.debug)  # which the program replaces
     monkeypatch.chdir(tmp_path)

@@ -7,7 +7,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carbide_infra.local.paths import project_root
+from carbide_infra.paths import project_root
 from carbide_infra.services import CATALOGUE
 from carbide_infra.settings import ConfigError, Settings, load_settings
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from carbide_infra.local.paths import project_root
+from carbide_infra.paths import project_root
 
 FOLDER = project_root() / ".github/workflows"
 FILES = sorted(FOLDER.glob("*.yml"))

@@ -1,0 +1,116 @@
+"""`carbide-infra release`: the images of a release tag's commit get the tag's version; nothing is built."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from carbide_infra.cli.deployed import stack_values
+from carbide_infra.cli.outcome import WELL, CommandError, ends, print_json, progress
+from carbide_infra.cli.stacks import StackName, open_stack
+from carbide_infra.endpoint import read_endpoint
+from carbide_infra.images.tags import sanitised
+from carbide_infra.registry.docker_login import docker_login
+from carbide_infra.registry.releases import Registry, Released, ReleaseError, images_of, tagged
+from carbide_infra.settings import LOCAL_REGISTRY, Settings, load_settings
+from carbide_infra.source.facts import REF_VARIABLE, RELEASE_TAG, read_source
+
+_TAGS = "refs/tags/"
+
+app = typer.Typer()
+
+
+@app.command()
+@ends
+def release(
+    stack: StackName,
+    tag: Annotated[
+        str,
+        typer.Option(help=f"Release tag, such as v1.4.0, of the commit that is checked out; else {REF_VARIABLE}'s."),
+    ] = "",
+    wait: Annotated[int, typer.Option(help="Minutes to wait until the commit's images are there.", min=0)] = 0,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> int:
+    """Tag the images that main's update has built from a release tag's commit with the version.
+
+    They are found by the tag that has the commit's SHA. Digests stay, nothing is built, and all images are there
+    before the first is tagged. From then on the program leaves that version's tags alone, and main goes on with the
+    next VERSION.
+    """
+    opened = open_stack(stack)
+    settings = load_settings(stack_values(opened), os.environ)
+    version, commit = _checked_out(tag, settings, opened.folder)
+    with docker_login(opened.environment, _login(settings)) as environment:
+        registry = Registry(_buildx(), environment)
+        repositories = _repositories(settings, opened.folder)
+        try:
+            digests = images_of(commit, repositories, registry, 60.0 * wait, progress)
+            released = tagged(digests, repositories, sanitised(version), registry)
+        except ReleaseError as error:
+            raise CommandError(str(error)) from error
+    if as_json:
+        print_json([vars(item) for item in released])
+    else:
+        typer.echo(_table(version, commit, released))
+    return WELL
+
+
+def _buildx() -> Path:
+    # An installed wheel lacks what these modules need, and has no source tree to release from.
+    from devenv.builder import docker_answers  # noqa: PLC0415
+    from devenv.toolchain import ensure_tools  # noqa: PLC0415
+
+    return ensure_tools(progress, embedded=not docker_answers()).buildx
+
+
+def _checked_out(tag: str, settings: Settings, project: Path) -> tuple[str, str]:
+    """The version and the commit of the release."""
+    tag = tag or os.environ.get(REF_VARIABLE, "").removeprefix(_TAGS)
+    if not RELEASE_TAG.fullmatch(tag):
+        message = f"--tag {tag!r}: is no release tag; a good value: v1.4.0"
+        raise CommandError(message)
+    source = read_source(
+        settings.source_root(project), settings.version, require_history=True, full_ref=f"{_TAGS}{tag}"
+    )
+    if source.revision is None or source.revision != source.released or not source.is_commit:
+        message = f"--tag {tag}: is not what is checked out here; git checkout {tag}"
+        raise CommandError(message)
+    return source.version, source.revision
+
+
+def _login(settings: Settings) -> dict[str, str]:
+    if settings.registry_username is None or settings.registry_password is None:
+        return {}
+    return {
+        "registryServer": settings.registry_server,
+        "registryUsername": settings.registry_username,
+        "registryPassword": settings.registry_password.get_secret_value(),
+    }
+
+
+def _repositories(settings: Settings, project: Path) -> dict[str, str]:
+    server = settings.registry_server
+    if server == LOCAL_REGISTRY:
+        endpoint = read_endpoint(project)
+        if endpoint is None:
+            message = "registryServer = 'local': no local registry was set up in this checkout; run make local-up"
+            raise CommandError(message)
+        server = endpoint.registry
+    services = settings.selected_services
+    return {service.image: f"{server}/{settings.registry_repository}/{service.image}" for service in services}
+
+
+def _table(version: str, commit: str, released: list[Released]) -> str:
+    """Markdown, because a job's summary shows it."""
+    lines = [
+        f"Released {version} from commit `{commit}`",
+        "",
+        "| Image | Reference | Digest | Tag was |",
+        "|---|---|---|---|",
+    ]
+    for item in released:
+        was = "new" if item.before is None else "there already" if item.before == item.digest else f"`{item.before}`"
+        lines.append(f"| {item.image} | `{item.reference}` | `{item.digest}` | {was} |")
+    return "\n".join(lines)
