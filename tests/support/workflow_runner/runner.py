@@ -14,10 +14,10 @@ from typing import Any
 
 import yaml
 
-from carbide_infra.workflows.errors import WorkflowError
-from carbide_infra.workflows.events import REPOSITORY, Event
-from carbide_infra.workflows.expressions import Function, Scope
-from carbide_infra.workflows.repository import Remote
+from tests.support.workflow_runner.errors import WorkflowError
+from tests.support.workflow_runner.events import REPOSITORY, Event
+from tests.support.workflow_runner.expressions import Function, Scope
+from tests.support.workflow_runner.repository import Remote
 
 _WORKFLOW = {"name", "on", "permissions", "concurrency", "defaults", "env", "jobs"}
 # What says where and for how long a job may run means nothing here.

@@ -8,11 +8,11 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from carbide_infra.workflows import cli
-from carbide_infra.workflows.errors import WorkflowError
-from carbide_infra.workflows.events import on_main, pull_request, push, workflow_run
-from carbide_infra.workflows.repository import Remote
-from carbide_infra.workflows.runner import Machine, fresh
+from tests.support.workflow_runner import cli
+from tests.support.workflow_runner.errors import WorkflowError
+from tests.support.workflow_runner.events import on_main, pull_request, push, workflow_run
+from tests.support.workflow_runner.repository import Remote
+from tests.support.workflow_runner.runner import Machine, fresh
 
 IDENTITY = ("-c", "user.name=test", "-c", "user.email=test@example.invalid")
 CHECKOUT = {"uses": "actions/checkout@abc", "with": {"fetch-depth": "0"}}

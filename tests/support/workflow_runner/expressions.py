@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from carbide_infra.workflows.errors import WorkflowError
+from tests.support.workflow_runner.errors import WorkflowError
 
 Function = Callable[..., Any]
 STATUS_FUNCTIONS = frozenset({"success", "failure", "always", "cancelled"})

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from carbide_infra.workflows.errors import WorkflowError
-from carbide_infra.workflows.expressions import Function, Scope
+from tests.support.workflow_runner.errors import WorkflowError
+from tests.support.workflow_runner.expressions import Function, Scope
 
 CONTEXTS = {
     "github": {
