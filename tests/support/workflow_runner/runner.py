@@ -1,31 +1,33 @@
-"""Runs a workflow's jobs: its own commands for real, GitHub's actions as what they amount to on this machine."""
+"""Runs a workflow's jobs: its commands for real, GitHub's actions as what they amount to on this machine."""
 
 import hashlib
 import os
-import shutil
 import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from tests.support.workflow_runner.errors import WorkflowError
+from tests.support.workflow_runner.actions import Actions
+from tests.support.workflow_runner.composite import read_composite
+from tests.support.workflow_runner.errors import WorkflowError, require_known
 from tests.support.workflow_runner.events import REPOSITORY, Event
 from tests.support.workflow_runner.expressions import Function, Scope
+from tests.support.workflow_runner.outputs import read_outputs
+from tests.support.workflow_runner.progress import tell
 from tests.support.workflow_runner.repository import Remote
 
 _WORKFLOW = {"name", "on", "permissions", "concurrency", "defaults", "env", "jobs"}
 # What says where and for how long a job may run means nothing here.
 _JOB = {"name", "if", "runs-on", "timeout-minutes", "environment", "permissions", "concurrency", "env", "steps"}
-_STEP = {"id", "name", "if", "uses", "with", "run", "env"}
-_BASH = ("bash", "--noprofile", "--norc", "-eo", "pipefail", "-c")
+_STEP = {"id", "name", "if", "uses", "with", "run", "shell", "env"}
+# Who asks for bash gets more of it than who asks for nothing.
+_SHELLS = {"": ("bash", "-ec"), "bash": ("bash", "--noprofile", "--norc", "-eo", "pipefail", "-c")}
 _STDERR = 2
-_SET_UP_HERE = frozenset({"actions/setup-python", "actions/setup-go", "actions/cache"})
 _SHELL_S_OWN = ("PULUMI_", "CARBIDE_", "BUILDX_", "GITHUB_", "AWS_", "STACK", "SOURCE", "SUMMARY", "MAKE", "MFLAGS")
 _KEPT = frozenset({"CARBIDE_CACHE_DIR", "CARBIDE_DOCKERHUB_MIRROR", "GITHUB_API_URL"})
 
@@ -65,11 +67,32 @@ class Machine:
         # BaseLoader: to YAML 1.1, the key "on" is the boolean true.
         text = self.remote.file(event.commit, name)
         workflow = dict(yaml.load(text, yaml.BaseLoader))  # noqa: S506 - builds no objects
-        _known(workflow, _WORKFLOW, name)
+        require_known(workflow, _WORKFLOW, name)
         if not event.triggers(workflow["on"]):
             message = f"{name} does not run on {event.name} of {event.ref}"
             raise WorkflowError(message)
         return {job: _Job(self, event, workflow, job).run() for job in workflow["jobs"]}
+
+
+@dataclass
+class _Frame:
+    """Steps that know each other: a job's, or those of a composite action in it.
+
+    Attributes:
+        where: what an error calls it.
+        shell: the shell of its commands that name none.
+        env: variables of its commands.
+        contexts: what its expressions can name, but for what the steps say.
+        outputs: what each step with an id has put out.
+        failed: whether a step has.
+    """
+
+    where: str
+    shell: str
+    env: dict[str, str]
+    contexts: Mapping[str, Any] = field(repr=False)
+    outputs: dict[str, dict[str, dict[str, str]]] = field(default_factory=dict)
+    failed: bool = False
 
 
 class _Job:
@@ -80,42 +103,65 @@ class _Job:
         self._event = event
         self._name = name
         self._job = dict(workflow["jobs"][name])
-        self._failed = False
-        self._outputs: dict[str, dict[str, dict[str, str]]] = {}
-        _known(self._job, _JOB, f"jobs.{name}")
-        defaults = workflow.get("defaults", {"run": {"shell": "bash"}})
-        if defaults != {"run": {"shell": "bash"}}:
-            message = f"defaults: {defaults}: only bash is understood here"
-            raise WorkflowError(message)
-        self._env: dict[str, str] = {}
+        self._actions = Actions(machine.remote, event, machine.workspace, machine.kept)
+        require_known(self._job, _JOB, f"jobs.{name}")
+        shell = _default_shell(workflow.get("defaults", {}))
+        contexts = {**self._contexts(), "secrets": machine.secrets, "vars": machine.variables}
+        self._frame = _Frame(f"jobs.{name}", shell, {}, contexts)
         for env in (workflow.get("env", {}), self._job.get("env", {})):
-            self._env |= self._filled(env)
+            self._frame.env |= self._filled(env, self._frame)
 
     def run(self) -> str:
-        if not self._scope().holds(self._job.get("if", "")):
-            _tell(f"Job {self._name}: skipped")
+        if not self._scope(self._frame).holds(self._job.get("if", "")):
+            tell(f"Job {self._name}: skipped")
             return "skipped"
-        _tell(f"Job {self._name}")
+        tell(f"Job {self._name}")
         with tempfile.TemporaryDirectory(prefix="carbide-runner-") as temporary:
-            for number, step in enumerate(self._job["steps"], start=1):
-                _known(step, _STEP, f"jobs.{self._name}.steps[{number}]")
-                self._step(step, Path(temporary))
-        return "failure" if self._failed else "success"
+            self._steps(self._job["steps"], self._frame, Path(temporary))
+        return "failure" if self._frame.failed else "success"
 
-    def _step(self, step: Mapping[str, Any], temporary: Path) -> None:
+    def _steps(self, steps: Iterable[Mapping[str, Any]], frame: _Frame, temporary: Path) -> None:
+        for number, step in enumerate(steps, start=1):
+            where = f"{frame.where}.steps[{number}]"
+            require_known(step, _STEP, where)
+            if step.get("shell", "bash") != "bash":
+                message = f"{where}.shell: {step['shell']}: only bash is understood here"
+                raise WorkflowError(message)
+            self._step(step, frame, temporary)
+
+    def _step(self, step: Mapping[str, Any], frame: _Frame, temporary: Path) -> None:
         title = step.get("name") or step.get("uses", step.get("run", ""))
-        if not self._scope().holds(step.get("if", "")):
-            _tell(f"- {title}: skipped")
+        if not self._scope(frame).holds(step.get("if", "")):
+            tell(f"- {title}: skipped")
             return
-        _tell(f"- {title}")
+        tell(f"- {title}")
         start = time.monotonic()
-        if "uses" in step:
-            self._action(step["uses"].partition("@")[0], self._filled(step.get("with", {})))
+        uses = step.get("uses", "")
+        if uses.startswith("./"):
+            succeeded, outputs = self._composite(step, frame, temporary)
+        elif uses:
+            succeeded, outputs = (
+                self._actions.run(uses.partition("@")[0], self._filled(step.get("with", {}), frame)),
+                {},
+            )
         else:
-            self._command(step, temporary)
-        _tell(f"  {'failed' if self._failed else 'done'} in {time.monotonic() - start:.1f} s")
+            succeeded, outputs = self._command(step, frame, temporary)
+        frame.failed |= not succeeded
+        if "id" in step:
+            frame.outputs[step["id"]] = {"outputs": outputs}
+        tell(f"  {'done' if succeeded else 'failed'} in {time.monotonic() - start:.1f} s")
 
-    def _command(self, step: Mapping[str, Any], temporary: Path) -> None:
+    def _composite(self, step: Mapping[str, Any], frame: _Frame, temporary: Path) -> tuple[bool, dict[str, str]]:
+        action = read_composite(self._machine.workspace, step["uses"])
+        inputs = action.filled(self._filled(step.get("with", {}), frame))
+        # It sees neither secrets nor variables, unless they are given to it.
+        contexts = {**self._contexts(), "inputs": inputs}
+        env = frame.env | self._filled(step.get("env", {}), frame)
+        inner = _Frame(f"{action.name}: runs", "bash", env, contexts)
+        self._steps(action.steps, inner, temporary)
+        return not inner.failed, self._filled(action.outputs, inner)
+
+    def _command(self, step: Mapping[str, Any], frame: _Frame, temporary: Path) -> tuple[bool, dict[str, str]]:
         output = temporary / "output"
         output.write_text("")
         self._summary.parent.mkdir(parents=True, exist_ok=True)
@@ -124,10 +170,10 @@ class _Job:
             **self._default_environment(temporary),
             "GITHUB_OUTPUT": str(output),
             "GITHUB_STEP_SUMMARY": str(self._summary),
-            **self._env,
-            **self._filled(step.get("env", {})),
+            **frame.env,
+            **self._filled(step.get("env", {}), frame),
         }
-        command = [*_BASH, self._scope().filled(step["run"])]
+        command = [*_SHELLS[step.get("shell", frame.shell)], self._scope(frame).filled(step["run"])]
         # A step's output is progress here; how the jobs ended is the data.
         done = subprocess.run(
             command,
@@ -138,11 +184,8 @@ class _Job:
             check=False,
         )
         if done.returncode:
-            _tell(f"  exit code {done.returncode}")
-            self._failed = True
-        if "id" in step:
-            entries = (line.partition("=") for line in output.read_text().splitlines())
-            self._outputs[step["id"]] = {"outputs": {key: value for key, _, value in entries}}
+            tell(f"  exit code {done.returncode}")
+        return not done.returncode, read_outputs(output.read_text())
 
     @property
     def _summary(self) -> Path:
@@ -165,74 +208,13 @@ class _Job:
             **({"GITHUB_API_URL": api} if api else {}),
         }
 
-    # ---- Actions.
-
-    def _action(self, name: str, given: Mapping[str, str]) -> None:
-        if name in _SET_UP_HERE:
-            _tell("  nothing to do: this machine has it")
-            return
-        actions: Mapping[str, Callable[[Mapping[str, str]], None]] = {
-            "actions/checkout": self._check_out,
-            "actions/upload-artifact": self._upload,
-            "actions/download-artifact": self._download,
-            "actions/cache/save": self._save,
-            "actions/cache/restore": self._restore,
-        }
-        if name not in actions:
-            message = f"uses: {name}: is not known here"
-            raise WorkflowError(message)
-        actions[name](given)
-
-    def _check_out(self, given: Mapping[str, str]) -> None:
-        ref = given.get("ref") or self._event.ref
-        full = ref if ref.startswith("refs/") else f"refs/heads/{ref}"
-        self._machine.remote.check_out(full, self._machine.workspace, int(given.get("fetch-depth", "1")))
-
-    def _upload(self, given: Mapping[str, str]) -> None:
-        files = [self._machine.workspace / line for line in given["path"].split()]
-        missing = [str(file) for file in files if not file.is_file()]
-        if missing:
-            _tell(f"  there is no {', '.join(missing)}")
-            self._failed = True
-            return
-        # Paths in an artifact begin at the lowest folder that all its files have in common.
-        above = Path(os.path.commonpath([file.parent for file in files]))
-        for file in files:
-            target = self._artifact(given) / file.relative_to(above)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(file, target)
-
-    def _download(self, given: Mapping[str, str]) -> None:
-        shutil.copytree(self._artifact(given), self._machine.workspace / given["path"], dirs_exist_ok=True)
-
-    def _artifact(self, given: Mapping[str, str]) -> Path:
-        return self._machine.kept / "artifacts" / given["name"]
-
-    def _save(self, given: Mapping[str, str]) -> None:
-        shutil.copytree(self._machine.workspace / given["path"], self._caches / given["key"], dirs_exist_ok=True)
-
-    def _restore(self, given: Mapping[str, str]) -> None:
-        prefixes = given.get("restore-keys", "").split()
-        kept = sorted(self._caches.glob("*"), key=lambda folder: folder.stat().st_mtime, reverse=True)
-        matching = (folder for prefix in (given["key"], *prefixes) for folder in kept if folder.name.startswith(prefix))
-        found = next(matching, None)
-        target = self._machine.workspace / given["path"]
-        if found is None:
-            _tell("  nothing is kept under that key")
-            return
-        shutil.copytree(found, target, dirs_exist_ok=True)
-
-    @property
-    def _caches(self) -> Path:
-        return self._machine.kept / "caches"
-
     # ---- Expressions.
 
-    def _filled(self, values: Mapping[str, str]) -> dict[str, str]:
-        scope = self._scope()
+    def _filled(self, values: Mapping[str, str], frame: _Frame) -> dict[str, str]:
+        scope = self._scope(frame)
         return {name: scope.filled(value) for name, value in values.items()}
 
-    def _scope(self) -> Scope:
+    def _contexts(self) -> dict[str, Any]:
         event, machine = self._event, self._machine
         github = {
             "base_ref": event.base,
@@ -249,35 +231,27 @@ class _Job:
             "token": machine.secrets.get("GITHUB_TOKEN"),
             "workspace": str(machine.workspace),
         }
-        contexts = {
-            "env": self._env,
-            "github": github,
-            "runner": {"os": "Linux", "arch": "X64"},
-            "secrets": machine.secrets,
-            "steps": self._outputs,
-            "vars": machine.variables,
-        }
+        # A machine of our own: steps that ask for one of GitHub's are left out.
+        runner = {"os": "Linux", "arch": "X64", "environment": "self-hosted"}
+        return {"github": github, "runner": runner}
+
+    def _scope(self, frame: _Frame) -> Scope:
         functions: Mapping[str, Function] = {
             "always": lambda: True,
             "cancelled": lambda: False,
-            "failure": lambda: self._failed,
-            "success": lambda: not self._failed,
+            "failure": lambda: frame.failed,
+            "success": lambda: not frame.failed,
             "hashFiles": self._hash,
         }
-        return Scope(contexts, functions)
+        return Scope({**frame.contexts, "env": frame.env, "steps": frame.outputs}, functions)
 
     def _hash(self, *patterns: str) -> str:
         files = sorted({file for pattern in patterns for file in self._machine.workspace.glob(pattern)})
         return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest() if files else ""
 
 
-def _known(mapping: Mapping[str, Any], names: set[str], where: str) -> None:
-    unknown = mapping.keys() - names
-    if unknown:
-        message = f"{where}.{min(unknown)}: is not understood here"
+def _default_shell(defaults: Mapping[str, Any]) -> str:
+    if defaults not in ({}, {"run": {"shell": "bash"}}):
+        message = f"defaults: {defaults}: only bash is understood here"
         raise WorkflowError(message)
-
-
-def _tell(line: str) -> None:
-    sys.stderr.write(f"{line}\n")
-    sys.stderr.flush()
+    return "bash" if defaults else ""
