@@ -33,11 +33,11 @@ from carbide_infra.stack.summary import (
     print_summary,
 )
 from devenv.bases import BaseImages
-from devenv.builder import docker_answers, require_builder
+from devenv.builder import docker_answers, require_builder, use_builder
 from devenv.certificates import ensure_bundle
-from devenv.environment import child_environment, export_lines
+from devenv.environment import brings_builder, child_environment, export_lines
 from devenv.prerequisites import check_prerequisites
-from devenv.toolchain import Tools, ensure_actionlint, ensure_tools, install_plugin
+from devenv.toolchain import Tools, ensure_actionlint, ensure_registry_server, ensure_tools, install_plugin
 from devenv.up import local_down, local_up
 
 DIFFERENT, NO_ANSWER, INTERRUPTED = 1, 2, 130
@@ -76,6 +76,7 @@ def _reported(command: Callable[_Arguments, None]) -> Callable[_Arguments, None]
 def tools() -> None:
     """Find or build the engine: pulumi, its plugins, BuildKit, buildx, a registry."""
     found = _tools()
+    ensure_registry_server(_report)
     _report(f"Engine is in {found.bin_dir}")
 
 
@@ -169,7 +170,7 @@ def images(stack: StackName = DEV_STACK) -> None:
 def env(stack: StackName = DEV_STACK) -> None:
     """Print the shell variables that make plain `pulumi` work here."""
     root, found = project_root(), _tools()
-    _start(root, found, load_settings(ANY_REGISTRY | read_stack_file(root, stack), os.environ))
+    _provide(root, found, stack, load_settings(ANY_REGISTRY | read_stack_file(root, stack), os.environ))
     engine = _engine(stack, found)
     # Other stacks are the user's to make, with a passphrase or backend that we do not know.
     if stack == DEV_STACK:
@@ -234,10 +235,18 @@ def _prepare(stack: str) -> Engine:
     settings = load_settings(read_stack_file(root, stack), os.environ)
     settings.source_root(root)
     found = _tools()
-    _start(root, found, settings)
+    _provide(root, found, stack, settings)
     engine = _engine(stack, found)
     engine.select()
     return engine
+
+
+def _provide(root: Path, found: Tools, stack: str, settings: Settings) -> None:
+    """See to a builder and a registry, where the machine does not bring a builder for a stack with another registry."""
+    if brings_builder(root, stack):
+        use_builder(found, os.environ["BUILDX_BUILDER"], child_environment(root, found, stack))
+    else:
+        _start(root, found, settings)
 
 
 def _start(root: Path, found: Tools, settings: Settings) -> Endpoint:

@@ -161,7 +161,6 @@ class Tools:
     bin_dir: Path
     pulumi: Path
     buildx: Path
-    registry: Path
     docker_build_plugin: Path
     buildctl: Path | None
     buildkitd: Path | None
@@ -179,23 +178,37 @@ def ensure_tools(report: Report, *, embedded: bool = True) -> Tools:
 
 def ensure_actionlint(report: Report) -> Path:
     """Give the checker of GitHub's workflows, building it when this machine has not got it. Raises SetupError."""
+    return _ensure(ACTIONLINT, report)
+
+
+def ensure_registry_server(report: Report) -> Path:
+    """Give the registry that `registryServer: local` means, building it when it is not there. Raises SetupError."""
+    return _ensure(REGISTRY, report)
+
+
+def _ensure(recipe: Recipe, report: Report) -> Path:
     workshop = Workshop(locks=project_root() / "tools", cache=cache_dir(), report=report)
     with _storage_errors_explained(workshop.cache):
-        _stock(workshop, [ACTIONLINT])
-    return workshop.shelf(ACTIONLINT) / ACTIONLINT.binary
+        _stock(workshop, [recipe])
+    return workshop.shelf(recipe) / recipe.binary
 
 
 def missing_tools(*, embedded: bool = True) -> list[str]:
     """Name the binaries, with their versions, that `ensure_tools` would have to build."""
     workshop = Workshop(locks=project_root() / "tools", cache=cache_dir(), report=lambda _: None)
     pulumi, buildx = _installed_pulumi(workshop.store), _installed_buildx(workshop.store)
-    wanted = [*_to_be_built(pulumi, buildx, embedded=embedded), DOCKER_BUILD]
+    plugin = () if _installed_plugin(workshop.locks) else (DOCKER_BUILD,)
+    wanted = [*_to_be_built(pulumi, buildx, embedded=embedded), *plugin, REGISTRY]
     return [f"{recipe.binary} {locked_version(recipe, workshop.locks)}" for recipe in workshop.missing(wanted)]
 
 
 def plugin_folder(pulumi_home: Path) -> Path:
     """Name the folder of the engine's plugin cache that the docker-build provider belongs in."""
-    return pulumi_home / "plugins" / f"resource-docker-build-v{locked_version(DOCKER_BUILD, project_root() / 'tools')}"
+    return _plugin_folder(pulumi_home, project_root() / "tools")
+
+
+def _plugin_folder(pulumi_home: Path, locks: Path) -> Path:
+    return pulumi_home / "plugins" / f"resource-docker-build-v{locked_version(DOCKER_BUILD, locks)}"
 
 
 def install_plugin(tools: Tools, pulumi_home: Path) -> None:
@@ -208,8 +221,7 @@ def install_plugin(tools: Tools, pulumi_home: Path) -> None:
 
 
 def _link_plugin(built: Path, folder: Path) -> None:
-    # The engine's own mark of an installation that was broken off.
-    partial = folder.with_name(f"{folder.name}.partial")
+    partial = _partial(folder)
     plugin = folder / DOCKER_BUILD.binary
     if not partial.exists() and _serves(plugin, built):
         return
@@ -219,6 +231,11 @@ def _link_plugin(built: Path, folder: Path) -> None:
         link.symlink_to(built)
         link.replace(plugin)
     partial.unlink(missing_ok=True)
+
+
+def _partial(folder: Path) -> Path:
+    """Name the engine's own mark of an installation that was broken off."""
+    return folder.with_name(f"{folder.name}.partial")
 
 
 def locked_version(recipe: Recipe, locks: Path) -> str:
@@ -271,14 +288,14 @@ class Workshop:
 def _gather(workshop: Workshop, *, embedded: bool) -> Tools:
     pulumi, buildx = _installed_pulumi(workshop.store), _installed_buildx(workshop.store)
     on_path = _to_be_built(pulumi, buildx, embedded=embedded)
-    _stock(workshop, [*on_path, DOCKER_BUILD])
+    plugin = _installed_plugin(workshop.locks)
+    _stock(workshop, [*on_path, *(() if plugin else (DOCKER_BUILD,))])
     bin_dir = _lay_out(workshop, on_path)
     return Tools(
         bin_dir=bin_dir,
         pulumi=pulumi or bin_dir / PULUMI.binary,
         buildx=buildx or bin_dir / BUILDX.binary,
-        registry=bin_dir / REGISTRY.binary,
-        docker_build_plugin=workshop.shelf(DOCKER_BUILD) / DOCKER_BUILD.binary,
+        docker_build_plugin=plugin or workshop.shelf(DOCKER_BUILD) / DOCKER_BUILD.binary,
         buildctl=bin_dir / BUILDCTL.binary if embedded else None,
         buildkitd=bin_dir / BUILDKITD.binary if embedded else None,
     )
@@ -290,7 +307,6 @@ def _to_be_built(pulumi: Path | None, buildx: Path | None, *, embedded: bool) ->
         *(() if pulumi else (PULUMI, LANGUAGE_PYTHON)),
         *((BUILDCTL, BUILDKITD) if embedded else ()),
         *(() if buildx else (BUILDX,)),
-        REGISTRY,
     ]
 
 
@@ -307,6 +323,14 @@ def _installed_buildx(store: Path) -> Path | None:
     # The plugin of the docker command also runs by itself.
     buildx = _find_outside(store, "docker-buildx", *_docker_plugin_folders())
     return buildx if buildx and _version_of(buildx) >= OLDEST_BUILDX else None
+
+
+def _installed_plugin(locks: Path) -> Path | None:
+    """The docker-build provider that `pulumi plugin install` put there, of the locked version; a link is our own."""
+    homes = (os.environ.get("PULUMI_HOME"), "~/.pulumi")
+    folders = [_plugin_folder(Path(home).expanduser(), locks) for home in homes if home]
+    plugins = [folder / DOCKER_BUILD.binary for folder in folders if not _partial(folder).exists()]
+    return next((plugin for plugin in plugins if os.access(plugin, os.X_OK) and not plugin.is_symlink()), None)
 
 
 def _docker_plugin_folders() -> list[Path]:

@@ -105,7 +105,7 @@ def test_in_a_checkout_the_engine_is_the_one_that_make_uses(
     root = tmp_path / "checkout"
     root.mkdir()
     own = FakeProgram(root / "bin", "pulumi")
-    found = Tools(root / "bin", own.path, *(root / "bin/none" for _ in range(5)))
+    found = Tools(root / "bin", own.path, *(root / "bin/none" for _ in range(4)))
     plugins: list[Path] = []
     for name in ("PULUMI_HOME", "PULUMI_BACKEND_URL", "CARBIDE_ENVIRONMENT_OF"):
         monkeypatch.delenv(name, raising=False)

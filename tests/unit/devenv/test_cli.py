@@ -38,7 +38,7 @@ class Checkout:
         self.started: list[tuple[BaseImages, tuple[str, ...]]] = []
         self.plugins_in: list[Path] = []
         nothing = root / "bin" / "nothing"
-        tools = Tools(root / "bin", self.pulumi.path, self.buildx.path, *(nothing for _ in range(4)))
+        tools = Tools(root / "bin", self.pulumi.path, self.buildx.path, *(nothing for _ in range(3)))
         (root / "source").mkdir()
         (root / "source/go.mod").write_text("module example.com/x\n")
         self.configure()
