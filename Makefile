@@ -99,6 +99,7 @@ lint: $(READY) ## Check style, types, Dockerfiles and workflows
 	@$(VENV)/bin/mypy examples/deployment/__main__.py
 	@$(VENV)/bin/hadolint docker/production/Dockerfile.* docker/local/Dockerfile.*
 	@$(CARBIDE) lint-workflows
+	@$(VENV)/bin/zizmor --offline --no-progress -qq .github
 
 .PHONY: schema
 schema: $(READY) ## Write the outputs' JSON Schema anew from the models
@@ -108,6 +109,10 @@ schema: $(READY) ## Write the outputs' JSON Schema anew from the models
 lock: $(READY) ## Write requirements.txt anew from pyproject.toml
 	@$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-header --extra build --group dev pyproject.toml --output-file requirements.txt
+
+.PHONY: pin-actions
+pin-actions: $(READY) ## Pin the workflows' actions to their newest releases
+	@$(VENV)/bin/python tools/pin_actions.py
 
 .PHONY: clean
 clean: ## Stop everything and delete this checkout's local state, its registry too
