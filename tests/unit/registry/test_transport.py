@@ -97,7 +97,7 @@ def test_a_kept_connection_that_has_ended_is_no_failure(
     client.ping()
     registry.faults[TAG] = Fault(0, 1)
     assert client.manifest(REPOSITORY, "1.0").digest == digest
-    assert pauses == []
+    assert len(pauses) == 1
 
 
 def test_a_body_that_ends_early_is_read_again(
@@ -240,7 +240,7 @@ def test_a_redirect_to_where_there_is_no_tls_is_not_followed(registry: FakeRegis
 @pytest.mark.parametrize("location", ["ftp://registry.example/x", "https://:1/x"])
 def test_a_redirect_to_no_address_is_named(registry: FakeRegistry, client: RegistryClient, location: str) -> None:
     registry.faults[TAG] = Fault(307, 99, {"Location": location})
-    with pytest.raises(RegistryError, match=f"{location}: is no http or https address"):
+    with pytest.raises(RegistryError, match=f"{location}: is not an http or https address"):
         client.manifest(REPOSITORY, "1.0")
 
 
@@ -280,7 +280,7 @@ def test_a_certificate_of_another_host_is_not_trusted(registry: FakeRegistry, tl
 
 
 def test_a_missing_bundle_is_named() -> None:
-    with pytest.raises(RegistryError, match=r"SSL_CERT_FILE = '/nowhere\.pem': is no file"):
+    with pytest.raises(RegistryError, match=r"SSL_CERT_FILE = '/nowhere\.pem': is not a file"):
         Transport({"SSL_CERT_FILE": "/nowhere.pem"})
 
 
