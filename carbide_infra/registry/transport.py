@@ -27,7 +27,7 @@ _REDIRECTS = 5
 _TRY_AGAIN = frozenset({429, 500, 502, 503, 504})
 _MOVED = frozenset({301, 302, 303, 307, 308})
 # Sent twice, these do no more than sent once.
-_REPEATABLE = frozenset({"GET", "HEAD", "DELETE"})
+_REPEATABLE = frozenset({"GET", "HEAD", "PUT", "DELETE"})
 _PORTS = {"https": 443, "http": 80}
 
 
