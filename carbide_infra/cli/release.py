@@ -11,8 +11,8 @@ from carbide_infra.cli.outcome import WELL, CommandError, ends, print_json, prog
 from carbide_infra.cli.stacks import StackName, open_stack
 from carbide_infra.endpoint import read_endpoint
 from carbide_infra.images.tags import sanitised
-from carbide_infra.registry.docker_login import docker_login
-from carbide_infra.registry.releases import Registry, Released, ReleaseError, images_of, tagged
+from carbide_infra.registry.client import RegistryClient
+from carbide_infra.registry.releases import Released, images_of, tagged
 from carbide_infra.settings import LOCAL_REGISTRY, Settings, load_settings
 from carbide_infra.source.facts import REF_VARIABLE, RELEASE_TAG, read_source
 
@@ -42,27 +42,23 @@ def release(
     opened = open_stack(stack)
     settings = load_settings(stack_values(opened), os.environ)
     version, commit = _checked_out(tag, settings, opened.folder)
-    with docker_login(opened.environment, _login(settings)) as environment:
-        registry = Registry(_buildx(), environment)
-        repositories = _repositories(settings, opened.folder)
-        try:
-            digests = images_of(commit, repositories, registry, 60.0 * wait, progress)
-            released = tagged(digests, repositories, sanitised(version), registry)
-        except ReleaseError as error:
-            raise CommandError(str(error)) from error
+    repositories = {
+        service.image: f"{settings.registry_repository}/{service.image}" for service in settings.selected_services
+    }
+    password = settings.registry_password
+    with RegistryClient.connected(
+        _server(settings, opened.folder),
+        opened.environment,
+        settings.registry_username,
+        password.get_secret_value() if password else None,
+    ) as client:
+        digests = images_of(commit, repositories, client, 60.0 * wait, progress)
+        released = tagged(digests, repositories, sanitised(version), client)
     if as_json:
         print_json([vars(item) for item in released])
     else:
         typer.echo(_table(version, commit, released))
     return WELL
-
-
-def _buildx() -> Path:
-    # An installed wheel lacks what these modules need, and has no source tree to release from.
-    from devenv.builder import docker_answers  # noqa: PLC0415
-    from devenv.toolchain import ensure_tools  # noqa: PLC0415
-
-    return ensure_tools(progress, embedded=not docker_answers()).buildx
 
 
 def _checked_out(tag: str, settings: Settings, project: Path) -> tuple[str, str]:
@@ -80,26 +76,14 @@ def _checked_out(tag: str, settings: Settings, project: Path) -> tuple[str, str]
     return source.version, source.revision
 
 
-def _login(settings: Settings) -> dict[str, str]:
-    if settings.registry_username is None or settings.registry_password is None:
-        return {}
-    return {
-        "registryServer": settings.registry_server,
-        "registryUsername": settings.registry_username,
-        "registryPassword": settings.registry_password.get_secret_value(),
-    }
-
-
-def _repositories(settings: Settings, project: Path) -> dict[str, str]:
-    server = settings.registry_server
-    if server == LOCAL_REGISTRY:
-        endpoint = read_endpoint(project)
-        if endpoint is None:
-            message = "registryServer = 'local': no local registry was set up in this checkout; run make local-up"
-            raise CommandError(message)
-        server = endpoint.registry
-    services = settings.selected_services
-    return {service.image: f"{server}/{settings.registry_repository}/{service.image}" for service in services}
+def _server(settings: Settings, project: Path) -> str:
+    if settings.registry_server != LOCAL_REGISTRY:
+        return settings.registry_server
+    endpoint = read_endpoint(project)
+    if endpoint is None:
+        message = "registryServer = 'local': no local registry was set up in this checkout; run make local-up"
+        raise CommandError(message)
+    return endpoint.registry
 
 
 def _table(version: str, commit: str, released: list[Released]) -> str:

@@ -193,7 +193,7 @@ def _retries(pause: Callable[[float], None]) -> urllib3.Retry:
 
         def sleep(self, response: urllib3.BaseHTTPResponse | None = None) -> None:
             wish = self.get_retry_after(response) if response and self.respect_retry_after_header else None
-            pause(min(wish or self.get_backoff_time(), _LONGEST_PAUSE))
+            pause(self.get_backoff_time() if wish is None else min(wish, _LONGEST_PAUSE))
 
     return Patience(
         total=_ATTEMPTS - 1,
