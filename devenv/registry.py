@@ -71,7 +71,7 @@ class Registry:
     def _client(self) -> RegistryClient:
         # No proxy for the internet leads back to this machine, and a registry that starts is asked again anyhow.
         trust = {"SSL_CERT_FILE": str(self.certificates.ca)}
-        return RegistryClient(self.server, None, Transport(trust, timeout=ANSWER_SECONDS, pause=lambda _: None))
+        return RegistryClient(self.server, None, Transport(trust, timeout=ANSWER_SECONDS, attempts=1))
 
 
 def ensure_registry(root: Path, program: Path, report: Report) -> Registry:

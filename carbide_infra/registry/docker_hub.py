@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
@@ -89,10 +90,9 @@ def registry_answers(url: str, ca_bundle: Path, seconds: float = PROBE_SECONDS) 
 
 def _answers(url: str, ca_bundle: Path, seconds: float) -> bool:
     # Who asks has a few seconds for all of it.
-    transport = Transport({**os.environ, "SSL_CERT_FILE": str(ca_bundle)}, timeout=seconds, pause=lambda _: None)
+    environment = {**os.environ, "SSL_CERT_FILE": str(ca_bundle)}
     try:
-        return transport.send("GET", url, {}).status in _REGISTRY_ANSWERS
+        with closing(Transport(environment, timeout=seconds, attempts=1)) as transport:
+            return transport.send("GET", url, {}).status in _REGISTRY_ANSWERS
     except RegistryError:
         return False
-    finally:
-        transport.close()

@@ -21,7 +21,7 @@ DEADLINE_SECONDS = 300.0
 LARGEST_BODY = 64 * 1024 * 1024
 _CHUNK = 1 << 20
 _CONNECTIONS = 16
-_ATTEMPTS = 4
+ATTEMPTS = 4
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 10.0
 _REDIRECTS = 5
 _TRY_AGAIN = frozenset({429, 500, 502, 503, 504})
@@ -83,6 +83,7 @@ class Transport:
         timeout: seconds that a connection may stay silent.
         pause: waits between two attempts.
         deadline: seconds that one whole answer may take.
+        attempts: how often a passing failure is asked again about, the first time included.
     """
 
     def __init__(
@@ -90,11 +91,13 @@ class Transport:
         environment: Mapping[str, str],
         timeout: float = TIMEOUT_SECONDS,
         pause: Callable[[float], None] = time.sleep,
+        *,
         deadline: float = DEADLINE_SECONDS,
+        attempts: int = ATTEMPTS,
     ) -> None:
         self._environment = environment
         self._deadline = deadline
-        self._retries = _retries(pause)
+        self._retries = _retries(pause, attempts)
         self._options: dict[str, Any] = {
             "ssl_context": _trust(environment),
             "timeout": urllib3.Timeout(connect=timeout, read=timeout),
@@ -183,7 +186,7 @@ class Transport:
         return self._proxies[proxy]
 
 
-def _retries(pause: Callable[[float], None]) -> urllib3.Retry:
+def _retries(pause: Callable[[float], None], attempts: int) -> urllib3.Retry:
     class Patience(urllib3.Retry):
         """Waits as the server wishes, as far as anybody would wait for it."""
 
@@ -196,7 +199,7 @@ def _retries(pause: Callable[[float], None]) -> urllib3.Retry:
             pause(self.get_backoff_time() if wish is None else min(wish, _LONGEST_PAUSE))
 
     return Patience(
-        total=_ATTEMPTS - 1,
+        total=attempts - 1,
         # Trust does not come back by asking again.
         other=0,
         allowed_methods=_REPEATABLE,
@@ -207,10 +210,12 @@ def _retries(pause: Callable[[float], None]) -> urllib3.Retry:
 
 def _trust(environment: Mapping[str, str]) -> ssl.SSLContext:
     bundle = environment.get("SSL_CERT_FILE")
-    if bundle and not Path(bundle).is_file():
-        message = f"SSL_CERT_FILE = {bundle!r}: is not a file; unset it, or name a PEM file of CA certificates"
-        raise RegistryError(message)
-    return ssl.create_default_context(cafile=bundle or None)
+    try:
+        return ssl.create_default_context(cafile=bundle or None)
+    except OSError as error:
+        problem = "holds no certificate" if Path(bundle or "").is_file() else "is not a file"
+        message = f"SSL_CERT_FILE = {bundle!r}: {problem}; unset it, or name a PEM file of CA certificates"
+        raise RegistryError(message) from error
 
 
 def _proxy(environment: Mapping[str, str], origin: Origin) -> str | None:

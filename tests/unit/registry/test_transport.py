@@ -345,3 +345,21 @@ def test_a_proxy_serves_all_but_the_exempt(
         with anonymous(registry.server, environment) as client:
             client.ping()
     assert proxy.asked == ([] if is_direct else [registry.server])
+
+
+def test_a_bundle_without_a_certificate_is_named(tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_text("not a certificate\n")
+    with pytest.raises(RegistryError, match=r"ca\.pem': holds no certificate; unset it"):
+        Transport({"SSL_CERT_FILE": str(tmp_path / "ca.pem")})
+
+
+def test_an_answer_has_to_end_some_day(tls: tuple[ssl.SSLContext, Path], registry: FakeRegistry) -> None:
+    transport = Transport({"SSL_CERT_FILE": str(tls[1])}, deadline=-1)
+    with pytest.raises(Unreachable, match="was not read to its end within -1 s"):
+        transport.send("GET", f"{registry.address}/v2/", {})
+
+
+def test_who_asks_once_gets_the_first_failure(tls: tuple[ssl.SSLContext, Path], registry: FakeRegistry) -> None:
+    registry.faults["/v2/"] = Fault(503, 1)
+    transport = Transport({"SSL_CERT_FILE": str(tls[1])}, attempts=1)
+    assert transport.send("GET", f"{registry.address}/v2/", {}).status == 503
