@@ -90,6 +90,11 @@ test: $(READY) tools ## Set up, run all tests
 test-unit: $(READY) ## Run the fast tests only
 	@$(VENV)/bin/pytest $(PARALLEL) tests/unit
 
+.PHONY: test-mutation
+test-mutation: $(READY) ## Find mistakes that no unit test notices (ALL=1, MODULES=, MINUTES=, JOBS=, TESTS=)
+	@$(VENV)/bin/python -m tests.mutation --memory $(CACHE)/mutation $(if $(ALL),--all) \
+	  $(if $(MINUTES),--minutes $(MINUTES)) $(if $(JOBS),--jobs $(JOBS)) $(if $(TESTS),--tests "$(TESTS)") $(MODULES)
+
 .PHONY: lint
 lint: export MYPY_CACHE_DIR ?= $(CACHE)/mypy
 lint: $(READY) ## Check style, types, Dockerfiles and workflows
