@@ -28,7 +28,7 @@ class Backend(pulumi.runtime.Mocks):
         return args.name, state
 
     def call(self, args: pulumi.runtime.MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:
-        assert args.token == "pulumi:pulumi:readStackOutputs"
+        assert args.token == "pulumi:pulumi:readStackOutputs"  # noqa: S105 - the name of a function
         if args.args["name"] != STACK:
             return {}, [("", f'unknown stack "{args.args["name"]}"')]
         return {"name": STACK, "outputs": self.outputs}, []
