@@ -1,5 +1,7 @@
 """The inputs of a service are what the compiler reads, no more and no less."""
 
+import errno
+import hashlib
 import json
 import os
 import random
@@ -15,9 +17,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from carbide_infra.source import inputs as module
-from carbide_infra.source.importgraph import Toolchain
-from carbide_infra.source.inputs import InputError, Inputs, inputs_of
+from carbide_infra.source.importgraph import Graph, Question, Toolchain
+from carbide_infra.source.inputs import InputError, InputFile, Inputs, inputs_of
 from carbide_infra.source.staging import stage
+from tests.support.started_programs import recorded
 
 pytestmark = pytest.mark.skipif(shutil.which("go") is None, reason="the oracle is the go command")
 
@@ -32,6 +35,23 @@ GO = {
     "CGO_ENABLED": "0",
     "GOMODCACHE": "/nonexistent",
 }
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def own(tmp_path: Path, cache: Path) -> Path:
+    """A cache of the test's own that has no answers, and the compiled program."""
+    if not list(cache.glob("importgraph-*")):
+        exact(plant(tmp_path / "warm", {}), cache)
+    folder = tmp_path / "cache"
+    folder.mkdir()
+    for program in cache.glob("importgraph-*"):
+        (folder / program.name).hardlink_to(program)
+    return folder
 
 
 def importing(*paths: str, package: str = "main") -> str:
@@ -477,21 +497,22 @@ def test_file_times_change_the_cost_but_not_the_answer(tmp_path: Path, cache: Pa
     assert exact(root, cache) == before
 
 
-def aged(root: Path) -> None:
-    """Wait until nothing is racy, so that hashes are remembered."""
-    time.sleep(2.1)
-    for path in root.rglob("*"):
-        assert path.stat().st_ctime < time.time() - 2
+def later(monkeypatch: pytest.MonkeyPatch, seconds: float = 2.1) -> None:
+    """Let time pass until nothing is racy, so that hashes are remembered."""
+    now = time.time_ns
+    monkeypatch.setattr(time, "time_ns", lambda: now() + int(seconds * 1e9))
 
 
 @pytest.mark.parametrize("old", [False, True])
-def test_an_edit_of_the_same_size_and_time_is_seen(tmp_path: Path, cache: Path, *, old: bool) -> None:
+def test_an_edit_of_the_same_size_and_time_is_seen(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, *, old: bool
+) -> None:
     root = plant(tmp_path, {"lib/l.go": "package lib\n", "libs/l.go": "package lib\n"})
     main = root / "cmd/a/main.go"
     main.write_text(importing("example.com/m/gone"))
     times = main.stat()
     if old:
-        aged(root)
+        later(monkeypatch)
     assert beyond_base(root, cache) == set()
     main.write_text(importing("example.com/m/libs"))
     os.utime(main, ns=(times.st_atime_ns, times.st_mtime_ns))
@@ -499,8 +520,10 @@ def test_an_edit_of_the_same_size_and_time_is_seen(tmp_path: Path, cache: Path, 
     assert beyond_base(root, cache) == {"libs/l.go"}
 
 
-def test_a_hash_is_remembered_only_when_no_edit_can_hide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    root, own = plant(tmp_path / "root", {}), tmp_path / "cache"
+def test_a_hash_is_remembered_only_when_no_edit_can_hide(
+    tmp_path: Path, own: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = plant(tmp_path / "root", {})
     reads: list[str] = []
     sha256 = module._sha256
 
@@ -515,7 +538,7 @@ def test_a_hash_is_remembered_only_when_no_edit_can_hide(tmp_path: Path, monkeyp
         exact(root, own)
         exact(root, own)
     assert len(reads) == 2 * len(BASE)
-    aged(root)
+    later(monkeypatch)
     exact(root, own)
     assert len(reads) == 3 * len(BASE)
     exact(root, own)
@@ -553,10 +576,10 @@ def test_a_warm_answer_notices_what_a_cold_one_would(
 
 @pytest.mark.parametrize("damage", [b"", b"{}", b"\x00", b"checksum\n{}", None], ids=str)
 def test_a_damaged_cache_is_computed_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: bytes | None
+    tmp_path: Path, own: Path, monkeypatch: pytest.MonkeyPatch, damage: bytes | None
 ) -> None:
     monkeypatch.setattr(module, "_RACY_NANOSECONDS", 0)
-    root, own = plant(tmp_path / "root", {}), tmp_path / "cache"
+    root = plant(tmp_path / "root", {})
     time.sleep(0.02)
     before = exact(root, own)
     kept = list(own.glob("*.json"))
@@ -660,6 +683,53 @@ def test_without_go_git_says_what_belongs_to_the_tree(
     assert {file.path for file in fallback(root, cache).files} == ({*BASE, *TREE, "new.txt", "mit ö.txt"} - {"x.log"})
 
 
+def test_git_is_asked_with_nothing_of_the_user_s(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = plant(tmp_path / "root", TREE)
+    without_go(monkeypatch, tmp_path)
+    for name in ("GIT_DIR", "GIT_WORK_TREE", "GIT_CONFIG_GLOBAL", "GIT_CONFIG_NOSYSTEM", "LC_ALL"):
+        monkeypatch.setenv(name, "of the user")
+    started = recorded(monkeypatch)
+    fallback(root, cache)
+    (asked,) = started
+    assert " ".join(asked.command) == (
+        "git -c safe.directory=* -c core.fsmonitor=false -c core.quotePath=false "
+        f"-C {root} ls-files -z -co --exclude-per-directory=.gitignore"
+    )
+    others = {name: value for name, value in os.environ.items() if not name.startswith("GIT_") and name != "LC_ALL"}
+    fixed = {"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1", "LC_ALL": "C"}
+    assert asked.environment == others | fixed
+
+
+def test_without_go_all_of_a_folder_counts_that_git_lists_as_one(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another repository, or a link to a folder, is one name in git's list."""
+    root = plant(tmp_path / "root", {"shared/deep/s.txt": "", "module/m.go": "", "module/node_modules/x.js": ""})
+    for folder in (root, root / "module"):
+        subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
+    subprocess.run(["git", "-c", "user.name=t", "-c", "user.email=t@x", "commit", "-q", "--allow-empty", "-m", "x"],
+                   cwd=root / "module", check=True)  # fmt: skip
+    (root / "cmd/link").symlink_to("../shared")
+    (root / "shared/up").symlink_to("..")
+    (root / "shared/sibling").symlink_to("../shared/deep")
+    without_go(monkeypatch, tmp_path)
+    assert {file.path for file in fallback(root, cache).files} == {
+        *BASE, "module/m.go", "shared/deep/s.txt", "shared/sibling/s.txt", "cmd/link/deep/s.txt",
+        "cmd/link/sibling/s.txt",
+    }  # fmt: skip
+
+
+def test_without_go_a_link_out_of_the_tree_is_refused(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = plant(tmp_path / "root", {})
+    (tmp_path / "root-like").mkdir()
+    (root / "link").symlink_to("../root-like")
+    without_go(monkeypatch, tmp_path)
+    with pytest.raises(InputError, match=r"^link is a symbolic link to \.\./root-like, outside the source tree"):
+        inputs_of(root, ["./cmd/a"], LINUX, cache)
+
+
 def test_a_go_command_that_fails_is_quoted(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     without_go(monkeypatch, tmp_path)
     broken = tmp_path / "programs/go"
@@ -668,6 +738,192 @@ def test_a_go_command_that_fails_is_quoted(tmp_path: Path, cache: Path, monkeypa
     found = inputs_of(plant(tmp_path / "root", {}), ["./cmd/a"], LINUX, cache)["./cmd/a"]
     assert found.fallback is not None
     assert "go env` failed: cannot find GOROOT" in found.fallback
+
+
+# ---- What the reader is asked.
+
+
+def asked(root: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, version: str, go: str | None = None) -> Question:
+    """The question about a tree of two packages, with a toolchain of this version."""
+    questions: list[Question] = []
+
+    class Recording(Toolchain):
+        def read_graph(self, question: Question, _: Path) -> Graph:
+            questions.append(question)
+            return Graph(["go.mod"], {"cmd/a": [0], "cmd/b": []}, {}, {})
+
+    monkeypatch.setattr(Toolchain, "found", lambda: Recording("go", version))
+    for _ in range(2):
+        found = inputs_of(
+            root, ["./cmd/b", "./cmd/a", "cmd/a/"], ("linux/b", "linux/a", "linux/b"), cache, go_version=go
+        )
+        assert {package: len(inputs.files) for package, inputs in found.items()} == {
+            "./cmd/b": 0, "./cmd/a": 1, "cmd/a/": 1,
+        }  # fmt: skip
+    (question,) = questions  # the second answer is the first one's
+    return question
+
+
+@pytest.mark.parametrize(
+    ("version", "go", "tags"),
+    [("go1.26.8", None, "1.26"), ("go1.26.8 X:nodwarf5", "1.25.4", "1.25.4"), ("devel go1.27-abcdef", None, "1.27"),
+     ("unknown", None, "")],
+)  # fmt: skip
+def test_a_question_is_the_same_for_the_same_wish(
+    version: str, go: str | None, tags: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, own = plant(tmp_path / "root", {"cmd/b/main.go": MAIN}), tmp_path / "cache"
+    question = asked(root, own, monkeypatch, version, go)
+    assert question == Question(str(root), ["cmd/a", "cmd/b"], ["linux/a", "linux/b"], tags)
+    (kept,) = own.glob("graph-*")
+    assert kept.name == f"graph-{question.key()}-{version.replace(' ', '_')}.json"
+
+
+# ---- What is remembered.
+
+
+def test_a_file_is_a_line_of_the_record() -> None:
+    assert str(InputFile("a file", True, "f" * 64, 7)) == f"0755 {'f' * 64} 7 a file"  # noqa: FBT003
+    assert str(InputFile("VERSION", False, "0" * 64, 0)) == f"0644 {'0' * 64} 0 VERSION"  # noqa: FBT003
+
+
+def test_a_file_has_size_and_hash_of_its_content(tmp_path: Path, cache: Path) -> None:
+    root = plant(tmp_path, {"real": "größe\n"})
+    (root / "VERSION").unlink()
+    (root / "VERSION").symlink_to("real")
+    (found,) = (file for file in exact(root, cache).files if file.path == "VERSION")
+    digest = hashlib.sha256("größe\n".encode()).hexdigest()
+    assert found == InputFile("VERSION", False, digest, 8)  # noqa: FBT003
+
+
+def test_names_that_are_no_text_do_not_matter(tmp_path: Path, cache: Path) -> None:
+    root = plant(tmp_path, {"cmd/a/größe.go": "package main\n"})
+    (root / "cmd/a" / os.fsdecode(b"no text \xff.txt")).touch()
+    assert beyond_base(root, cache) == {"cmd/a/größe.go"}
+
+
+def test_a_large_file_is_read_in_pieces(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = plant(tmp_path, {"VERSION": "12345"})
+    monkeypatch.setattr(module, "_CHUNK", 2)
+    sizes = {file.path: (file.size, file.sha256) for file in exact(root, cache).files}
+    assert sizes["VERSION"] == (5, hashlib.sha256(b"12345").hexdigest())
+
+
+def test_a_file_that_keeps_changing_is_named(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = plant(tmp_path, {})
+    sha256, tries = module._sha256, []
+
+    def edited_meanwhile(path: str) -> tuple[str, os.stat_result, os.stat_result]:
+        digest, before, after = sha256(path)
+        if path.endswith("VERSION"):
+            tries.append(path)
+            (root / "VERSION").write_text("more" * len(tries))
+            after = (root / "VERSION").stat()
+        return digest, before, after
+
+    monkeypatch.setattr(module, "_sha256", edited_meanwhile)
+    with pytest.raises(InputError, match=r"^VERSION keeps changing while it is read; let the other program finish"):
+        exact(root, cache)
+    assert len(tries) == 3
+
+
+def test_without_news_nothing_is_written(tmp_path: Path, own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_RACY_NANOSECONDS", 0)
+    root = plant(tmp_path / "root", {})
+    time.sleep(0.02)
+    exact(root, own)
+    before = {path.name: path.stat().st_ino for path in own.glob("*.json")}
+    exact(root, own)
+    assert {path.name: path.stat().st_ino for path in own.glob("*.json")} == before
+    assert sorted(name.partition("-")[0] for name in before) == ["graph", "hashes"]
+
+
+def test_a_hash_that_may_be_of_an_earlier_content_is_forgotten(
+    tmp_path: Path, own: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = plant(tmp_path / "root", {})
+    monkeypatch.setattr(module, "_RACY_NANOSECONDS", -(10**12))
+    exact(root, own)
+    assert remembered(own) == set(BASE)
+    (root / "VERSION").write_text("2.0\n")
+    monkeypatch.setattr(module, "_RACY_NANOSECONDS", 10**12)
+    exact(root, own)
+    assert remembered(own) == {*BASE} - {"VERSION"}
+
+
+@pytest.mark.parametrize(("nanoseconds", "is_remembered"), [(2_000_000_000, False), (2_000_000_001, True)])
+def test_a_hash_is_remembered_two_seconds_after_the_last_change(
+    nanoseconds: int, tmp_path: Path, own: Path, monkeypatch: pytest.MonkeyPatch, *, is_remembered: bool
+) -> None:
+    root = plant(tmp_path / "root", {})
+    os.utime(root / "VERSION", (1, 1))
+    changed = (root / "VERSION").stat().st_ctime_ns
+    monkeypatch.setattr(time, "time_ns", lambda: changed + nanoseconds)
+    exact(root, own)
+    assert ("VERSION" in remembered(own)) == is_remembered
+
+
+@pytest.mark.parametrize("seconds", [-10, 10])
+def test_a_time_of_the_future_is_no_reason_to_remember(
+    seconds: int, tmp_path: Path, own: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = plant(tmp_path / "root", {})
+    os.utime(root / "VERSION", (time.time() + seconds, time.time() + seconds))
+    later(monkeypatch, 5)
+    exact(root, own)
+    assert ("VERSION" in remembered(own)) == (seconds < 0)
+
+
+def remembered(cache: Path) -> set[str]:
+    (kept,) = cache.glob("hashes-*.json")
+    return set(json.loads(kept.read_bytes().partition(b"\n")[2]))
+
+
+def test_two_trees_may_share_a_cache(tmp_path: Path, own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_RACY_NANOSECONDS", -(10**12))
+    for name in ("one", "two"):
+        exact(plant(tmp_path / name, {"VERSION": name}), own)
+    assert len(list(own.glob("hashes-*.json"))) == 2
+
+
+def test_a_cache_that_cannot_be_written_costs_time_alone(
+    tmp_path: Path, cache: Path, own: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = plant(tmp_path / "root", {})
+    monkeypatch.setattr(module, "_RACY_NANOSECONDS", -(10**12))
+    expected = exact(root, cache)
+
+    def refused(*_: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", refused)
+    assert exact(root, own) == expected
+    assert [path.name.partition("-")[0] for path in own.iterdir()] == ["importgraph"]
+
+
+@pytest.mark.parametrize(
+    ("error", "complaint"),
+    [
+        (FileNotFoundError(errno.ENOENT, "x"), "VERSION is missing, or a symbolic link that leads nowhere"),
+        (PermissionError(errno.EACCES, "Not allowed"), "VERSION cannot be read: Not allowed; run chmod u+r on it"),
+        (OSError(errno.EIO, "Input/output error"), "VERSION cannot be read: Input/output error"),
+    ],
+)
+def test_a_file_that_cannot_be_read_says_why(
+    error: OSError, complaint: str, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = plant(tmp_path, {})
+    sha256 = module._sha256
+
+    def failing(path: str) -> tuple[str, os.stat_result, os.stat_result]:
+        if path.endswith("VERSION"):
+            raise error
+        return sha256(path)
+
+    monkeypatch.setattr(module, "_sha256", failing)
+    with pytest.raises(InputError) as caught:
+        exact(root, cache)
+    assert str(caught.value).startswith(complaint)
 
 
 # ---- Oracles.
