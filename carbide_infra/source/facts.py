@@ -307,10 +307,8 @@ class _Git:
 
 
 def _fields(stream: IO[bytes]) -> Iterator[str]:
-    """The fields of git's -z output, read as far as somebody asks."""
+    """The fields of git's -z output, which a NUL ends, read as far as somebody asks."""
     rest = b""
     while chunk := stream.read(_CHUNK):
         *fields, rest = (rest + chunk).split(b"\0")
         yield from (os.fsdecode(field).strip("\n") for field in fields if field.strip(b"\n"))
-    if rest.strip(b"\n"):
-        yield os.fsdecode(rest).strip("\n")

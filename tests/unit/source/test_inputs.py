@@ -37,11 +37,6 @@ GO = {
 }
 
 
-@pytest.fixture(scope="session")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("cache")
-
-
 @pytest.fixture
 def own(tmp_path: Path, cache: Path) -> Path:
     """A cache of the test's own that has no answers, and the compiled program."""

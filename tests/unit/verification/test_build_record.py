@@ -103,7 +103,7 @@ def test_a_recipe_has_all_that_the_state_says() -> None:
 def test_what_the_state_does_not_say_is_empty(empty: dict[str, Any]) -> None:
     record = {"inputs": "", "dockerfile": "d" * 64}
     made = Recipe.of(IMAGE, record, {**empty, "platforms": ["linux/amd64"]}, None)
-    assert made == Recipe(IMAGE, (), "d" * 64, "", None, {}, {}, ("linux/amd64",), "", ())
+    assert made == Recipe(IMAGE, (), "d" * 64, "", None, {}, {}, ("linux/amd64",), "")
 
 
 # ---- The source tree.
