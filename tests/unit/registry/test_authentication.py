@@ -73,7 +73,9 @@ def test_an_expired_token_is_renewed_once_for_all_threads(
 ) -> None:
     client.digest_of(REPOSITORY, "1.0")
     registry.tokens.clear()
-    registry.tokens["token-x"] = ""
+    registry.tokens["token-x"] = "repository:team/image:pull"
+    # Slow enough for all threads to meet the first one's request.
+    registry.faults["/token"] = Fault(200, 9, body=encoded({"token": "token-x"}), silence=0.1)
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(lambda _: client.digest_of(REPOSITORY, "1.0"), range(8)))
     assert found == [digest] * 8
@@ -203,8 +205,15 @@ def test_a_token_server_without_tls_gets_no_login(registry: FakeRegistry, client
         client.manifest(REPOSITORY, "1.0")
 
 
-def test_a_registry_without_tls_may_have_a_token_server_without(transport: Transport) -> None:
-    with FakeRegistry(login=LOGIN, bearer=True).running(None) as registry:
-        digest = registry.put_image(REPOSITORY, CONFIGS, "1.0")
-        client = RegistryClient(registry.server, Credentials(*LOGIN), transport, plain_http=True)
+@pytest.mark.parametrize("has_tls", [False, True])
+def test_a_registry_without_tls_may_have_a_token_server_without(
+    registry: FakeRegistry, transport: Transport, *, has_tls: bool
+) -> None:
+    with FakeRegistry(login=LOGIN, bearer=True).running(None) as plain:
+        digest = plain.put_image(REPOSITORY, CONFIGS, "1.0")
+        if has_tls:
+            registry.login, registry.bearer, registry.tokens = LOGIN, True, plain.tokens
+            plain.challenges = [registry.bearer_challenge]
+        client = RegistryClient(plain.server, Credentials(*LOGIN), transport, plain_http=True)
         assert client.digest_of(REPOSITORY, "1.0") == digest
+        assert bool(registry.requests) is has_tls

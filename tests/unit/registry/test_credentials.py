@@ -75,7 +75,7 @@ def test_dockers_configuration_is_where_docker_looks(tmp_path: Path, monkeypatch
     ("entry", "login"),
     [
         (auth("me:my:word"), Credentials("me", "my:word")),
-        (auth("me:word\0\0"), Credentials("me", "word")),
+        (auth("me:wordX\0\0"), Credentials("me", "wordX")),
         ({"username": "me", "password": "word"}, Credentials("me", "word")),
         ({**auth("me:word"), "username": "you", "password": "other"}, Credentials("me", "word")),
         ({**auth("me:"), "identitytoken": "token"}, Credentials("me", "", "token")),
@@ -137,6 +137,7 @@ def test_a_helper_is_asked_as_docker_asks_it(tmp_path: Path, monkeypatch: pytest
     wanted = Credentials("me", "hidden") if username == "me" else Credentials("", identity_token="hidden")  # noqa: S106
     assert docker_credentials("vm:5443", environment) == wanted
     assert "hidden" not in repr(wanted)
+    assert (Credentials("me").password, Credentials("me").identity_token) == ("", "")
     script, *words, server, rest = (tmp_path / "call").read_text().split("\n", 3)
     assert (script, words, server) == (str(program), ["get"], "<vm:5443")
     variables = dict(line.partition("=")[::2] for line in rest.splitlines())

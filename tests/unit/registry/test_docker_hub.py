@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Thread
+from threading import Thread, current_thread
 
 import pytest
 
@@ -77,12 +77,12 @@ def test_who_stays_silent_is_given_up_in_time(tls: Trust, monkeypatch: pytest.Mo
     given: list[object] = []
 
     def answers(*arguments: object) -> bool:
-        given.append(arguments)
+        given.append((*arguments, current_thread().daemon))
         return True
 
     monkeypatch.setattr(docker_hub, "_answers", answers)
     assert registry_answers("https://x/v2/", tls[1])
-    assert given == [("https://x/v2/", tls[1], 4.0)]
+    assert given == [("https://x/v2/", tls[1], 4.0, True)], "nor does it keep the program from its end"
 
 
 class Asked:
