@@ -50,9 +50,7 @@ class Authenticator:
         plain_http: whether its token server, as itself, may do without TLS.
     """
 
-    def __init__(
-        self, server: str, credentials: Credentials | None, transport: Transport, *, plain_http: bool = False
-    ) -> None:
+    def __init__(self, server: str, credentials: Credentials | None, transport: Transport, *, plain_http: bool) -> None:
         self._server = server
         self._schemes = {"https", "http"} if plain_http else {"https"}
         self._credentials = credentials
