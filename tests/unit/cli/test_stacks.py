@@ -132,6 +132,20 @@ def test_without_pulumi_a_sentence_says_where_to_get_it(pulumi: FakeProgram) -> 
 
 # ---- What a user sees.
 
+
+def test_a_stack_may_be_named_by_a_variable(pulumi: FakeProgram, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STACK", "prod")
+    pulumi.answer("preview", {"steps": []})
+    run("report")
+    assert pulumi.calls == [f"preview --json --show-sames {FLAGS}"]
+
+
+def test_an_error_begins_with_what_was_asked(pulumi: FakeProgram) -> None:
+    pulumi.answer("", error="error: no\n", code=255)
+    with pytest.raises(SetupError, match=r"^`pulumi stack output --json` failed:\n(.|\n)*error: no$"):
+        open_stack("prod").outputs()
+
+
 ASKING = [
     ("images",),
     ("release", "--tag", "v1.4.0"),

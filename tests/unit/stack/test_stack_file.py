@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from carbide_infra.errors import SetupError
-from carbide_infra.stack.stack_file import read_stack_file
+from carbide_infra.settings import LOCAL_REGISTRY, load_settings
+from carbide_infra.stack.stack_file import ANY_REGISTRY, read_stack_file
 
 
 def test_plain_values_are_read_and_encrypted_ones_left_out(tmp_path: Path) -> None:
@@ -13,9 +14,18 @@ def test_plain_values_are_read_and_encrypted_ones_left_out(tmp_path: Path) -> No
         "  carbide-infra:platforms: [linux/amd64]\n"
         "  carbide-infra:registryPassword:\n"
         "    secure: v1:abc\n"
+        "  carbide-infra:serviceOverrides: {carbide-rest-api: {port: 1}}\n"
         "  other:key: value\n"
     )
-    assert read_stack_file(tmp_path, "prod") == {"goVersion": "1.30", "platforms": ["linux/amd64"]}
+    assert read_stack_file(tmp_path, "prod") == {
+        "goVersion": "1.30",
+        "platforms": ["linux/amd64"],
+        "serviceOverrides": {"carbide-rest-api": {"port": "1"}},
+    }
+
+
+def test_a_stack_that_names_no_registry_yet_is_a_development_stack() -> None:
+    assert load_settings(ANY_REGISTRY, {}).registry_server == LOCAL_REGISTRY
 
 
 @pytest.mark.parametrize("content", [None, "", "encryptionsalt: x\n"])
