@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from carbide_infra.cli.app import app
+from carbide_infra.report import words
 from carbide_infra.report.changes import Action, ImageChange, Report, Warned, report_of
 from carbide_infra.report.data import as_data
 from carbide_infra.report.files import FileChange, changed_files
@@ -118,6 +119,20 @@ def test_files_are_told_apart_by_what_happened_to_them() -> None:
 def test_something_else_is_refused(data: object) -> None:
     with pytest.raises(PreviewError, match="pulumi preview --json"):
         read_preview(data, "dev")
+
+
+@pytest.mark.parametrize(
+    ("reason", "told"),
+    [
+        (Reason("label", "label team", None, "a", Restart.CERTAIN), "label <team> none → <a>"),
+        (Reason("buildArgument", "build argument X", "1", None, Restart.CERTAIN), "build argument X <1> → none"),
+        (Reason("repository", "repository", "", "r/x", Restart.CERTAIN), "repository none → <r/x>"),
+        (Reason("dockerfile", "Dockerfile.a", None, None, Restart.EXPECTED), "<Dockerfile.a> changed"),
+        (Reason("missing", "not in the state", None, None, Restart.EXPECTED), "not in the state"),
+    ],
+)
+def test_a_reason_that_comes_or_goes_is_told_with_none(reason: Reason, told: str) -> None:
+    assert words.reason(reason, lambda text: f"<{text}>") == told
 
 
 # ---- Text that somebody else chose.
