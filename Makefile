@@ -13,7 +13,7 @@ endif
 
 VENV := .venv
 READY := $(VENV)/.requirements
-CARBIDE := $(VENV)/bin/python -m carbide_infra.local
+CARBIDE := $(VENV)/bin/python -m devenv
 CACHE := $(or $(CARBIDE_CACHE_DIR),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/carbide-infra)
 # One worker has the engine tests' checkout, the others what needs none.
 PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
@@ -90,6 +90,11 @@ test: $(READY) tools ## Set up, run all tests
 test-unit: $(READY) ## Run the fast tests only
 	@$(VENV)/bin/pytest $(PARALLEL) tests/unit
 
+.PHONY: test-mutation
+test-mutation: $(READY) ## Find mistakes that no unit test notices (ALL=1, MODULES=, MINUTES=, JOBS=, TESTS=)
+	@$(VENV)/bin/python -m tests.mutation --memory $(CACHE)/mutation $(if $(ALL),--all) \
+	  $(if $(MINUTES),--minutes $(MINUTES)) $(if $(JOBS),--jobs $(JOBS)) $(if $(TESTS),--tests "$(TESTS)") $(MODULES)
+
 .PHONY: lint
 lint: export MYPY_CACHE_DIR ?= $(CACHE)/mypy
 lint: $(READY) ## Check style, types, Dockerfiles and workflows
@@ -99,6 +104,7 @@ lint: $(READY) ## Check style, types, Dockerfiles and workflows
 	@$(VENV)/bin/mypy examples/deployment/__main__.py
 	@$(VENV)/bin/hadolint docker/production/Dockerfile.* docker/local/Dockerfile.*
 	@$(CARBIDE) lint-workflows
+	@$(VENV)/bin/zizmor --offline --no-progress -qq .github
 
 .PHONY: schema
 schema: $(READY) ## Write the outputs' JSON Schema anew from the models
@@ -108,6 +114,10 @@ schema: $(READY) ## Write the outputs' JSON Schema anew from the models
 lock: $(READY) ## Write requirements.txt anew from pyproject.toml
 	@$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-header --extra build --group dev pyproject.toml --output-file requirements.txt
+
+.PHONY: pin-actions
+pin-actions: $(READY) ## Pin the workflows' actions to their newest releases
+	@$(VENV)/bin/python tools/pin_actions.py
 
 .PHONY: clean
 clean: ## Stop everything and delete this checkout's local state, its registry too

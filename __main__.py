@@ -7,7 +7,7 @@ import pulumi
 # What is loaded by now stays; else the collector goes through it again and again during the imports below.
 gc.freeze()
 
-from carbide_infra.image import ServiceImage, stack_output
+from carbide_infra.images.component import ServiceImage, stack_output
 from carbide_infra.outputs import SCHEMA_VERSION
 from carbide_infra.program import (
     build_target,

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from carbide_infra.local.paths import cache_dir, project_root
+from carbide_infra.paths import cache_dir, project_root
 
 # What a clone needs before it can begin to build: the engine, and the base images' archives.
 ENGINE = ("tools", "bases")

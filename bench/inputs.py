@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from carbide_infra.inputs import Inputs, inputs_of
+from carbide_infra.source.inputs import Inputs, inputs_of
 
 SERVICES = ("api", "db", "ipam", "workflow", "site-manager", "cert-manager", "site-agent")
 PLATFORMS = ("linux/amd64", "linux/arm64")

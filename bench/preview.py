@@ -14,9 +14,9 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from carbide_infra.local.environment import child_environment
-from carbide_infra.local.paths import project_root
-from carbide_infra.local.toolchain import ensure_tools, install_plugin
+from carbide_infra.paths import project_root
+from devenv.environment import child_environment
+from devenv.toolchain import ensure_tools, install_plugin
 
 ROOT = project_root()
 STACK = "dev"

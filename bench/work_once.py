@@ -16,12 +16,12 @@ import uuid
 from collections.abc import Callable
 from pathlib import Path
 
-from carbide_infra.build_secrets import build_secrets
-from carbide_infra.local.environment import child_environment
-from carbide_infra.local.paths import project_root
-from carbide_infra.local.toolchain import Tools, ensure_tools
+from carbide_infra.images.build_secrets import build_secrets
+from carbide_infra.paths import project_root
 from carbide_infra.services import CATALOGUE
 from carbide_infra.settings import Settings, load_settings
+from devenv.environment import child_environment
+from devenv.toolchain import Tools, ensure_tools
 
 ROOT = project_root()
 PLATFORMS = ("linux/amd64", "linux/arm64")

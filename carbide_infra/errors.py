@@ -3,3 +3,11 @@
 
 class UserError(Exception):
     """Something is not as asked; the message names what, and the way out."""
+
+
+class SetupError(UserError):
+    """The machine could not be set up; the message is meant for the person at the keyboard."""
+
+
+class MissingPrerequisite(SetupError):
+    """Something has to be installed by hand; the message is one sentence that names it."""

@@ -9,15 +9,14 @@ from typing import ParamSpec, TypeVar
 import pulumi
 from pulumi.runtime.config import CONFIG, is_config_secret
 
-from carbide_infra.build_secrets import build_secrets
-from carbide_infra.image import BuildTarget
-from carbide_infra.inputs import InputError, Inputs, inputs_of
-from carbide_infra.local.endpoint import read_endpoint
-from carbide_infra.local.paths import cache_dir
-from carbide_infra.plan import ImagePlan, Stack, context_path, plan_image
+from carbide_infra.endpoint import read_endpoint
+from carbide_infra.images.build_secrets import build_secrets
+from carbide_infra.images.component import BuildTarget
+from carbide_infra.images.plan import ImagePlan, Stack, context_path, plan_image
+from carbide_infra.paths import cache_dir
 from carbide_infra.services import Service
 from carbide_infra.settings import LOCAL_REGISTRY, SECRET_KEYS, ConfigError, Settings, load_settings
-from carbide_infra.source import (
+from carbide_infra.source.facts import (
     REF_VARIABLE,
     Source,
     read_source,
@@ -25,7 +24,8 @@ from carbide_infra.source import (
     require_packages,
     revisions_of,
 )
-from carbide_infra.staging import StagingError, collect_garbage, stage
+from carbide_infra.source.inputs import InputError, Inputs, inputs_of
+from carbide_infra.source.staging import StagingError, collect_garbage, stage
 
 _Arguments = ParamSpec("_Arguments")
 _Result = TypeVar("_Result")
@@ -104,7 +104,7 @@ def resolved_bases(settings: Settings, target: BuildTarget) -> Settings:
     if not settings.track_base_images:
         return settings
     # pulumi-docker serves this key alone, and importing it takes a tenth of a whole preview.
-    from carbide_infra.base_images import with_tracked_bases  # noqa: PLC0415
+    from carbide_infra.images.base_images import with_tracked_bases  # noqa: PLC0415
 
     return with_tracked_bases(settings, target)
 

@@ -7,7 +7,12 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+# A machine that is busy with other tests is slow without being wrong.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 SESSION = "CARBIDE_TEST_SESSION"
 """Names the folder; workers inherit the variable from the process that starts them."""

@@ -51,7 +51,7 @@ def uv_variables(listing: Iterable[str], environment: Mapping[str, str]) -> dict
 
 
 def cache_dir(environment: Mapping[str, str]) -> Path:
-    """Give the folder that carbide_infra.local.paths gives, which cannot be imported yet."""
+    """Give the folder that carbide_infra.paths gives, which cannot be imported yet."""
     if chosen := environment.get("CARBIDE_CACHE_DIR"):
         return Path(chosen).expanduser().absolute()
     shared = Path(environment.get("XDG_CACHE_HOME", ""))

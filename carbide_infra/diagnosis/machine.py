@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from carbide_infra.diagnosis.finding import Finding, fail, ok, warn
-from carbide_infra.local.builder import docker_answers, require_builder
-from carbide_infra.local.errors import SetupError
-from carbide_infra.local.paths import cache_dir
-from carbide_infra.local.prerequisites import find_program, require_go
-from carbide_infra.local.toolchain import missing_tools, plugin_folder
+from carbide_infra.errors import SetupError
+from carbide_infra.paths import cache_dir
+from devenv.builder import docker_answers, require_builder
+from devenv.prerequisites import find_program, require_go
+from devenv.toolchain import missing_tools, plugin_folder
 
 LITTLE, TOO_LITTLE = 10 * 10**9, 2 * 10**9
 _OWNER = 0o700

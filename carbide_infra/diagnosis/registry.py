@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterator
 
 from carbide_infra.diagnosis.finding import Finding, fail, ok
-from carbide_infra.registry_client.client import RegistryClient
-from carbide_infra.registry_client.errors import RegistryError
+from carbide_infra.registry.client import RegistryClient
+from carbide_infra.registry.errors import RegistryError
 
 
 def examine_registry(

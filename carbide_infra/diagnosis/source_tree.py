@@ -6,7 +6,7 @@ from pathlib import Path
 
 from carbide_infra.diagnosis.finding import Finding, fail, ok, warn
 from carbide_infra.settings import ConfigError, Settings
-from carbide_infra.source import REF_VARIABLE, Source, read_source, require_go_version, require_packages
+from carbide_infra.source.facts import REF_VARIABLE, Source, read_source, require_go_version, require_packages
 
 
 def examine_source(settings: Settings, project: Path) -> Iterator[Finding]:

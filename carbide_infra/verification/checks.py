@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from carbide_infra.outputs import ImageOutput
-from carbide_infra.registry_client.client import RegistryClient
-from carbide_infra.registry_client.errors import Corrupt, NotFound
-from carbide_infra.registry_client.images import (
+from carbide_infra.registry.client import RegistryClient
+from carbide_infra.registry.errors import Corrupt, NotFound
+from carbide_infra.registry.images import (
     PlatformImage,
     platform_name,
     platforms_in,

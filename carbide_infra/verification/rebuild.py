@@ -7,15 +7,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from carbide_infra.inputs import Inputs
-from carbide_infra.local.processes import run
 from carbide_infra.outputs import ImageOutput
-from carbide_infra.registry_client.client import Manifest, RegistryClient
-from carbide_infra.registry_client.errors import Corrupt, NotFound
-from carbide_infra.registry_client.images import platforms_of, split_reference
-from carbide_infra.staging import stage
+from carbide_infra.processes import run
+from carbide_infra.registry.client import Manifest, RegistryClient
+from carbide_infra.registry.errors import Corrupt, NotFound
+from carbide_infra.registry.images import platforms_of, split_reference
+from carbide_infra.source.inputs import Inputs
+from carbide_infra.source.staging import stage
+from carbide_infra.verification.build_record import Recipe
 from carbide_infra.verification.checks import ABSENT, Check
-from carbide_infra.verification.recipes import Recipe
 
 # What the stack's own builds have, in a folder in the place of a registry.
 _OUTPUT = "type=oci,tar=false,oci-mediatypes=true"

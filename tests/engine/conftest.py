@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from carbide_infra.local.paths import project_root
+from carbide_infra.paths import project_root
 from tests.conftest import SESSION
 from tests.engine.containers import Bundle
 from tests.engine.registry import Platform, Repository

@@ -17,7 +17,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from carbide_infra.local.paths import project_root
+from carbide_infra.paths import project_root
 from carbide_infra.services import CATALOGUE
 from tests.engine.clones import cloned, shallow
 from tests.engine.conftest import Checkout

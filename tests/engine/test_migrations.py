@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from carbide_infra.local.prerequisites import ensure_debian_packages
+from devenv.prerequisites import ensure_debian_packages
 from tests.engine.containers import Bundle
 
 pytestmark = pytest.mark.apart

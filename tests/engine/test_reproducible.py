@@ -16,7 +16,7 @@ from tests.engine.conftest import Checkout, Deployed
 from tests.engine.previews import Stack, digests
 
 pytestmark = pytest.mark.apart
-# It stands for all: tests/unit/test_dockerfiles.py shows that the seven are of one mould.
+# It stands for all: tests/unit/images/test_dockerfiles.py shows that the seven are of one mould.
 IPAM = "carbide-rest-ipam"
 START = 30
 STOP = 60

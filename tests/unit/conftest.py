@@ -1,4 +1,4 @@
-"""A registry that answers as it is told, over TLS."""
+"""A registry that answers as it is told, over TLS, and how it is reached."""
 
 import ssl
 from collections.abc import Iterator
@@ -6,7 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.registry_server import FakeRegistry, make_tls
+from carbide_infra.registry.client import RegistryClient
+from carbide_infra.registry.credentials import Credentials
+from carbide_infra.registry.transport import Transport
+from tests.support.registry_server import LOGIN, FakeRegistry, make_tls
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The machine-wide cache, with the program that reads import graphs after its first use."""
+    return tmp_path_factory.mktemp("cache")
 
 
 @pytest.fixture(scope="session")
@@ -19,3 +28,22 @@ def tls(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl.SSLContext, Path]
 def registry(tls: tuple[ssl.SSLContext, Path]) -> Iterator[FakeRegistry]:
     with FakeRegistry().running(tls[0]) as running:
         yield running
+
+
+@pytest.fixture
+def pauses() -> list[float]:
+    """The seconds that the transport would have waited between attempts."""
+    return []
+
+
+@pytest.fixture
+def transport(tls: tuple[ssl.SSLContext, Path], pauses: list[float]) -> Iterator[Transport]:
+    made = Transport({"SSL_CERT_FILE": str(tls[1])}, timeout=5, pause=pauses.append)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def client(registry: FakeRegistry, transport: Transport) -> RegistryClient:
+    """A client with the login that the registry may want."""
+    return RegistryClient(registry.server, Credentials(*LOGIN), transport)

@@ -15,10 +15,10 @@ from carbide_deployment.settings import Settings
 from pulumi.runtime.rpc import UNKNOWN
 from pydantic.alias_generators import to_camel
 
-from carbide_infra.local.paths import project_root
+from carbide_infra.paths import project_root
 from carbide_infra.services import APP_USER, CATALOGUE
-from tests.unit.outputs import digest_of, exported
-from tests.unit.test_image import secret
+from tests.support.outputs import digest_of, exported
+from tests.support.recording_engine import secret
 
 EXAMPLE = project_root() / "examples/deployment"
 PROJECT = yaml.safe_load((EXAMPLE / "Pulumi.yaml").read_text(encoding="utf-8"))

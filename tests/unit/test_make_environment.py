@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from carbide_infra.local import paths
+from carbide_infra import paths
 from tools import make_environment
 from tools.make_environment import cache_dir, lines_of, main, uv_variables
 

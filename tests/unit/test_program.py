@@ -1,28 +1,411 @@
-"""The program's own start."""
+"""The program from end to end: a stack's configuration and a small Go source tree in, registrations out."""
 
+import gc
+import json
+import runpy
+import shutil
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import certifi
 import pulumi
 import pytest
 
-from carbide_infra.program import leave_out_debug_messages
+from carbide_infra.endpoint import Endpoint, write_endpoint
+from carbide_infra.paths import project_root
+from tests.support.outputs import digest_of
+from tests.support.recording_engine import COMPONENT, IMAGE, INDEX, STACK, RecordingEngine, Registration, secret
+from tests.unit.images.test_base_images import LOOK_UP, NEW, registry
+from tests.unit.images.test_tags import Repository
+
+pytestmark = pytest.mark.skipif(shutil.which("go") is None, reason="Go tells what an image is made of")
+
+API, IPAM = "carbide-rest-api", "carbide-rest-ipam"
+MAIN = "package main\n\nfunc main() {}\n"
+TREE = {"go.mod": "module example.com/m\n\ngo 1.24\n", "api/cmd/api/main.go": MAIN, "ipam/cmd/server/main.go": MAIN}
+CONFIG = {
+    "source": "source",
+    "registryServer": "nvcr.io",
+    "registryRepository": "org/team",
+    "services": json.dumps([IPAM, API]),
+}
+LOGIN: dict[str, Any] = {"registryUsername": "$oauthtoken", "registryPassword": "hunter2"}
+# What the machine or its user may have set, and no test means.
+VARIABLES = (
+    *("CARBIDE_SOURCE", "CARBIDE_REF", "CARBIDE_REGISTRY_PASSWORD", "CARBIDE_GITCREDS", "CARBIDE_SDK_DEBUG"),
+    *("GOPROXY", "GOPRIVATE", "GONOPROXY", "GONOSUMDB", "GOSUMDB", "GOINSECURE", "GOVCS"),
+    *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"),
+)
+
+
+class Project:
+    """A project's folder, with the Dockerfiles of the real one, and a source tree of two services.
+
+    Args:
+        folder: the folder.
+        repository: the tree, in it.
+    """
+
+    def __init__(self, folder: Path, repository: Repository) -> None:
+        self.folder = folder
+        self.repository = repository
+        self.source = repository.root
+        (folder / "docker").symlink_to(project_root() / "docker")
+
+    def up(
+        self,
+        engine: RecordingEngine | None = None,
+        *,
+        preview: bool = False,
+        secret_keys: Collection[str] = ("registryPassword", "gitcreds"),
+        foreign: Mapping[str, str] | None = None,
+        **config: Any,  # noqa: ANN401 - mypy takes no others beside the arguments above
+    ) -> RecordingEngine:
+        """Run `__main__` as the language host does."""
+        engine = engine or RecordingEngine()
+        program = str(project_root() / "__main__.py")
+        engine.run(
+            lambda: runpy.run_path(program, run_name="__main__"),
+            preview=preview,
+            config=CONFIG | config,
+            secret_keys=secret_keys,
+            foreign=foreign,
+        )
+        return engine
+
+    def refusal(self, *, preview: bool = True, **config: Any) -> str:  # noqa: ANN401 - as for `up`
+        """What the user is told; nothing is registered before."""
+        engine = RecordingEngine()
+        with pytest.raises(pulumi.RunError) as caught:
+            self.up(engine, preview=preview, **config)
+        assert not engine.registered
+        return str(caught.value)
+
+    @property
+    def contexts(self) -> Path:
+        return self.folder / ".local/contexts" / STACK
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Repository:
+    """Two services, committed."""
+    repository = Repository(tmp_path_factory.mktemp("tree"))
+    for name, text in TREE.items():
+        path = repository.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    repository.commit("README", "A tree of two services.\n")
+    return repository
 
 
 @pytest.fixture
-def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The debug messages that reach the SDK."""
-    messages: list[str] = []
-    monkeypatch.setattr(pulumi.log, "debug", messages.append)
-    return messages
+def project(tree: Repository, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
+    for name in VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("SSL_CERT_FILE", certifi.where())
+    monkeypatch.setattr("carbide_infra.images.build_secrets._DISTRIBUTED", ())  # 150 files to read, for nothing
+    monkeypatch.setenv("CARBIDE_CACHE_DIR", str(cache))
+    monkeypatch.setattr(pulumi.log, "debug", pulumi.log.debug)  # which the program replaces
+    monkeypatch.chdir(tmp_path)
+    yield Project(tmp_path, tree.copy(tmp_path / "source"))
+    gc.unfreeze()
 
 
-def test_debug_messages_are_left_out(told: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("CARBIDE_SDK_DEBUG", raising=False)
-    leave_out_debug_messages()
-    pulumi.log.debug("registering")
-    assert not told
+def tags_of(engine: RecordingEngine, image: str = API) -> dict[str, str]:
+    """The tags that move, by what they stand for."""
+    indexes = {name.removeprefix(f"{image}-"): index for name, index in engine.of(INDEX).items() if image in name}
+    return {kind: index.inputs["tag"].rpartition(":")[2] for kind, index in indexes.items()}
 
 
-def test_who_asks_for_debug_messages_gets_them(told: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def image_of(engine: RecordingEngine, image: str = API) -> Registration:
+    return engine.of(IMAGE)[image]
+
+
+def images_of(engine: RecordingEngine) -> Mapping[str, Any]:
+    """The stack's output."""
+    assert engine.exported is not None
+    images: Mapping[str, Any] = engine.exported["images"]
+    return images
+
+
+# ---- The whole flow.
+
+
+def test_each_service_is_built_tagged_and_exported(project: Project) -> None:
+    engine = project.up(**LOGIN)
+    assert sorted((resource.kind, resource.name) for resource in engine.registered) == [
+        *((COMPONENT, API), (COMPONENT, IPAM)),
+        *((IMAGE, API), (IMAGE, IPAM)),
+        *((INDEX, f"{API}-revision"), (INDEX, f"{API}-version")),
+        *((INDEX, f"{IPAM}-revision"), (INDEX, f"{IPAM}-version")),
+    ]
+    assert engine.exported is not None
+    assert engine.exported.keys() == {"schemaVersion", "images"}
+    assert engine.exported["schemaVersion"] == 1
+    assert {name: image["digest"] for name, image in images_of(engine).items()} == {
+        name: digest_of(name) for name in (API, IPAM)
+    }
+
+
+def test_each_context_holds_the_image_s_own_files(project: Project) -> None:
+    engine = project.up()
+    for image, main in (API, "api/cmd/api/main.go"), (IPAM, "ipam/cmd/server/main.go"):
+        context = project.contexts / image
+        assert image_of(engine, image).inputs["context"] == {"location": str(context.relative_to(project.folder))}
+        staged = {str(file.relative_to(context)) for file in context.rglob("*") if file.is_file()}
+        assert staged == {"VERSION", "go.mod", main}
+        inputs = engine.of(COMPONENT)[image].inputs["inputs"]
+        assert {line.split(" ")[3] for line in inputs.splitlines()} == staged
+
+
+def test_contexts_of_images_that_are_no_longer_built_go(project: Project) -> None:
+    project.up()
+    project.up(services=json.dumps([API]))
+    assert [path.name for path in project.contexts.iterdir() if path.is_dir()] == [API]
+
+
+def test_a_preview_asks_for_the_same_and_exports_nothing_yet(project: Project) -> None:
+    planned, made = project.up(preview=True), project.up()
+    assert image_of(planned).inputs == image_of(made).inputs
+    assert planned.of(INDEX).keys() == made.of(INDEX).keys()
+    assert planned.exported == {"schemaVersion": 1, "images": pulumi.runtime.rpc.UNKNOWN}
+
+
+def test_one_failed_image_stops_no_other_and_half_an_update_is_not_exported(project: Project) -> None:
+    engine = RecordingEngine([API])
+    with pytest.raises(pulumi.RunError, match=f"^{API} failed; what is finished stays"):
+        project.up(engine)
+    assert engine.of(INDEX).keys() == {f"{IPAM}-version", f"{IPAM}-revision"}
+    assert engine.exported is None
+
+
+# ---- Settings.
+
+
+def test_the_stack_s_version_is_the_one_that_is_built(project: Project) -> None:
+    assert tags_of(project.up())["version"] == "1.4.0"
+    engine = project.up(version="2.0.0-rc.1")
+    assert tags_of(engine)["version"] == "2.0.0-rc.1"
+    assert image_of(engine).inputs["buildArgs"]["VERSION"] == "2.0.0-rc.1"
+    assert images_of(engine)[API]["version"] == "2.0.0-rc.1"
+
+
+@pytest.mark.parametrize("off", ["version", "revision", "latest"])
+def test_a_tag_that_the_stack_switched_off_does_not_move(project: Project, off: str) -> None:
+    switches: dict[str, Any] = {
+        f"tag{kind.title()}": json.dumps(kind != off) for kind in ("version", "revision", "latest")
+    }
+    tags = {"version": "1.4.0", "revision": project.repository.sha, "latest": "latest"}
+    del tags[off]
+    engine = project.up(**switches)
+    assert tags_of(engine) == tags
+    assert images_of(engine)[API]["tags"][1:] == list(tags.values())
+
+
+def test_builder_caches_and_go_version_are_the_stack_s(project: Project) -> None:
+    caches: dict[str, Any] = {"cacheFrom": '["type=registry,ref=from"]', "cacheTo": '["type=inline"]'}
+    engine = project.up(builder="fleet", goVersion="1.26", **caches)
+    inputs = image_of(engine).inputs
+    assert inputs["builder"] == {"name": "fleet"}
+    assert (inputs["cacheFrom"], inputs["cacheTo"]) == ([{"raw": "type=registry,ref=from"}], [{"raw": "type=inline"}])
+    assert inputs["buildArgs"]["BUILDER_IMAGE"] == "golang:1.26"
+    assert images_of(engine)[API]["goVersion"] == "1.26"
+
+
+def test_the_go_version_decides_which_files_are_read(project: Project) -> None:
+    (project.source / "api/cmd/api/newer.go").write_text("//go:build go1.26\n\npackage main\n")
+    assert "newer.go" not in project.up(goVersion="1.25").of(COMPONENT)[API].inputs["inputs"]
+    assert "newer.go" in project.up(goVersion="1.26").of(COMPONENT)[API].inputs["inputs"]
+
+
+def test_every_platform_of_the_stack_counts(project: Project) -> None:
+    (project.source / "api/cmd/api/main_s390x.go").write_text("package main\n")
+    platforms = '["linux/amd64", "linux/s390x"]'
+    engine = project.up(platforms=platforms)
+    assert image_of(engine).inputs["platforms"] == json.loads(platforms)
+    assert "main_s390x.go" in engine.of(COMPONENT)[API].inputs["inputs"]
+    assert "main_s390x.go" not in project.up().of(COMPONENT)[API].inputs["inputs"]
+
+
+def test_config_of_other_projects_is_none_of_this_one(project: Project) -> None:
+    engine = project.up(foreign={"docker:host": "ssh://elsewhere", "carbide-infra-two:version": "9"})
+    assert tags_of(engine)["version"] == "1.4.0"
+
+
+def test_a_mistake_is_told_in_the_stack_s_terms(project: Project) -> None:
+    assert project.refusal(goVersion="go1") == "goVersion = 'go1': is malformed; a good value: 1.25"
+    assert "source = 'nowhere': is not a folder" in project.refusal(source="nowhere")
+    assert "goVersion = '1.23': is older than the source's go.mod asks for" in project.refusal(goVersion="1.23")
+    overrides = json.dumps({API: {"package": "./api/cmd/other"}})
+    assert f"serviceOverrides.{API}.package = './api/cmd/other'" in project.refusal(serviceOverrides=overrides)
+    assert "extraCaFile = 'nowhere.pem': cannot be read" in project.refusal(extraCaFile="nowhere.pem")
+
+
+def test_an_image_that_is_not_built_needs_no_package(project: Project) -> None:
+    shutil.rmtree(project.source / "ipam")
+    assert f"serviceOverrides.{IPAM}.package" in project.refusal()
+    assert project.up(services=json.dumps([API])).of(IMAGE).keys() == {API}
+
+
+def test_inputs_that_cannot_be_are_a_message(project: Project) -> None:
+    (project.source / "api/cmd/api/main.go").rename(project.source / "api/cmd/api/main_test.go")
+    assert "package './api/cmd/api': no Go files in " in project.refusal()
+
+
+def test_a_context_that_cannot_be_staged_is_a_message(project: Project) -> None:
+    project.contexts.parent.mkdir(parents=True)
+    project.contexts.write_text("a file where the folder belongs")
+    assert f"build context {project.contexts / API} cannot be staged" in project.refusal()
+
+
+# ---- Secrets.
+
+
+def test_secrets_of_the_stack_reach_the_engine_as_they_are_and_marked(project: Project) -> None:
+    engine = project.up(**LOGIN, gitcreds="machine example.com\nlogin me\n", goProxy="https://proxy.test")
+    inputs = image_of(engine).inputs
+    login = {"address": "nvcr.io", "username": "$oauthtoken", "password": secret("hunter2")}
+    assert inputs["registries"] == [login]
+    assert [index.inputs["registry"] for index in engine.of(INDEX).values()] == [login] * 4
+    gitcreds = "machine example.com\nlogin me\n"
+    assert inputs["secrets"] == secret({"extra_ca": "", "gitcreds": gitcreds, "goenv": "GOPROXY=https://proxy.test\n"})
+
+
+def test_secrets_and_go_settings_may_come_from_the_environment(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CARBIDE_REGISTRY_PASSWORD", "hunter3")
+    monkeypatch.setenv("CARBIDE_GITCREDS", "machine x")
+    monkeypatch.setenv("GONOSUMDB", "example.com")
+    inputs = image_of(project.up(registryUsername="me")).inputs
+    assert inputs["registries"][0]["password"] == secret("hunter3")
+    assert inputs["secrets"] == secret({"extra_ca": "", "gitcreds": "machine x", "goenv": "GONOSUMDB=example.com\n"})
+
+
+@pytest.mark.parametrize("key", ["registryPassword", "gitcreds"])
+def test_a_secret_in_plain_text_is_refused(project: Project, key: str) -> None:
+    message = f"{key}: is stored in plain text; replace it with pulumi config set --secret {key}"
+    values = LOGIN | {"gitcreds": "machine x"}
+    others = {"registryPassword", "gitcreds"} - {key}
+    assert project.refusal(**values, secret_keys=others) == message
+
+
+def test_a_secret_that_is_not_set_need_not_be_encrypted(project: Project) -> None:
+    project.up(registryPassword="", gitcreds="", secret_keys=())
+
+
+def test_an_update_without_a_password_does_not_start(project: Project) -> None:
+    message = (
+        "registryPassword: is not set, and nvcr.io wants a login as me; pulumi config set --secret registryPassword"
+    )
+    assert project.refusal(registryUsername="me", preview=False) == message
+
+
+def test_a_preview_does_without_a_password(project: Project) -> None:
+    engine = project.up(registryUsername="me", preview=True)
+    assert image_of(engine).inputs["registries"] == [{"address": "nvcr.io", "username": "me"}]
+
+
+def test_an_anonymous_registry_wants_no_login(project: Project) -> None:
+    assert image_of(project.up()).inputs["registries"] == []
+
+
+# ---- The source tree.
+
+
+def test_an_image_has_the_commit_that_last_touched_its_inputs(project: Project) -> None:
+    first = project.repository.sha
+    second = project.repository.commit("ipam/cmd/server/main.go", MAIN + "\n// more\n")
+    engine = project.up(revisionLabel="true")
+    assert {name: image["revision"] for name, image in images_of(engine).items()} == {API: first, IPAM: second}
+    label = "org.opencontainers.image.revision"
+    assert image_of(engine, API).inputs["labels"][label] == first
+    assert image_of(engine, IPAM).inputs["labels"][label] == second
+    assert tags_of(engine)["revision"] == second
+
+
+def test_the_ci_says_what_is_built(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CARBIDE_REF", "refs/heads/feature/x")
+    assert tags_of(project.up()) == {"revision": f"feature-x-{project.repository.sha}"}
+    monkeypatch.setenv("CARBIDE_REF", "main")
+    assert "CARBIDE_REF = 'main': is no full name of a ref" in project.refusal()
+
+
+def test_without_history_the_user_is_warned_or_refused(project: Project) -> None:
+    shutil.rmtree(project.source / ".git")
+    engine = project.up()
+    (warning,) = engine.said("WARNING")
+    assert warning.startswith("the source's git history is out of reach")
+    assert images_of(engine)[API].get("revision") is None
+    refusal = project.refusal(requireHistory="true")
+    assert refusal.startswith("requireHistory = true: the source's git history is out of reach")
+
+
+def test_without_go_the_whole_tree_is_the_input_and_the_user_is_told_once(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    (programs / "git").symlink_to(str(shutil.which("git")))
+    monkeypatch.setenv("PATH", str(programs))
+    engine = project.up()
+    (warning,) = engine.said("WARNING")
+    assert "the go command is not on PATH" in warning
+    assert "ipam/cmd/server/main.go" in engine.of(COMPONENT)[API].inputs["inputs"]
+
+
+def test_a_whole_checkout_gives_no_warning(project: Project) -> None:
+    assert not project.up().said("WARNING")
+
+
+def test_the_environment_may_name_another_tree(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    project.source.rename(project.folder / "elsewhere")
+    monkeypatch.setenv("CARBIDE_SOURCE", str(project.folder / "elsewhere"))
+    assert tags_of(project.up())["version"] == "1.4.0"
+
+
+# ---- The local registry.
+
+
+def test_the_local_registry_is_the_one_of_this_checkout(project: Project) -> None:
+    write_endpoint(project.folder, Endpoint("machine.test:5443", "carbide", "/ca.pem", ("alpine:latest",)))
+    engine = project.up(registryServer="local", registryUsername="me", registryPassword="hunter2")
+    assert images_of(engine)[API]["repository"] == f"machine.test:5443/org/team/{API}"
+    inputs = image_of(engine).inputs
+    assert inputs["tags"][0].startswith(f"machine.test:5443/org/team/{API}:1.4.0-")
+    assert inputs["registries"][0]["address"] == "machine.test:5443"
+    assert inputs["labels"]["com.nvidia.carbide.stand-in-base"] == "alpine:latest"
+
+
+def test_without_a_local_registry_the_user_is_told_how_to_get_one(project: Project) -> None:
+    message = "registryServer = 'local': no local registry was set up in this checkout; run make local-up"
+    assert project.refusal(registryServer="local") == message
+
+
+# ---- Tracked base images.
+
+
+def test_tracked_bases_are_what_images_are_built_from(project: Project) -> None:
+    engine = project.up(registry(), trackBaseImages="true", **LOGIN)
+    arguments = image_of(engine).inputs["buildArgs"]
+    assert (arguments["BUILDER_IMAGE"], arguments["RUNTIME_IMAGE"]) == (f"golang:1.25@{NEW}", f"alpine:latest@{NEW}")
+    assert [token for token, _, _ in engine.asked] == [LOOK_UP] * 2
+    assert "hunter2" in engine.of("pulumi:providers:docker")["base-images"].inputs["registryAuth"]["value"]
+
+
+def test_a_base_that_cannot_be_looked_up_is_a_message(project: Project) -> None:
+    with pytest.raises(pulumi.RunError, match=r"^trackBaseImages = true: golang:1\.25 could not be looked up"):
+        project.up(registry("no daemon"), trackBaseImages="true")
+
+
+# ---- Debug messages.
+
+
+def test_debug_messages_are_left_out(project: Project) -> None:
+    assert not [text for text in project.up().said("DEBUG") if "register resource" in text]
+
+
+def test_who_asks_for_debug_messages_gets_them(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CARBIDE_SDK_DEBUG", "1")
-    leave_out_debug_messages()
-    pulumi.log.debug("registering")
-    assert told == ["registering"]
+    assert [text for text in project.up().said("DEBUG") if "register resource" in text]

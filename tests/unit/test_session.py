@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-from carbide_infra.local.paths import project_root
+from carbide_infra.paths import project_root
 
 IN_THE_BACKGROUND = ("bash", "-c", "trap '' INT; exec \"$@\"", "bash")
 START_ANOTHER = """

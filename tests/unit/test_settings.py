@@ -7,7 +7,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carbide_infra.local.paths import project_root
+from carbide_infra.paths import project_root
 from carbide_infra.services import CATALOGUE
 from carbide_infra.settings import ConfigError, Settings, load_settings
 
@@ -69,6 +69,8 @@ def test_structured_values_arrive_as_json_text() -> None:
         ({"tagLatest": "perhaps"}, "tagLatest", "'perhaps'"),
         ({"registryPassword": "hunter2"}, "registryUsername", "$oauthtoken"),
         ({"builderImage": "golang 1.25"}, "builderImage", "golang:1.25"),
+        ({"builderImage": "golang:1.24"}, "builderImage", "goVersion '1.25'"),
+        ({"builderImage": "mirror.test/library/golang:1.24-alpine@sha256:" + "a" * 64}, "builderImage", "pin-bases"),
     ],
 )
 def test_an_error_names_the_key_the_value_and_a_good_one(values: dict[str, Any], key: str, shown: str) -> None:
@@ -76,6 +78,14 @@ def test_an_error_names_the_key_the_value_and_a_good_one(values: dict[str, Any],
     assert key in message
     assert shown in message
     assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    "image",
+    ["golang:1.25", "golang:1.25-alpine", "mirror.test/library/golang:1.25@sha256:" + "a" * 64, "my/go:7", "xgolang:1"],
+)
+def test_a_builder_of_the_go_version_or_of_none_is_taken(image: str) -> None:
+    assert load({"builderImage": image}).builder_base == image
 
 
 def test_missing_registry_is_named() -> None:

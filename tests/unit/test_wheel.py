@@ -15,9 +15,9 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from carbide_infra.commands.app import COMMANDS
-from carbide_infra.local.paths import project_root
-from tests.unit.outputs import exported
+from carbide_infra.cli.app import COMMANDS
+from carbide_infra.paths import project_root
+from tests.support.outputs import exported
 
 BUILDER_MODULES = ("pulumi_docker_build", "pulumi_docker", "cryptography", "certifi")
 
@@ -121,9 +121,7 @@ def test_a_stack_needs_the_pulumi_cli_and_says_so(environment: Path, tmp_path: P
 
 def test_what_needs_a_checkout_says_so_in_one_sentence(environment: Path, tmp_path: Path) -> None:
     script = (
-        "from carbide_infra.commands.outcome import ends\n"
-        "from carbide_infra.local.paths import project_root\n"
-        "ends(project_root)()"
+        "from carbide_infra.cli.outcome import ends\nfrom carbide_infra.paths import project_root\nends(project_root)()"
     )
     done = run(environment, "python", "-c", script, folder=tmp_path, check=False)
     (line,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]

@@ -1,0 +1,33 @@
+"""Entry point of `carbide-infra`: one module of this package for each subcommand, named as it is."""
+
+from importlib import import_module
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+from typer.main import get_command
+
+COMMANDS: tuple[str, ...] = ("baseline", "comment", "doctor", "images", "inputs", "release", "report", "verify")
+EPILOG = "Exit codes: 0 all is well; 1 something differs or fails, as printed; 2 no answer could be given."
+
+
+class _Subcommands(TyperGroup):
+    """Loads the subcommand that is called, and no other: a report must not wait for what `verify` imports."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401, ARG002 - the context of Typer's own copy of Click
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401, ARG002
+        if cmd_name not in COMMANDS:
+            return None
+        return get_command(import_module(f"carbide_infra.cli.{cmd_name}").app)
+
+
+app = typer.Typer(
+    cls=_Subcommands, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, epilog=EPILOG
+)
+
+
+@app.callback()
+def main() -> None:
+    """Ask about the container images of Carbide REST: what changes, why, and whether the registry has it."""

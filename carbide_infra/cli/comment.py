@@ -1,0 +1,102 @@
+"""`carbide-infra comment`: a report as the one comment of its pull request, written again at each push."""
+
+import os
+import re
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from carbide_infra.cli.outcome import WELL, CommandError, ends, progress
+from carbide_infra.report.github import DEFAULT_API, REPOSITORY, GitHubError, Repository
+
+MOST_CHARACTERS = 65_536
+"""GitHub takes no more in a comment."""
+
+_MARKER = re.compile(r"<!-- carbide-infra: report of [\w./-]+ -->", re.ASCII)
+_NUMBER = re.compile(r"[1-9][0-9]{0,9}")
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+# A fork's report is a stranger's text: it may not call people in our name, nor hide characters.
+_MENTION = re.compile(r"(?<![\w`/@.])@(?=\w)")
+_INVISIBLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u202a-\u202e\u2066-\u2069]")
+
+app = typer.Typer()
+
+
+@app.command()
+@ends
+def comment(
+    file: Annotated[Path, typer.Option(help="The report, in Markdown.")],
+    pull_request: Annotated[
+        str, typer.Option(help="Number of the pull request, or @FILE for a file that holds nothing but it.")
+    ],
+    repository: Annotated[str, typer.Option(envvar="GITHUB_REPOSITORY", help="Owner and name of the repository.")],
+    commit: Annotated[
+        str, typer.Option(help="Say nothing unless this is still the pull request's last commit, in full.")
+    ] = "",
+) -> int:
+    """Write a report to its pull request, in the place of the last one.
+
+    The token comes from GITHUB_TOKEN and needs to write pull requests; GITHUB_API_URL names another GitHub.
+    Report and number may come from a stranger's run: both are checked, and a report cannot mention anybody.
+    """
+    body = _report(file)
+    number = _number(pull_request)
+    where = _repository(repository)
+    if commit and not _COMMIT.fullmatch(commit):
+        message = f"--commit {commit}: is no full SHA"
+        raise CommandError(message)
+    try:
+        if commit and (head := where.head_of(number)) != commit:
+            progress(f"Pull request {number} is at {head} by now, not at {commit}: nothing is written")
+            return WELL
+        old = where.own_comment(number, body.partition("\n")[0])
+        written = where.update(old, body) if old else where.create(number, body)
+    except GitHubError as error:
+        message = f"the report could not be written to pull request {number}: {error}"
+        raise CommandError(message) from error
+    progress(f"{'Renewed' if old else 'Wrote'} {written.page}")
+    return WELL
+
+
+def _report(file: Path) -> str:
+    """The report, made harmless."""
+    text = _text(file, MOST_CHARACTERS)
+    if not _MARKER.fullmatch(text.partition("\n")[0]):
+        message = f"{file}: is no report, its first line is not the marker of one; make it with carbide-infra report"
+        raise CommandError(message)
+    return _MENTION.sub("&#64;", _INVISIBLE.sub("", text))[:MOST_CHARACTERS]
+
+
+def _number(given: str) -> int:
+    text = _text(Path(given[1:]), 16).strip() if given.startswith("@") else given
+    if not _NUMBER.fullmatch(text):
+        message = f"--pull-request {given}: {text!r} is no number of a pull request"
+        raise CommandError(message)
+    return int(text)
+
+
+def _repository(name: str) -> Repository:
+    if not REPOSITORY.fullmatch(name):
+        message = f"--repository {name}: is not of the form owner/name"
+        raise CommandError(message)
+    token = os.environ.get("GITHUB_TOKEN")
+    if not token:
+        message = "GITHUB_TOKEN: is not set; in a workflow, set it to ${{ github.token }}"
+        raise CommandError(message)
+    return Repository(name, os.environ.get("GITHUB_API_URL", DEFAULT_API).rstrip("/"), token)
+
+
+def _text(file: Path, most: int) -> str:
+    """A file's text, if it is a plain file of a sensible size: a link could show what is not the stranger's to see."""
+    if file.is_symlink() or not file.is_file():
+        message = f"{file}: is no plain file"
+        raise CommandError(message)
+    # No character takes more than four bytes.
+    with file.open("rb") as stream:
+        content = stream.read(4 * most + 1)
+    text = content.decode(errors="replace")
+    if len(text) > most:
+        message = f"{file}: has more than {most:,} characters"
+        raise CommandError(message)
+    return text

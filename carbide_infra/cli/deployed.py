@@ -1,0 +1,89 @@
+"""What a stack has deployed: its outputs, and what its state records of each image."""
+
+import os
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from carbide_infra.cli.outcome import CommandError
+from carbide_infra.cli.saved import understood
+from carbide_infra.cli.stacks import StackCli
+from carbide_infra.outputs import ImageOutput
+from carbide_infra.stack.stack_file import PROJECT
+
+_STACK, _COMPONENT, _IMAGE = "pulumi:pulumi:Stack", "carbide:image:ServiceImage", "docker-build:index:Image"
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """A stack's images.
+
+    Attributes:
+        images: the output, by image name.
+        records: what each component records of its inputs; empty where no state was read.
+        inputs: each Image's inputs.
+    """
+
+    images: Mapping[str, ImageOutput]
+    records: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    inputs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    @property
+    def wants_login(self) -> bool:
+        """Whether the images were pushed with a login of the stack's."""
+        return any(entry.get("registries") for entry in self.inputs.values())
+
+    def labels(self, image: str) -> dict[str, str]:
+        """The labels that the image was given; empty where no state was read."""
+        return dict(self.inputs.get(image, {}).get("labels") or {})
+
+    def selected(self, names: Collection[str]) -> dict[str, ImageOutput]:
+        """The images of these names; all where none is given.
+
+        Raises:
+            CommandError: a name is none of the stack's.
+        """
+        for name in names:
+            if name not in self.images:
+                message = f"--image {name}: the stack has no such image; it has {', '.join(sorted(self.images))}"
+                raise CommandError(message)
+        return {name: image for name, image in self.images.items() if not names or name in names}
+
+
+def deployed_by(stack: StackCli) -> Deployed:
+    """Read a stack's state.
+
+    Raises:
+        SetupError: there is no such stack, or the backend does not answer.
+        CommandError: it has no images, or of a form that this version does not know.
+    """
+    return deployed_in(stack.resources(), stack.name)
+
+
+def deployed_in(resources: Sequence[Mapping[str, Any]], stack: str) -> Deployed:
+    """Read the resources of a stack's state."""
+    of_type = {kind: [item for item in resources if item["type"] == kind] for kind in (_STACK, _COMPONENT, _IMAGE)}
+    outputs = next((item.get("outputs") or {} for item in of_type[_STACK]), {})
+    if not outputs.get("images"):
+        message = f"stack {stack} has no images yet; run make up STACK={stack}, or pulumi up --stack {stack}"
+        raise CommandError(message)
+    return Deployed(
+        images=understood(outputs, f"stack {stack}").images,
+        records={_name(item): item.get("inputs") or {} for item in of_type[_COMPONENT]},
+        inputs={_name(item): item.get("inputs") or {} for item in of_type[_IMAGE]},
+    )
+
+
+def stack_values(stack: StackCli) -> dict[str, str]:
+    """The stack's configuration by plain key, secrets in clear."""
+    prefix = f"{PROJECT}:"
+    return {key.removeprefix(prefix): entry["value"] for key, entry in stack.config().items() if key.startswith(prefix)}
+
+
+def registry_password(values: Mapping[str, str]) -> str | None:
+    """The stack's password for its registry, else the environment's."""
+    return values.get("registryPassword") or os.environ.get("CARBIDE_REGISTRY_PASSWORD")
+
+
+def _name(resource: Mapping[str, Any]) -> str:
+    return str(resource["urn"]).rsplit("::", 1)[1]

@@ -1,0 +1,110 @@
+"""`carbide-infra report`: what a preview means, for a pull request's comment, a terminal or a program."""
+
+import json
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, TextIO
+
+import typer
+
+from carbide_infra.cli.outcome import DIFFERENT, WELL, CommandError, ends, progress
+from carbide_infra.cli.stacks import StackName, open_stack
+from carbide_infra.report.changes import Report, report_of
+from carbide_infra.report.data import as_data
+from carbide_infra.report.markdown import markdown
+from carbide_infra.report.preview import PreviewError, read_preview
+
+_FILE_WIDTH = 160
+
+app = typer.Typer()
+
+
+class Format(StrEnum):
+    """Who reads it."""
+
+    terminal = "terminal"
+    markdown = "markdown"
+    json = "json"
+
+
+@app.command()
+@ends
+def report(
+    stack: StackName,
+    form: Annotated[
+        Format, typer.Option("--format", help="terminal, markdown (a pull request's comment) or json.")
+    ] = Format.terminal,
+    as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,  # noqa: FBT002
+    preview: Annotated[
+        str | None,
+        typer.Option(help="Saved output of `pulumi preview --json`, - for stdin. Without it the preview is made now."),
+    ] = None,
+    output: Annotated[Path | None, typer.Option(help="File to write the report to, instead of stdout.")] = None,
+    exit_code: Annotated[  # noqa: FBT002
+        bool, typer.Option("--exit-code", help="End with 1 when an image is new, rebuilt or removed.")
+    ] = False,
+) -> int:
+    """Say which images an update would change and why, and which deployments would restart.
+
+    Builds nothing. A preview that fails is reported as failed, with Pulumi's own message; the exit code is then 2.
+    """
+    found = _report(stack, preview)
+    _write(found, Format.json if as_json else form, output)
+    if found.errors:
+        raise CommandError("\n".join(found.errors))
+    return DIFFERENT if exit_code and found.images_change else WELL
+
+
+def _report(stack: str, preview: str | None) -> Report:
+    if preview is None:
+        progress(f"Previewing stack {stack}…")
+        data: Any = open_stack(stack).preview()
+    else:
+        data = _saved(preview)
+    try:
+        return report_of(read_preview(data, stack))
+    except PreviewError as error:
+        message = f"--preview {preview}: {error}" if preview else f"pulumi preview: its output {error}"
+        raise CommandError(message) from error
+
+
+def _saved(name: str) -> object:
+    try:
+        text = sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
+        return json.loads(text)
+    except OSError as error:
+        message = f"--preview {name}: cannot be read ({error.strerror}); name a file, or - for stdin"
+        raise CommandError(message) from error
+    except ValueError as error:
+        message = f"--preview {name}: is not JSON ({error}); save what `pulumi preview --json` prints on stdout"
+        raise CommandError(message) from error
+
+
+def _write(found: Report, form: Format, output: Path | None) -> None:
+    if output is None:
+        _print(found, form, sys.stdout)
+        return
+    try:
+        with output.open("w", encoding="utf-8") as file:
+            _print(found, form, file)
+    except OSError as error:
+        message = f"--output {output}: cannot be written ({error.strerror})"
+        raise CommandError(message) from error
+
+
+def _print(found: Report, form: Format, stream: TextIO) -> None:
+    match form:
+        case Format.markdown:
+            stream.write(markdown(found))
+        case Format.json:
+            stream.write(json.dumps(as_data(found), indent=2) + "\n")
+        case Format.terminal:
+            # Rich takes longer to load than all the rest.
+            from rich.console import Console  # noqa: PLC0415
+
+            from carbide_infra.report.terminal import print_report  # noqa: PLC0415
+
+            # A log or a file is as wide as its lines; a terminal knows how wide it is.
+            console = Console(file=stream, highlight=False, width=None if stream.isatty() else _FILE_WIDTH)
+            print_report(found, console)

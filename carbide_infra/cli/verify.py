@@ -1,0 +1,185 @@
+"""`carbide-infra verify`: whether the registry holds what the stack promises, to the byte."""
+
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from carbide_infra.cli.deployed import Deployed, deployed_by, registry_password, stack_values
+from carbide_infra.cli.outcome import DIFFERENT, NO_ANSWER, WELL, CommandError, ends, print_json, progress
+from carbide_infra.cli.saved import saved_outputs
+from carbide_infra.cli.stacks import StackName, open_stack
+from carbide_infra.errors import SetupError
+from carbide_infra.outputs import ImageOutput
+from carbide_infra.paths import project_root, state_dir
+from carbide_infra.registry.client import RegistryClient
+from carbide_infra.registry.images import PARALLEL, split_reference
+from carbide_infra.verification.build_record import InputsMissing, Recipe
+from carbide_infra.verification.checks import Check, Promise, verify_image
+from carbide_infra.verification.rebuild import Kitchen
+from carbide_infra.verification.rebuild import rebuild as build_again
+
+# Wide enough for two digests where no terminal folds them.
+_FILE_WIDTH = 240
+
+app = typer.Typer(add_completion=False)
+ImageNames = Annotated[
+    list[str] | None, typer.Option("--image", metavar="NAME", help="Only this image; may be repeated.")
+]
+Rebuild = Annotated[
+    bool, typer.Option("--rebuild", help="Also build each image again from its recorded inputs, without pushing.")
+]
+Cold = Annotated[bool, typer.Option("--cold", help="With --rebuild: also download modules and compile packages anew.")]
+OutputsFile = Annotated[
+    str,
+    typer.Option("--from", metavar="FILE", help="Take the outputs from this file (pulumi stack output --json)."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+
+
+@app.command()
+@ends
+def verify(
+    stack: StackName = "",
+    image: ImageNames = None,
+    rebuild: Rebuild = False,  # noqa: FBT002 - a flag of the command line
+    cold: Cold = False,  # noqa: FBT002
+    outputs: OutputsFile = "",
+    as_json: AsJson = False,  # noqa: FBT002
+) -> int:
+    """Check every image of a stack against its registry: manifests, tags, platforms, config, labels, size.
+
+    Exit code 0: all agree; 1: the table says what differs; 2: no answer.
+    """
+    if outputs and rebuild:
+        message = "--rebuild --from: the recorded inputs are in the stack's state; give --stack instead of --from"
+        raise CommandError(message)
+    if not (outputs or stack):
+        message = "--stack: is not given; name a stack, or a file of its outputs with --from"
+        raise CommandError(message)
+    cli = None if outputs else open_stack(stack)
+    deployed = deployed_by(cli) if cli else Deployed(saved_outputs(outputs).images)
+    values = stack_values(cli) if cli and (rebuild or deployed.wants_login) else {}
+    environment = cli.environment if cli else _own_environment()
+    wanted = deployed.selected(image or ())
+    checks = _read(deployed, wanted, values, environment)
+    missing: list[str] = []
+    if rebuild and cli:
+        # Only a checkout has what builds images.
+        from carbide_infra.cli.rebuild_environment import kitchen_of  # noqa: PLC0415
+
+        checks, missing = _rebuilt(deployed, wanted, kitchen_of(cli, values, cold=cold), values, checks)
+    _show(wanted, checks, missing, as_json=as_json)
+    if any(not check.agrees for check in checks):
+        return DIFFERENT
+    return NO_ANSWER if missing else WELL
+
+
+def _own_environment() -> dict[str, str]:
+    """This shell's variables; in a checkout, with trust in its local registry."""
+    try:
+        bundle = state_dir(project_root()) / "tls" / "ca-bundle.pem"
+    except SetupError:
+        return dict(os.environ)
+    return os.environ | ({"SSL_CERT_FILE": str(bundle)} if bundle.is_file() else {})
+
+
+def _clients(
+    images: Mapping[str, ImageOutput], values: Mapping[str, str], environment: Mapping[str, str]
+) -> dict[str, RegistryClient]:
+    servers = {split_reference(output.repository)[0] for output in images.values()}
+    username = values.get("registryUsername")
+    return {
+        server: RegistryClient.connected(server, environment, username, registry_password(values)) for server in servers
+    }
+
+
+def _read(
+    deployed: Deployed,
+    wanted: Mapping[str, ImageOutput],
+    values: Mapping[str, str],
+    environment: Mapping[str, str],
+) -> list[Check]:
+    clients = _clients(wanted, values, environment)
+
+    def checked(name: str) -> list[Check]:
+        output = wanted[name]
+        client = clients[split_reference(output.repository)[0]]
+        return verify_image(Promise(name, output, deployed.labels(name)), client)
+
+    with ThreadPoolExecutor(PARALLEL) as pool:
+        return [check for checks in pool.map(checked, wanted) for check in checks]
+
+
+def _rebuilt(
+    deployed: Deployed,
+    wanted: Mapping[str, ImageOutput],
+    kitchen: Kitchen,
+    values: Mapping[str, str],
+    checks: Sequence[Check],
+) -> tuple[list[Check], list[str]]:
+    """The checks with those of the rebuilds, and why an image could not be built again."""
+    clients = _clients(wanted, values, kitchen.environment)
+    all_checks, missing = list(checks), []
+    for name, output in wanted.items():
+        progress(f"Building {name} again from its recorded inputs…")
+        try:
+            recipe = Recipe.of(name, deployed.records[name], deployed.inputs[name], output.revision)
+            all_checks += build_again(recipe, output, kitchen, clients[split_reference(output.repository)[0]])
+        except InputsMissing as error:
+            missing.append(str(error))
+    order = list(wanted)
+    return sorted(all_checks, key=lambda check: order.index(check.image)), missing
+
+
+def _show(images: Mapping[str, ImageOutput], checks: Sequence[Check], missing: Sequence[str], *, as_json: bool) -> None:
+    differences = [check for check in checks if not check.agrees]
+    if as_json:
+        print_json(_document(images, checks, missing))
+    elif differences:
+        _print_table(differences)
+    if not as_json:
+        verdict = f"{len(differences)} differ" if differences else "all agree"
+        typer.echo(f"{_counted(len(images), 'image')}, {_counted(len(checks), 'check')}, {verdict}")
+    for reason in missing:
+        typer.secho(f"not built again: {reason}", fg=typer.colors.YELLOW, err=True)
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _document(images: Mapping[str, ImageOutput], checks: Sequence[Check], missing: Sequence[str]) -> dict[str, object]:
+    return {
+        "images": {
+            name: {
+                "ref": output.ref,
+                "checks": sum(check.image == name for check in checks),
+                "differences": [
+                    {"what": check.what, "expected": check.expected, "found": check.found}
+                    for check in checks
+                    if check.image == name and not check.agrees
+                ],
+            }
+            for name, output in images.items()
+        },
+        "notRebuilt": list(missing),
+        "agrees": all(check.agrees for check in checks),
+    }
+
+
+def _print_table(differences: Sequence[Check]) -> None:
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=_FILE_WIDTH)
+    table = Table("Image", "What", "Expected", "Found", box=None, pad_edge=False)
+    for column in table.columns:
+        column.overflow = "fold"
+    table.columns[0].no_wrap = True
+    for check in differences:
+        table.add_row(check.image, check.what, check.expected, check.found)
+    console.print(table)

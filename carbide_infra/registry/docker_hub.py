@@ -1,0 +1,98 @@
+"""Docker Hub, or the mirror that stands for it: does it answer?"""
+
+import os
+import re
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Thread
+
+from carbide_infra.errors import SetupError
+from carbide_infra.progress import Report
+from carbide_infra.registry.errors import RegistryError
+from carbide_infra.registry.transport import Transport
+
+MIRROR_VARIABLE = "CARBIDE_DOCKERHUB_MIRROR"
+HUB = "registry-1.docker.io"
+PROBE_SECONDS = 4.0
+# What a registry says to a stranger: come in, or log in first. A company's block page says something else.
+_REGISTRY_ANSWERS = frozenset({200, 401})
+_MIRROR = re.compile(r"(?:(https?)://)?([A-Za-z0-9][A-Za-z0-9.-]*(?::\d+)?)((?:/[\w.-]+)*)/?")
+
+
+@dataclass(frozen=True)
+class Mirror:
+    """A registry that BuildKit asks for Docker Hub's images.
+
+    Attributes:
+        host: its host[:port].
+        path: prefix of its repositories, such as "/dockerhub"; mostly empty.
+        plain_http: whether it has no TLS.
+    """
+
+    host: str
+    path: str = ""
+    plain_http: bool = False
+
+    @property
+    def name(self) -> str:
+        """As BuildKit's configuration has it."""
+        return self.host + self.path
+
+    @property
+    def url(self) -> str:
+        """The address at which it answers."""
+        return f"{'http' if self.plain_http else 'https'}://{self.host}/v2/"
+
+
+@dataclass(frozen=True)
+class DockerHub:
+    """How Docker Hub's images can be had: not at all, from itself, or through a mirror."""
+
+    answers: bool
+    mirror: Mirror | None = None
+
+
+def find_docker_hub(environment: Mapping[str, str], ca_bundle: Path, report: Report) -> DockerHub:
+    """Ask the configured mirror, else Docker Hub, once each."""
+    mirror = configured_mirror(environment)
+    if mirror and registry_answers(mirror.url, ca_bundle):
+        return DockerHub(answers=True, mirror=mirror)
+    if mirror:
+        report(f"WARNING: {mirror.url}, the mirror that {MIRROR_VARIABLE} names, does not answer")
+    return DockerHub(answers=registry_answers(f"https://{HUB}/v2/", ca_bundle))
+
+
+def configured_mirror(environment: Mapping[str, str]) -> Mirror | None:
+    """Read the variable that names a mirror; raise SetupError when it makes no sense."""
+    value = environment.get(MIRROR_VARIABLE, "").strip()
+    if not value:
+        return None
+    parts = _MIRROR.fullmatch(value)
+    if parts is None:
+        message = f"{MIRROR_VARIABLE} = {value!r} names no registry; a good value: mirror.example.com:5000"
+        raise SetupError(message)
+    return Mirror(host=parts[2], path=parts[3], plain_http=parts[1] == "http")
+
+
+def registry_answers(url: str, ca_bundle: Path, seconds: float = PROBE_SECONDS) -> bool:
+    """Tell whether a registry answers in time.
+
+    The time holds for all of it: a name look-up that hangs cannot be given a time-out of its own.
+    """
+    answers: list[bool] = []
+    probe = Thread(target=lambda: answers.append(_answers(url, ca_bundle, seconds)), daemon=True)
+    probe.start()
+    probe.join(seconds)
+    return answers == [True]
+
+
+def _answers(url: str, ca_bundle: Path, seconds: float) -> bool:
+    # Who asks has a few seconds for all of it.
+    environment = {**os.environ, "SSL_CERT_FILE": str(ca_bundle)}
+    try:
+        with closing(Transport(environment, timeout=seconds, attempts=1)) as transport:
+            return transport.send("GET", url, {}).status in _REGISTRY_ANSWERS
+    except RegistryError:
+        return False

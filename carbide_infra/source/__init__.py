@@ -1,0 +1,1 @@
+"""The source tree: git's facts, version, inputs and their staging."""

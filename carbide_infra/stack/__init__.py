@@ -1,0 +1,1 @@
+"""The stack: its file, its state, and the Pulumi CLI."""

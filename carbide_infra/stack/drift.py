@@ -1,0 +1,71 @@
+"""Drift that the provider does not see, or sees and does not mend: tags moved, parts of an image lost."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from carbide_infra.registry.client import RegistryClient
+from carbide_infra.registry.errors import Corrupt, NotFound
+from carbide_infra.registry.images import PARALLEL, platforms_in, read_platform, split_reference
+
+_IMAGE, _INDEX = "docker-build:index:Image", "docker-build:index:Index"
+
+
+@dataclass(frozen=True)
+class Drift:
+    """A resource whose state is better forgotten: the next update then makes it anew.
+
+    Attributes:
+        reason: what is otherwise in the registry.
+    """
+
+    urn: str
+    reason: str
+
+
+def moved_aliases(resources: Sequence[Mapping[str, Any]]) -> list[Drift]:
+    """The tags that a refresh found at another digest.
+
+    The provider writes that digest into the state, and compares only tag and source with the program:
+    an update would leave the tag where it is.
+    """
+    found = []
+    for resource in resources:
+        if resource["type"] == _INDEX:
+            tag = str(resource["outputs"]["tag"])
+            actual = str(resource["outputs"]["ref"]).partition("@")[2]
+            wanted = str(resource["inputs"]["sources"][0]).partition("@")[2]
+            if actual != wanted:
+                found.append(Drift(resource["urn"], f"{tag} points at {actual or 'nothing'}, not at {wanted}"))
+    return found
+
+
+def damaged_images(resources: Sequence[Mapping[str, Any]], client: RegistryClient) -> list[Drift]:
+    """The images whose digest is there, but not their own tag, or not all that the digest names.
+
+    The provider asks for the digest alone.
+
+    Raises:
+        RegistryError: the registry gives no answer, or does not let us in.
+    """
+    images = [resource for resource in resources if resource["type"] == _IMAGE]
+    with ThreadPoolExecutor(PARALLEL) as pool:
+        problems = pool.map(lambda resource: next(_problems(resource["outputs"], client), None), images)
+        return [Drift(image["urn"], problem) for image, problem in zip(images, problems, strict=True) if problem]
+
+
+def _problems(image: Mapping[str, Any], client: RegistryClient) -> Iterator[str]:
+    name, _, tag = str(image["tags"][0]).rpartition(":")
+    _, repository = split_reference(name)
+    digest = str(image["digest"])
+    found = client.digest_of(repository, tag)
+    if found != digest:
+        yield f"{name}:{tag} points at {found or 'nothing'}, not at {digest}"
+    try:
+        for platform, manifest in platforms_in(client, repository, client.manifest(repository, digest)).items():
+            for layer in read_platform(client, repository, manifest).layers:
+                if not client.has_blob(repository, layer):
+                    yield f"{name}@{digest}: layer {layer} of {platform} is not there"
+    except (NotFound, Corrupt) as error:
+        yield str(error)

@@ -1,0 +1,106 @@
+"""Pinned base images: their current digests, written into a stack's configuration."""
+
+import re
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from carbide_infra.endpoint import Endpoint
+from carbide_infra.errors import SetupError
+from carbide_infra.registry.docker_hub import MIRROR_VARIABLE, DockerHub, configured_mirror
+from carbide_infra.settings import Settings
+from devenv.bases import BaseImages, hub_image
+
+_GOLANG_TAG = re.compile(r"((?:^|/)golang:)\d+\.\d+(?:\.\d+)?(?:(?:rc|beta)\d+)?")
+_DEFAULTS = Settings.model_fields
+_INSPECT = ("imagetools", "inspect", "--format", "{{.Manifest.Digest}}")
+
+
+@dataclass(frozen=True)
+class Pin:
+    """One config key and the reference it gets."""
+
+    key: str
+    old: str
+    new: str
+
+    @property
+    def is_pinned(self) -> bool:
+        """Whether the stack names a digest."""
+        return "@" in self.old
+
+    @property
+    def has_moved(self) -> bool:
+        """Whether the tag gives another digest than the stack's."""
+        return self.is_pinned and self.old.partition("@")[2] != self.new.partition("@")[2]
+
+    def __str__(self) -> str:
+        """As a preview would say it: one line, old and new digest."""
+        name, _, new = self.new.partition("@")
+        old = self.old.partition("@")[2] or "not pinned"
+        return f"{self.key} {name}: {old}" + ("" if self.old == self.new else f" → {new}")
+
+
+def unpinned_bases(config: Mapping[str, str]) -> BaseImages:
+    """The base images of a stack's configuration without digests, the builder's tag at its `goVersion`."""
+    version = str(config.get("goVersion") or _DEFAULTS["go_version"].default)
+    builder = config.get("builderImage", "").partition("@")[0] or f"golang:{version}"
+    runtime = config.get("runtimeImage") or _DEFAULTS["runtime_image"].default
+    return BaseImages(
+        builder=_GOLANG_TAG.sub(lambda match: match[1] + version, builder),
+        runtime=runtime.partition("@")[0],
+    )
+
+
+def find_pins(
+    bases: BaseImages, config: Mapping[str, str], endpoint: Endpoint, buildx: str, environment: Mapping[str, str]
+) -> list[Pin]:
+    """Look up what each base image's tag points at now.
+
+    Raises:
+        SetupError: a registry does not tell; its words are in the message.
+    """
+    wanted = {"builderImage": bases.builder, "runtimeImage": bases.runtime}
+    return [
+        Pin(key, config.get(key, ""), f"{name}@{_digest(_location(name, endpoint, environment), buildx, environment)}")
+        for key, name in wanted.items()
+    ]
+
+
+def current_pins(config: Mapping[str, str], hub: DockerHub, buildx: str, environment: Mapping[str, str]) -> list[Pin]:
+    """Compare a stack's base images with what their tags give now; stand-ins are no answer here.
+
+    Raises:
+        SetupError: Docker Hub or another registry does not tell.
+    """
+    bases = unpinned_bases(config)
+    hubs = [name for name in (bases.builder, bases.runtime) if hub_image(name)]
+    if hubs and not hub.answers:
+        message = (
+            f"Docker Hub does not answer, so nobody here knows what {' and '.join(hubs)} give today: "
+            f"run this where it does, or name a mirror with {MIRROR_VARIABLE}"
+        )
+        raise SetupError(message)
+    nowhere = Endpoint(registry="", builder="", ca_bundle="", stand_ins=())
+    return find_pins(bases, config, nowhere, buildx, environment)
+
+
+def _location(reference: str, endpoint: Endpoint, environment: Mapping[str, str]) -> str:
+    """Where BuildKit would get the image from: a stand-in, the configured mirror, or its own registry."""
+    image = hub_image(reference)
+    if image is None:
+        return reference
+    if reference in endpoint.stand_ins:
+        return f"{endpoint.registry}/{image.repository}:{image.tag}"
+    mirror = configured_mirror(environment)
+    return f"{mirror.name}/{image.repository}:{image.tag}" if mirror else reference
+
+
+def _digest(location: str, buildx: str, environment: Mapping[str, str]) -> str:
+    command = [buildx, *_INSPECT, location]
+    done = subprocess.run(command, env=dict(environment), capture_output=True, text=True, check=False)
+    digest = done.stdout.strip()
+    if done.returncode or not digest.startswith("sha256:"):
+        message = f"The digest of {location} could not be looked up: {done.stderr.strip() or digest}"
+        raise SetupError(message)
+    return digest

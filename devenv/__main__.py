@@ -1,0 +1,5 @@
+"""`python -m devenv`: what the make targets call."""
+
+from devenv.cli import app
+
+app(prog_name="carbide-local")

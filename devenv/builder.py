@@ -1,0 +1,300 @@
+"""The local builder: a BuildKit of our own, or one in a Docker engine, known to buildx as carbide-local."""
+
+import functools
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from string import Template
+
+from carbide_infra.errors import MissingPrerequisite, SetupError
+from carbide_infra.paths import cache_dir, state_dir
+from carbide_infra.processes import Daemon, run
+from carbide_infra.progress import Report
+from carbide_infra.registry.docker_hub import Mirror
+from carbide_infra.state_files import read_json, read_text, write_json, write_text
+from devenv.build_caches import claim_folder, claimed_folder, left_folder
+from devenv.containers import clear_away, end_containers
+from devenv.environment import buildx_config, daemon_environment
+from devenv.prerequisites import ensure_debian_packages, find_program
+from devenv.registry import Registry
+from devenv.toolchain import Tools
+
+BUILDER = "carbide-local"
+TEMPLATE = Path("docker/local/buildkitd.toml")
+START_SECONDS = 30.0
+ANSWER_SECONDS = 10
+# The kernel's limit is 108 bytes, on macOS 104; a temporary name may be a little longer.
+LONGEST_SOCKET = 100
+GIGABYTE = 10**9
+MOST_USED, SHARE_OF_DISK, MIN_FREE = 40 * GIGABYTE, 2, GIGABYTE
+NOBODY_CAN_BUILD = (
+    "No Docker engine answers, and a builder without one needs root on Linux: "
+    "start Docker (with buildx), or run this as root."
+)
+
+
+@dataclass(frozen=True)
+class Builder:
+    """How to build images with buildx.
+
+    Attributes:
+        name: what buildx calls the builder.
+        environment: variables for buildx.
+    """
+
+    buildx: Path
+    name: str = BUILDER
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def run(self, purpose: str, *arguments: str | Path) -> str:
+        """Run buildx, and give its output."""
+        return run([self.buildx, *arguments], self.environment, purpose)
+
+    def is_registered(self) -> bool:
+        """Whether buildx knows the builder and reaches it, starting a stopped container."""
+        try:
+            self.run("Asking the builder", "inspect", "--bootstrap", self.name)
+        except SetupError:
+            return False
+        return True
+
+
+@functools.cache
+def docker_answers() -> bool:
+    """Tell whether a Docker engine is there to build with."""
+    docker = find_program("docker")
+    if docker is None:
+        return False
+    command = [str(docker), "version", "--format", "{{.Server.Version}}"]
+    try:
+        done = subprocess.run(command, capture_output=True, check=False, timeout=ANSWER_SECONDS)
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return done.returncode == 0 and bool(done.stdout.strip())
+
+
+def require_builder() -> None:
+    """Refuse a machine that nothing can be built on, before minutes are spent on setting it up.
+
+    Raises:
+        MissingPrerequisite: neither a Docker engine nor root on Linux is there.
+    """
+    if not docker_answers() and (sys.platform != "linux" or os.geteuid() != 0):
+        raise MissingPrerequisite(NOBODY_CAN_BUILD)
+
+
+def ensure_builder(root: Path, tools: Tools, registry: Registry, mirrors: Sequence[Mirror], report: Report) -> Builder:
+    """Give the checkout's builder, started and registered when it is not as it should be.
+
+    Raises:
+        SetupError: neither Docker nor root is there, or BuildKit does not start.
+    """
+    builder = Builder(tools.buildx, environment=os.environ | {"BUILDX_CONFIG": str(buildx_config(root))})
+    config = render_config(root, registry, mirrors)
+    if docker_answers():
+        _stop_buildkit(root)
+        write_text(config_file(root), config)
+        _register(root, builder, "docker-container", container_arguments(root), config + _ca(registry))
+    else:
+        socket = _ensure_buildkit(root, tools, registry, config, report)
+        _register(root, builder, "remote", ["--driver", "remote", f"unix://{socket}"], "")
+    builder.run("Choosing the builder", "use", "--global", builder.name)
+    return builder
+
+
+def use_builder(tools: Tools, name: str, environment: Mapping[str, str]) -> None:
+    """Make a builder of the machine's own buildx's current one: the provider does not read BUILDX_BUILDER.
+
+    Raises:
+        SetupError: there is none of that name.
+    """
+    Builder(tools.buildx, name, dict(environment)).run("Choosing the builder that BUILDX_BUILDER names", "use", name)
+
+
+def stop_builder(root: Path) -> bool:
+    """Stop the builder and keep its cache; tell whether there was anything to stop."""
+    stopped = _stop_buildkit(root)
+    kept = read_json(_record(root))
+    if kept.get("driver") != "docker-container":
+        return stopped
+    environment = os.environ | {"BUILDX_CONFIG": str(kept["config"])}
+    builder = Builder(Path(kept["buildx"]), environment=environment)
+    builder.run("Removing the builder's container", "rm", "--force", "--keep-state", builder.name)
+    _record(root).unlink()
+    return True
+
+
+def config_file(root: Path) -> Path:
+    """Name BuildKit's configuration, made from the template."""
+    return state_dir(root) / "buildkitd.toml"
+
+
+def buildkit_daemon(state: Path, program: Path = Path("buildkitd")) -> Daemon:
+    """Name the embedded builder's process."""
+    return Daemon(program, state / "buildkitd.toml", state)
+
+
+def container_arguments(root: Path) -> list[str]:
+    """What tells buildx to run BuildKit in the Docker engine, where the registry is on the same network."""
+    # The container is named after the node, and an engine may serve more than one checkout.
+    node = f"{BUILDER}-{_hash(str(root))[:8]}"
+    return [
+        *("--driver", "docker-container"),
+        *("--driver-opt", "network=host"),
+        *("--node", node),
+        *("--buildkitd-config", str(config_file(root))),
+        "--bootstrap",
+    ]
+
+
+def render_config(root: Path, registry: Registry, mirrors: Sequence[Mirror]) -> str:
+    """Fill in the template: where images come from, whom to trust, how much disk to use."""
+    most_used = _most_used(root)
+    values = {
+        "max_used_bytes": most_used,
+        "reserved_bytes": most_used // 4,
+        "min_free_bytes": MIN_FREE,
+        "mirrors": json.dumps([mirror.name for mirror in mirrors]),
+        "registry": json.dumps(registry.server),
+        "ca": json.dumps(str(registry.certificates.ca), ensure_ascii=False),
+    }
+    text = Template((root / TEMPLATE).read_text(encoding="utf-8")).substitute(values)
+    plain = [mirror.host for mirror in mirrors if mirror.plain_http]
+    return text + "".join(f"\n[registry.{json.dumps(host)}]\nhttp = true\n" for host in plain)
+
+
+def _most_used(root: Path) -> int:
+    """The size that the cache may grow to, decided once: what is free changes with every build."""
+    try:
+        return int(tomllib.loads(read_text(config_file(root)))["worker"]["oci"]["gcpolicy"][0]["maxUsedSpace"])
+    except (ValueError, LookupError, TypeError):
+        place = next(folder for folder in (cache_dir(), *cache_dir().parents) if folder.exists())
+        free = shutil.disk_usage(place).free
+        return min(MOST_USED, free // SHARE_OF_DISK // GIGABYTE * GIGABYTE) or GIGABYTE
+
+
+def _ensure_buildkit(root: Path, tools: Tools, registry: Registry, config: str, report: Report) -> Path:
+    require_builder()
+    buildkitd, buildctl = tools.buildkitd, tools.buildctl
+    if buildkitd is None or buildctl is None:
+        raise MissingPrerequisite(NOBODY_CAN_BUILD)
+    runc = ensure_debian_packages({"runc": "runc"}, report)["runc"]
+    daemon = buildkit_daemon(state_dir(root), buildkitd)
+    socket = _socket(root)
+    arguments = _daemon_arguments(root, socket, runc)
+    environment = daemon_environment(os.environ, registry.server.rpartition(":")[0])
+    environment["SSL_CERT_FILE"] = str(registry.certificates.bundle)
+    facts = [str(buildkitd), *arguments, config, _ca(registry), json.dumps(_proxies(environment), sort_keys=True)]
+    fingerprint = _hash("\0".join(facts))
+
+    def answers() -> bool:
+        return _buildkit_answers(buildctl, socket)
+
+    if daemon.serves(fingerprint, answers, START_SECONDS):
+        return socket
+    _stop_buildkit(root)
+    socket.unlink(missing_ok=True)
+    write_text(config_file(root), config)
+    with claim_folder(root) as folder:
+        # Another checkout's daemon may have been killed in it.
+        clear_away(folder)
+        daemon.start([*arguments, "--root", str(folder)], environment, fingerprint)
+        daemon.await_ready(answers, START_SECONDS)
+    report(f"BuildKit runs (log: {daemon.log})")
+    return socket
+
+
+def _stop_buildkit(root: Path) -> bool:
+    folder = claimed_folder(root)
+    stopped = buildkit_daemon(state_dir(root)).stop(unblock=lambda: end_containers(folder) if folder else None)
+    with left_folder(root) as left:
+        if left:
+            clear_away(left)
+    return stopped
+
+
+def _proxies(environment: dict[str, str]) -> dict[str, str]:
+    return {name: value for name, value in environment.items() if name.upper().endswith("_PROXY")}
+
+
+def _ca(registry: Registry) -> str:
+    return read_text(registry.certificates.ca)
+
+
+def _daemon_arguments(root: Path, socket: Path, runc: Path) -> list[str]:
+    return [
+        *("--config", str(config_file(root))),
+        *("--addr", f"unix://{socket}"),
+        # Its default is one file for the whole machine, which another checkout's daemon has.
+        *("--otel-socket-path", str(socket.with_name("buildkit-otel.sock"))),
+        "--cdi-disabled",
+        *("--oci-worker-binary", str(runc)),
+        *("--oci-worker-net", "host"),
+    ]
+
+
+def _buildkit_answers(buildctl: Path, socket: Path) -> bool:
+    command = [str(buildctl), "--addr", f"unix://{socket}", "--timeout", "2", "debug", "workers"]
+    try:
+        return subprocess.run(command, capture_output=True, check=False, timeout=ANSWER_SECONDS).returncode == 0
+    except subprocess.TimeoutExpired:
+        return False
+
+
+def _socket(root: Path) -> Path:
+    """Give the first place for the socket whose path the kernel takes."""
+    short = _hash(str(root))[:12]
+    places = (
+        state_dir(root),
+        cache_dir() / "run" / short,
+        Path(tempfile.gettempdir()) / f"carbide-{os.getuid()}-{short}",
+    )
+    folder = next((place for place in places if _fits(place)), Path("/tmp") / places[-1].name)  # noqa: S108
+    folder.mkdir(parents=True, exist_ok=True)
+    if folder != state_dir(root):
+        _claim(folder)
+    return folder / "buildkitd.sock"
+
+
+def _fits(folder: Path) -> bool:
+    return len(os.fsencode(folder / "buildkit-otel.sock")) < LONGEST_SOCKET
+
+
+def _claim(folder: Path) -> None:
+    status = folder.lstat()
+    if folder.is_symlink() or status.st_uid != os.geteuid():
+        message = f"{folder} belongs to somebody else: remove it, the builder's socket goes there."
+        raise SetupError(message)
+    folder.chmod(0o700)
+
+
+def _register(root: Path, builder: Builder, driver: str, arguments: list[str], config: str) -> None:
+    wanted = {
+        "driver": driver,
+        "config": builder.environment["BUILDX_CONFIG"],
+        "buildx": str(builder.buildx),
+        "fingerprint": _hash("\0".join([*arguments, config])),
+    }
+    if read_json(_record(root)) == wanted and builder.is_registered():
+        return
+    _record(root).unlink(missing_ok=True)
+    if builder.name in builder.run("Listing builders", "ls", "--format", "{{.Name}}").split():
+        builder.run("Removing the old builder", "rm", "--force", "--keep-state", builder.name)
+    builder.run("Registering the builder", "create", "--name", builder.name, *arguments)
+    write_json(_record(root), wanted)
+
+
+def _record(root: Path) -> Path:
+    return state_dir(root) / "builder.json"
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

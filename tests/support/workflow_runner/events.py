@@ -1,0 +1,97 @@
+"""Events: what GitHub tells a workflow of why it runs."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import Any
+
+from tests.support.workflow_runner.errors import WorkflowError
+from tests.support.workflow_runner.repository import Remote
+
+REPOSITORY = "local/carbide-infra"
+_KINDS = {"heads": "branch", "tags": "tag", "pull": "branch"}
+
+
+@dataclass(frozen=True)
+class Event:
+    """One event.
+
+    Attributes:
+        name: such as push.
+        ref: full name of what is built.
+        commit: its SHA.
+        payload: what `github.event` holds.
+        base: branch that a pull request is for.
+        head: branch that a pull request is from.
+    """
+
+    name: str
+    ref: str
+    commit: str
+    payload: Mapping[str, Any] = field(default_factory=dict)
+    base: str = ""
+    head: str = ""
+
+    @property
+    def kind(self) -> str:
+        """Whether the ref is a branch or a tag."""
+        return _KINDS[self.ref.split("/")[1]]
+
+    @property
+    def short_ref(self) -> str:
+        """The ref's name as people say it."""
+        return self.ref.split("/", 2)[2]
+
+    def triggers(self, on: object) -> bool:
+        """Whether a workflow with this `on:` runs."""
+        if isinstance(on, str):
+            return self.name == on
+        if isinstance(on, Sequence):
+            return self.name in on
+        if not isinstance(on, Mapping) or self.name not in on:
+            return False
+        filters = on[self.name]
+        # "push:" with nothing below it is every push; a schedule's times mean nothing here.
+        if not isinstance(filters, Mapping) or self.name not in {"push", "pull_request"}:
+            return True
+        unknown = filters.keys() - {"branches", "tags"}
+        if unknown:
+            message = f"on.{self.name}.{min(unknown)}: is not understood here"
+            raise WorkflowError(message)
+        patterns = filters.get("tags" if self.kind == "tag" else "branches", [])
+        return any(fnmatchcase(self.base or self.short_ref, pattern) for pattern in patterns)
+
+
+def push(remote: Remote, ref: str) -> Event:
+    """A branch or a tag was pushed."""
+    return Event("push", ref, remote.commit(ref), _repository())
+
+
+def on_main(remote: Remote, name: str) -> Event:
+    """A schedule, or somebody's click: both run main."""
+    return Event(name, "refs/heads/main", remote.commit("refs/heads/main"), _repository())
+
+
+def pull_request(remote: Remote, number: int, base: str, head: str) -> Event:
+    """A pull request was opened, or its branch pushed."""
+    ref = remote.merge(number, base, head)
+    payload = {"pull_request": {"number": number, "head": {"sha": remote.commit(f"refs/heads/{head}")}}}
+    return Event("pull_request", ref, remote.commit(ref), payload | _repository(), base, head)
+
+
+def workflow_run(remote: Remote, head: str) -> Event:
+    """The workflow of a pull request has ended well."""
+    run = {
+        "id": "1",
+        "event": "pull_request",
+        "conclusion": "success",
+        "head_branch": head,
+        "head_sha": remote.commit(f"refs/heads/{head}"),
+        "head_repository": {"full_name": REPOSITORY},
+    }
+    main = on_main(remote, "workflow_run")
+    return Event(main.name, main.ref, main.commit, {"workflow_run": run} | _repository())
+
+
+def _repository() -> dict[str, Any]:
+    return {"repository": {"default_branch": "main", "full_name": REPOSITORY}}

@@ -1,0 +1,280 @@
+"""What the subcommands ask Pulumi, and what a user sees where it gives no answer."""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from carbide_infra.cli import stacks
+from carbide_infra.cli.app import app
+from carbide_infra.cli.baseline import _pulumi
+from carbide_infra.cli.deployed import Deployed, registry_password, stack_values
+from carbide_infra.cli.outcome import CommandError
+from carbide_infra.cli.stacks import StackCli, open_stack
+from carbide_infra.errors import SetupError
+from devenv import builder, toolchain
+from devenv.toolchain import Tools
+from tests.support.fake_programs import FakeProgram
+from tests.support.outputs import exported
+
+FLAGS = "--stack prod --non-interactive"
+NO_STACK = "error: no stack named 'prod' found"
+LOCKED = "error: the stack is currently locked by 1 lock(s). Either wait for the other process(es) to end or delete"
+NO_PASSPHRASE = "error: passphrase must be set with PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE"  # noqa: S105
+
+
+def nowhere() -> Path:
+    message = "No Pulumi.yaml"
+    raise SetupError(message)
+
+
+@pytest.fixture
+def pulumi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeProgram:
+    """The Pulumi CLI on PATH, in a folder that is no checkout."""
+    program = FakeProgram(tmp_path / "bin", "pulumi")
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=os.pathsep)
+    monkeypatch.setattr(stacks, "project_root", nowhere)
+    monkeypatch.chdir(tmp_path)
+    return program
+
+
+def run(*arguments: str, code: int = 0) -> Result:
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == code, done.output
+    return done
+
+
+# ---- What is asked.
+
+
+def test_each_question_is_one_call(pulumi: FakeProgram) -> None:
+    stack = open_stack("prod")
+    pulumi.answer("stack output", {"images": {}})
+    pulumi.answer("stack export", {"deployment": {"resources": [{"urn": "a"}]}})
+    pulumi.answer("config", {"carbide-infra:goVersion": {"value": "1.25"}, "aws:region": {"value": "x"}})
+    assert stack.outputs() == {"images": {}}
+    assert stack.resources() == [{"urn": "a"}]
+    assert stack_values(stack) == {"goVersion": "1.25"}
+    assert pulumi.calls == [
+        f"stack output --json {FLAGS}",
+        f"stack export {FLAGS}",
+        f"config --json --show-secrets {FLAGS}",
+    ]
+
+
+def test_outside_a_checkout_pulumi_runs_where_the_user_is_with_the_users_variables(
+    pulumi: FakeProgram, tmp_path: Path
+) -> None:
+    assert open_stack("prod") == StackCli("prod", pulumi.path, tmp_path, dict(os.environ))
+
+
+@pytest.mark.parametrize(
+    "ask", [StackCli.outputs, StackCli.resources, StackCli.config, StackCli.preview, lambda stack: _pulumi(stack, "x")]
+)
+def test_pulumi_gets_the_stacks_folder_and_variables_and_no_others(
+    pulumi: FakeProgram, tmp_path: Path, ask: Callable[[StackCli], object]
+) -> None:
+    folder = tmp_path / "project"
+    folder.mkdir()
+    pulumi.answer("", {})
+    ask(StackCli("prod", pulumi.path, folder, {"PULUMI_HOME": "/p", "PATH": "/usr/bin:/bin"}))
+    assert pulumi.folder == folder
+    assert pulumi.environment.keys() - {"PWD", "_", "SHLVL", "OLDPWD"} == {"PULUMI_HOME", "PATH"}
+
+
+def test_a_stack_does_not_show_its_secrets_when_it_is_printed(pulumi: FakeProgram, tmp_path: Path) -> None:
+    assert pulumi.path.is_file()
+    assert "s3cr3t" not in repr(StackCli("prod", Path("pulumi"), tmp_path, {"PULUMI_CONFIG_PASSPHRASE": "s3cr3t"}))
+
+
+@pytest.mark.parametrize("answer", [{}, {"deployment": None}, {"deployment": {}}, {"deployment": {"resources": None}}])
+def test_a_stack_before_its_first_update_has_nothing(pulumi: FakeProgram, answer: dict[str, Any]) -> None:
+    pulumi.answer("stack export", answer)
+    assert open_stack("prod").resources() == []
+    pulumi.answer("stack output", "\n")
+    assert open_stack("prod").outputs() == {}
+
+
+def test_in_a_checkout_the_engine_is_the_one_that_make_uses(
+    pulumi: FakeProgram, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    root = tmp_path / "checkout"
+    root.mkdir()
+    own = FakeProgram(root / "bin", "pulumi")
+    found = Tools(root / "bin", own.path, *(root / "bin/none" for _ in range(4)))
+    plugins: list[Path] = []
+    for name in ("PULUMI_HOME", "PULUMI_BACKEND_URL", "CARBIDE_ENVIRONMENT_OF"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(stacks, "project_root", lambda: root)
+    monkeypatch.setattr(builder, "docker_answers", lambda: True)
+    monkeypatch.setattr(toolchain, "ensure_tools", lambda _, *, embedded: None if embedded else found)
+    monkeypatch.setattr(toolchain, "install_plugin", lambda _, home: plugins.append(home))
+    stack = open_stack("prod")
+    own.answer("stack output", exported())
+    assert stack.outputs() == exported()
+    assert own.folder == root
+    assert own.environment["PULUMI_BACKEND_URL"] == f"file://{root}/.local/state"
+    assert plugins == [root / ".local/pulumi-home"]
+    assert pulumi.calls == []
+
+
+def test_without_pulumi_a_sentence_says_where_to_get_it(pulumi: FakeProgram) -> None:
+    pulumi.path.unlink()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", str(pulumi.path.parent))
+        with pytest.raises(CommandError, match=r"pulumi: is not on PATH; install it from https://"):
+            open_stack("prod")
+
+
+# ---- What a user sees.
+
+
+def test_a_stack_may_be_named_by_a_variable(pulumi: FakeProgram, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STACK", "prod")
+    pulumi.answer("preview", {"steps": []})
+    run("report")
+    assert pulumi.calls == [f"preview --json --show-sames {FLAGS}"]
+
+
+def test_an_error_begins_with_what_was_asked(pulumi: FakeProgram) -> None:
+    pulumi.answer("", error="error: no\n", code=255)
+    with pytest.raises(SetupError, match=r"^`pulumi stack output --json` failed:\n(.|\n)*error: no$"):
+        open_stack("prod").outputs()
+
+
+ASKING = [
+    ("images",),
+    ("release", "--tag", "v1.4.0"),
+    ("report",),
+    ("verify",),
+    ("baseline", "save", "--file", "none.json"),
+]
+
+
+@pytest.mark.parametrize("words", [NO_STACK, LOCKED, NO_PASSPHRASE])
+@pytest.mark.parametrize("command", ASKING, ids=" ".join)
+def test_what_pulumi_refuses_is_told_in_its_words_and_stdout_stays_empty(
+    pulumi: FakeProgram, command: tuple[str, ...], words: str
+) -> None:
+    pulumi.answer("", error=f"{words}\n", code=255)
+    done = run(*command, "--stack", "prod", code=2)
+    assert words in done.stderr
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+
+
+def test_a_preview_that_does_not_come_far_is_told_by_the_end_of_its_output(pulumi: FakeProgram) -> None:
+    pulumi.answer("preview", "Previewing update (prod):\n", error="debug\n" * 30 + LOCKED + "\n", code=255)
+    shown = run("report", "--stack", "prod", code=2).stderr
+    assert "`pulumi preview --stack prod` failed:" in shown
+    assert LOCKED in shown
+    assert "Previewing update (prod):" in shown
+    assert shown.count("debug") == 13
+
+
+def test_a_preview_is_reported_even_where_it_fails(pulumi: FakeProgram) -> None:
+    preview = {
+        "config": {"carbide-infra:registryServer": "nvcr.io"},
+        "steps": [],
+        "diagnostics": [{"severity": "error", "message": "error: source = '/x': is not a folder\n"}],
+    }
+    pulumi.answer("preview", preview, code=255)
+    done = run("report", "--stack", "prod", code=2)
+    assert "carbide-infra/prod: The preview failed" in done.stdout
+    assert "error: source = '/x': is not a folder" in done.stderr
+    assert "Previewing stack prod…" in done.stderr
+
+
+def test_a_report_needs_resources_that_stay_too(pulumi: FakeProgram) -> None:
+    recording = Path(__file__).parents[1] / "recordings" / "one_file.json"
+    pulumi.answer("preview", does=f"cat '{recording}'")
+    saved = run("report", "--stack", "prod", "--preview", str(recording)).stdout
+    assert run("report", "--stack", "prod").stdout == saved
+    assert pulumi.calls == [f"preview --json --show-sames {FLAGS}"]
+
+
+@pytest.mark.parametrize("output", [[], {"steps": 1}])
+def test_an_answer_of_another_form_is_refused(pulumi: FakeProgram, output: object) -> None:
+    pulumi.answer("preview", output)
+    assert "pulumi preview" in run("report", "--stack", "prod", code=2).stderr
+
+
+def test_verify_asks_for_secrets_only_where_the_stack_has_a_login(pulumi: FakeProgram) -> None:
+    outputs = exported()
+    images: list[tuple[str, dict[str, list[str]]]] = [("carbide-rest-api", {"registries": []})]
+    resources = [{"urn": "s::stack", "type": "pulumi:pulumi:Stack", "outputs": outputs}]
+    resources += [{"urn": f"i::{name}", "type": "docker-build:index:Image", "inputs": given} for name, given in images]
+    pulumi.answer("stack export", {"deployment": {"resources": resources}})
+    run("verify", "--stack", "prod", "--image", "none", code=2)
+    assert pulumi.calls == [f"stack export {FLAGS}"]
+    resources[1]["inputs"] = {"registries": [{"address": "nvcr.io"}]}
+    pulumi.answer("stack export", {"deployment": {"resources": resources}})
+    pulumi.answer("config", {"carbide-infra:registryUsername": {"value": "me"}})
+    run("verify", "--stack", "prod", "--image", "none", code=2)
+    assert pulumi.calls[1:] == [f"stack export {FLAGS}", f"config --json --show-secrets {FLAGS}"]
+
+
+def test_one_image_with_a_login_is_enough_to_want_it() -> None:
+    assert Deployed({}, inputs={"a": {"registries": []}, "b": {"registries": [{"address": "x"}]}}).wants_login
+
+
+def test_the_stacks_own_password_counts_before_the_environments(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CARBIDE_REGISTRY_PASSWORD", raising=False)
+    assert registry_password({}) is None
+    monkeypatch.setenv("CARBIDE_REGISTRY_PASSWORD", "environment")
+    assert registry_password({"registryPassword": ""}) == "environment"
+    assert registry_password({"registryPassword": "stack"}) == "stack"
+
+
+# ---- Baselines.
+
+SIGNATURE = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270"}
+
+
+def test_a_baseline_is_saved_without_secrets(pulumi: FakeProgram, tmp_path: Path) -> None:
+    secret = {**SIGNATURE, "plaintext": json.dumps("s3cr3t")}
+    pulumi.answer("stack export", {"version": 3, "deployment": {"resources": [{"inputs": {"password": secret}}]}})
+    file = tmp_path / "new folder" / "baseline.json"
+    assert f"Wrote {file}" in run("baseline", "save", "--stack", "prod", "--file", str(file)).stderr
+    assert pulumi.calls == [f"stack export --show-secrets {FLAGS}"]
+    assert json.loads(file.read_text()) == {"version": 3, "deployment": {"resources": [{"inputs": {"password": ""}}]}}
+
+
+ENCRYPTED = "config:\n  carbide-infra:a: b\n  carbide-infra:c:\n    secure: v1:x\nencryptionsalt: v1:y\n"
+
+
+def test_a_baseline_is_loaded_into_a_stack_of_its_own(pulumi: FakeProgram, tmp_path: Path) -> None:
+    config, file = tmp_path / "Pulumi.prod.yaml", tmp_path / "baseline.json"
+    config.write_text(ENCRYPTED)
+    file.write_text("{}")
+    done = run("baseline", "load", "--stack", "prod", "--file", "baseline.json")
+    assert pulumi.calls == [f"stack init --no-select {FLAGS}", f"stack import --file {file} {FLAGS}"]
+    assert config.read_text() == "config:\n  carbide-infra:a: b\n"
+    assert pulumi.folder == tmp_path
+    assert "Stack prod is as baseline.json has it" in done.stderr
+
+
+def test_without_a_baseline_every_image_is_new(pulumi: FakeProgram, tmp_path: Path) -> None:
+    (tmp_path / "Pulumi.prod.yaml").write_text(ENCRYPTED)
+    done = run("baseline", "load", "--stack", "prod", "--file", "none.json")
+    assert pulumi.calls == [f"stack init --no-select {FLAGS}"]
+    assert "to this preview, every image is new" in done.stderr
+
+
+def test_a_stack_that_is_there_keeps_its_file(pulumi: FakeProgram, tmp_path: Path) -> None:
+    config = tmp_path / "Pulumi.prod.yaml"
+    config.write_text(ENCRYPTED)
+    pulumi.answer("stack init", error="error: stack 'prod' already exists\n", code=255)
+    done = run("baseline", "load", "--stack", "prod", "--file", "none.json", code=2)
+    assert "stack 'prod' already exists" in done.stderr
+    assert config.read_text() == ENCRYPTED
+
+
+def test_a_stack_without_a_file_has_no_baseline(pulumi: FakeProgram, tmp_path: Path) -> None:
+    done = run("baseline", "load", "--stack", "prod", "--file", "none.json", code=2)
+    assert f"--stack prod: there is no {tmp_path / 'Pulumi.prod.yaml'}" in done.stderr
+    assert pulumi.calls == []

@@ -1,0 +1,449 @@
+"""What stands behind the make targets: what a user is told, and what Pulumi and buildx are asked."""
+
+import json
+import os
+import socket
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from typer.testing import CliRunner, Result
+
+from carbide_infra.endpoint import Endpoint
+from carbide_infra.registry.docker_hub import DockerHub
+from carbide_infra.services import CATALOGUE
+from devenv import cli
+from devenv.bases import BaseImages
+from devenv.environment import DEV_PASSPHRASE
+from devenv.toolchain import Tools
+from tests.support.fake_programs import FakeProgram
+from tests.support.outputs import exported
+from tests.support.registry_server import FakeRegistry
+
+INSPECT = "imagetools inspect --format {{.Manifest.Digest}}"
+OLD, GOLANG, ALPINE = (f"sha256:{digit * 64}" for digit in "0ab")
+LOCAL = {"registryServer": "local", "registryRepository": "carbide"}
+
+
+class Checkout:
+    """A checkout whose engine, buildx and local registry are the tests' own."""
+
+    def __init__(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.root = root
+        self.pulumi, self.buildx = FakeProgram(root / "bin", "pulumi"), FakeProgram(root / "bin", "buildx")
+        self.stand_ins: tuple[str, ...] = ()
+        self.hub = DockerHub(answers=True)
+        self.started: list[tuple[BaseImages, tuple[str, ...]]] = []
+        self.plugins_in: list[Path] = []
+        nothing = root / "bin" / "nothing"
+        tools = Tools(root / "bin", self.pulumi.path, self.buildx.path, *(nothing for _ in range(3)))
+        (root / "source").mkdir()
+        (root / "source/go.mod").write_text("module example.com/x\n")
+        self.configure()
+        monkeypatch.setattr(cli, "project_root", lambda: root)
+        monkeypatch.setattr(cli, "_tools", lambda: tools)
+        monkeypatch.setattr(cli, "install_plugin", lambda _, home: self.plugins_in.append(home))
+        monkeypatch.setattr(cli, "local_up", self._start)
+        monkeypatch.setattr(cli, "find_docker_hub", lambda *_: self.hub)
+
+    def configure(self, stack: str = "dev", **values: object) -> None:
+        values = LOCAL | {"source": "source"} | values
+        content = {"config": {f"carbide-infra:{key}": value for key, value in values.items()}}
+        (self.root / f"Pulumi.{stack}.yaml").write_text(yaml.safe_dump(content))
+
+    def run(self, *arguments: str, code: int = 0) -> Result:
+        done = CliRunner().invoke(cli.app, arguments)
+        assert done.exit_code == code, done.output
+        return done
+
+    def _start(
+        self, root: Path, _tools: Tools, bases: BaseImages, platforms: Sequence[str], _report: object
+    ) -> Endpoint:
+        assert root == self.root
+        self.started.append((bases, tuple(platforms)))
+        return Endpoint("vm:5443", "carbide-local", "/ca.pem", self.stand_ins)
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Checkout:
+    for name in list(os.environ):
+        if name.startswith(("PULUMI_", "CARBIDE_", "BUILDX_", "STACK")):
+            monkeypatch.delenv(name)
+    return Checkout(tmp_path, monkeypatch)
+
+
+# ---- Base images.
+
+
+def pin_asked(checkout: Checkout) -> dict[str, str]:
+    """Key and value of each `pulumi config set`."""
+    asked = [call.split() for call in checkout.pulumi.calls]
+    assert all(call[:2] == ["config", "set"] for call in asked)
+    assert all(call[4:] == ["--stack", "dev", "--non-interactive"] for call in asked)
+    return {call[2]: call[3] for call in asked}
+
+
+def test_pin_bases_gives_each_key_the_digest_of_its_own_image(checkout: Checkout) -> None:
+    checkout.buildx.answer("golang", GOLANG)
+    checkout.buildx.answer("alpine", f"{ALPINE}\n")
+    told = checkout.run("pin-bases").stderr
+    assert pin_asked(checkout) == {
+        "builderImage": f"golang:1.25@{GOLANG}",
+        "runtimeImage": f"alpine:latest@{ALPINE}",
+    }
+    assert checkout.buildx.calls == [f"{INSPECT} golang:1.25", f"{INSPECT} alpine:latest"]
+    assert f"builderImage golang:1.25: not pinned → {GOLANG}" in told
+    assert f"runtimeImage alpine:latest: not pinned → {ALPINE}" in told
+
+
+def test_pin_bases_brings_a_pinned_builder_to_the_go_version(checkout: Checkout) -> None:
+    checkout.configure(goVersion="1.26", builderImage=f"golang:1.25@{OLD}", runtimeImage=f"alpine:3@{OLD}")
+    checkout.buildx.answer("golang:1.26", GOLANG)
+    checkout.buildx.answer("alpine:3", ALPINE)
+    checkout.run("pin-bases")
+    assert pin_asked(checkout) == {"builderImage": f"golang:1.26@{GOLANG}", "runtimeImage": f"alpine:3@{ALPINE}"}
+    assert checkout.started == [(BaseImages("golang:1.26", "alpine:3"), ("linux/amd64", "linux/arm64"))]
+
+
+def test_pin_bases_asks_for_what_stands_in_for_an_image_and_nothing_else(checkout: Checkout) -> None:
+    checkout.stand_ins = ("alpine:latest",)
+    checkout.buildx.answer("", GOLANG)
+    checkout.run("pin-bases")
+    assert checkout.buildx.calls == [f"{INSPECT} golang:1.25", f"{INSPECT} vm:5443/library/alpine:latest"]
+    # A pin names the image, and not the place where it was found.
+    assert pin_asked(checkout)["runtimeImage"] == f"alpine:latest@{GOLANG}"
+
+
+def test_pin_bases_lets_buildx_see_the_shell_and_this_checkout(
+    checkout: Checkout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_CONFIG", "/my/docker")
+    monkeypatch.setenv("CARBIDE_DOCKERHUB_MIRROR", "mirror.example:5000/hub")
+    checkout.buildx.answer("", GOLANG)
+    checkout.run("pin-bases")
+    assert checkout.buildx.calls == [
+        f"{INSPECT} mirror.example:5000/hub/library/golang:1.25",
+        f"{INSPECT} mirror.example:5000/hub/library/alpine:latest",
+    ]
+    given = checkout.buildx.environment
+    assert given["DOCKER_CONFIG"] == "/my/docker"
+    assert given["SSL_CERT_FILE"] == f"{checkout.root}/.local/tls/ca-bundle.pem"
+    assert given["BUILDX_CONFIG"] == f"{checkout.root}/.local/buildx"
+
+
+@pytest.mark.parametrize(
+    ("output", "error", "code", "told"),
+    [
+        ("", "denied: log in first", 1, "denied: log in first"),
+        ("no digest", "", 0, "no digest"),
+        (OLD, "gone", 1, "gone"),
+    ],
+)
+def test_a_digest_that_is_not_told_pins_nothing(
+    checkout: Checkout, output: str, error: str, code: int, told: str
+) -> None:
+    checkout.buildx.answer("", output, error=error, code=code)
+    shown = checkout.run("pin-bases", code=1).stderr
+    assert f"The digest of golang:1.25 could not be looked up: {told}" in shown
+    assert checkout.pulumi.calls == []
+
+
+def test_a_pinned_builder_of_another_go_version_starts_nothing(checkout: Checkout) -> None:
+    checkout.configure(goVersion="1.26", builderImage=f"golang:1.25@{OLD}")
+    for command in ("up", "preview", "refresh", "start"):
+        shown = checkout.run(command, code=1).stderr
+        assert f"builderImage = 'golang:1.25@{OLD}': is not the goVersion '1.26'" in shown
+        assert "make pin-bases" in shown
+    assert (checkout.started, checkout.pulumi.calls, checkout.buildx.calls) == ([], [], [])
+
+
+@pytest.mark.parametrize(
+    ("pinned", "code", "line"),
+    [(GOLANG, 0, f"builderImage golang:1.25: {GOLANG}"), (OLD, 1, f"builderImage golang:1.25: {OLD} → {GOLANG}")],
+)
+def test_check_bases_tells_a_pin_that_has_moved(checkout: Checkout, pinned: str, code: int, line: str) -> None:
+    checkout.configure(builderImage=f"golang:1.25@{pinned}", runtimeImage=f"alpine:3@{ALPINE}")
+    checkout.buildx.answer("golang", GOLANG)
+    checkout.buildx.answer("alpine", ALPINE)
+    # A stand-in would say nothing of the image that it stands in for.
+    checkout.stand_ins = ("golang:1.25", "alpine:3")
+    done = checkout.run("check-bases", code=code)
+    assert done.stdout.splitlines() == [line, f"runtimeImage alpine:3: {ALPINE}"]
+    assert ("Base images have moved" in done.stderr) is bool(code)
+    assert "What is not pinned" not in done.stderr
+    assert checkout.started == []
+    assert checkout.buildx.calls == [f"{INSPECT} golang:1.25", f"{INSPECT} alpine:3"]
+    assert checkout.buildx.environment["BUILDX_CONFIG"] == f"{checkout.root}/.local/buildx"
+
+
+def test_check_bases_tells_what_is_not_pinned(checkout: Checkout) -> None:
+    checkout.configure(runtimeImage=f"alpine:3@{GOLANG}")
+    checkout.buildx.answer("", GOLANG)
+    done = checkout.run("check-bases")
+    assert "What is not pinned may change with any build: make pin-bases STACK=dev" in done.stderr
+
+
+def test_check_bases_asks_other_registries_without_docker_hub(checkout: Checkout) -> None:
+    checkout.hub = DockerHub(answers=False)
+    checkout.configure(builderImage="example.com/own:7", runtimeImage="example.com/base:1")
+    checkout.buildx.answer("", GOLANG)
+    assert f"builderImage example.com/own:7: not pinned → {GOLANG}" in checkout.run("check-bases").stdout
+
+
+def test_check_bases_has_no_answer_where_nobody_knows(checkout: Checkout) -> None:
+    checkout.hub = DockerHub(answers=False)
+    done = checkout.run("check-bases", code=2)
+    assert "nobody here knows what golang:1.25 and alpine:latest give today" in done.stderr
+    assert (done.stdout, checkout.buildx.calls) == ("", [])
+
+
+# ---- Updates, previews, refreshes.
+
+SELECT = "stack select --create dev --non-interactive"
+OUTPUTS = "stack output --json --stack dev --non-interactive"
+
+
+def images_at(server: str, digest: str) -> dict[str, Any]:
+    """The outputs of a stack with two images of one digest."""
+    names = ("carbide-rest-api", "carbide-rest-db")
+    images = {name: {**entry, "digest": digest} for name, entry in exported()["images"].items() if name in names}
+    return {"images": {name: {**entry, "repository": f"{server}/team/{name}"} for name, entry in images.items()}}
+
+
+@pytest.fixture
+def stack(
+    checkout: Checkout, registry: FakeRegistry, tls: tuple[object, Path], monkeypatch: pytest.MonkeyPatch
+) -> list[str]:
+    """The resources of a stack with two whole images, whose aliases have moved."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(tls[1]))
+    urn, resources = "urn:pulumi:dev::carbide-infra::{}::{}", list[dict[str, Any]]()
+    digest = ""
+    for name in ("carbide-rest-api", "carbide-rest-db"):
+        repository = f"{registry.server}/team/{name}"
+        digest = registry.put_image(f"team/{name}", {"linux/amd64": {}}, "1.4.0-key")
+        image = urn.format("docker-build:index:Image", name)
+        tags = [f"{repository}:1.4.0-key"]
+        resources.append(
+            {"urn": image, "type": "docker-build:index:Image", "outputs": {"tags": tags, "digest": digest}}
+        )
+        resources.append(
+            {
+                "urn": urn.format("docker-build:index:Index", f"{name}-version"),
+                "type": "docker-build:index:Index",
+                "inputs": {"sources": [f"{repository}@{digest}"], "tag": f"{repository}:1.4.0"},
+                "outputs": {"tag": f"{repository}:1.4.0", "ref": f"{repository}:1.4.0@{OLD}"},
+                "dependencies": [image],
+            }
+        )
+    checkout.pulumi.answer("stack export", {"version": 3, "deployment": {"resources": resources}})
+    checkout.pulumi.answer("stack output", images_at(registry.server, digest))
+    return [resource["urn"] for resource in resources]
+
+
+def forgotten(checkout: Checkout) -> list[str]:
+    calls = [call for call in checkout.pulumi.calls if call.startswith("state ")]
+    ending = "--target-dependents --yes --stack dev --non-interactive"
+    assert all(call == f"state delete {call.split()[2]} {ending}" for call in calls)
+    return [call.split()[2] for call in calls]
+
+
+def test_refresh_forgets_what_is_damaged_once_and_nothing_that_is_whole(
+    checkout: Checkout, registry: FakeRegistry, stack: list[str]
+) -> None:
+    del registry.manifests["team/carbide-rest-api", "1.4.0-key"]
+    done = checkout.run("refresh")
+    api, _, _, db_alias = stack
+    assert forgotten(checkout) == [api, db_alias], "the alias of a forgotten image goes with it"
+    assert checkout.pulumi.calls[:2] == [
+        SELECT,
+        "refresh --suppress-outputs --yes --skip-preview --stack dev --non-interactive",
+    ]
+    lines = done.stderr.splitlines()
+    assert len(lines) == 2
+    assert "carbide-rest-api:1.4.0-key points at nothing" in lines[0]
+    assert f"carbide-rest-db:1.4.0 points at {OLD}" in lines[1]
+    assert all(line.endswith("; make up STACK=dev repairs it") for line in lines)
+
+
+def test_a_refresh_that_fails_forgets_nothing(checkout: Checkout, stack: list[str]) -> None:
+    checkout.pulumi.answer("refresh", "error: the registry does not answer\n", code=7)
+    assert "the registry does not answer" in checkout.run("refresh", code=7).stdout
+    assert stack
+    assert forgotten(checkout) == []
+
+
+def test_a_stack_without_images_has_no_drift(checkout: Checkout, stack: list[str]) -> None:
+    checkout.pulumi.answer("stack output", {})
+    checkout.run("refresh")
+    assert stack
+    assert forgotten(checkout) == []
+
+
+def test_refresh_logs_in_as_the_stack_says(
+    checkout: Checkout, registry: FakeRegistry, stack: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry.login = ("me", "s3cr3t")
+    checkout.configure(registryUsername="me")
+    config = {"registryUsername": {"value": "me"}, "registryPassword": {"value": "s3cr3t", "secret": True}}
+    checkout.pulumi.answer("config", {f"carbide-infra:{key}": value for key, value in config.items()})
+    checkout.run("refresh")
+    assert "config --json --show-secrets --stack dev --non-interactive" in checkout.pulumi.calls
+    assert forgotten(checkout) == [stack[1], stack[3]]
+    checkout.pulumi.answer("config", {"carbide-infra:registryUsername": {"value": "me"}})
+    assert registry.server in checkout.run("refresh", code=1).stderr
+    monkeypatch.setenv("CARBIDE_REGISTRY_PASSWORD", "s3cr3t")
+    checkout.run("refresh")
+
+
+def updates(checkout: Checkout, *events: Mapping[str, Any], code: int = 0) -> None:
+    """Let an update end with this code, and leave these events in its log."""
+    record = checkout.root / "events of the tests"
+    record.write_text("".join(f"{json.dumps(event)}\n" for event in events))
+    checkout.pulumi.answer("up --", code=code, does=f"cp '{record}' '{checkout.root}/.local/events.json'")
+
+
+URN = "urn:pulumi:dev::carbide-infra::carbide:image:ServiceImage$docker-build:index:Image::carbide-rest-api"
+META = {"urn": URN, "type": "docker-build:index:Image", "op": "update"}
+UP = (
+    "up --continue-on-error --suppress-outputs --event-log {root}/.local/events.json --yes --skip-preview"
+    " --stack dev --non-interactive"
+)
+
+
+@pytest.fixture
+def built(checkout: Checkout) -> Iterator[Checkout]:
+    checkout.pulumi.answer("stack output", images_at("127.0.0.1:1", GOLANG))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cli, "image_sizes", lambda *_: {"carbide-rest-api": {"linux/amd64": 4_900_000}})
+        yield checkout
+
+
+def test_up_selects_updates_and_shows_the_table(built: Checkout, tmp_path: Path) -> None:
+    updates(
+        built,
+        {"timestamp": 10, "resourcePreEvent": {"metadata": META}},
+        {"timestamp": 17, "resOutputsEvent": {"metadata": META}},
+        {"timestamp": 18, "summaryEvent": {"resourceChanges": {"update": 1}}},
+    )
+    summary = tmp_path / "summary.md"
+    summary.write_text("before\n")
+    done = built.run("up", "--summary", str(summary))
+    assert built.pulumi.calls == [SELECT, UP.format(root=built.root), OUTPUTS]
+    assert built.pulumi.folder == built.root
+    (line,) = (line for line in done.stdout.splitlines() if line.startswith("carbide-rest-api "))
+    assert line.split()[1:3] == ["127.0.0.1:1/team/carbide-rest-api:1.4.0-8b1c6d050d4a", GOLANG]
+    assert line.split()[-3:] == ["4.9", "MB", "7"]
+    assert summary.read_text().startswith("before\n| Image |")
+    assert "| 7 |" in summary.read_text()
+    assert "No changes" not in done.stderr
+
+
+def test_up_without_changes_says_so(built: Checkout) -> None:
+    updates(built, {"timestamp": 1, "summaryEvent": {"resourceChanges": {"same": 9}}})
+    assert "No changes: every image is as this source tree and stack want it." in built.run("up").stderr
+
+
+def test_up_gives_the_engine_this_checkouts_environment(built: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "mine")
+    built.run("up")
+    given = built.pulumi.environment
+    assert given["PULUMI_BACKEND_URL"] == f"file://{built.root}/.local/state"
+    assert given["PULUMI_HOME"] == f"{built.root}/.local/pulumi-home"
+    assert given["PULUMI_CONFIG_PASSPHRASE"] == DEV_PASSPHRASE
+    assert given["AWS_PROFILE"] == "mine"
+    assert built.plugins_in == [built.root / ".local/pulumi-home"]
+
+
+def test_up_repeats_what_a_failed_image_printed_and_leaves_with_its_code(built: Checkout) -> None:
+    updates(
+        built,
+        {"timestamp": 1, "diagnosticEvent": {"urn": URN, "message": "#13 0.1 main.go:1:1: undefined: x"}},
+        {"timestamp": 2, "resOpFailedEvent": {"metadata": META}},
+        code=255,
+    )
+    done = built.run("up", code=255)
+    assert "carbide-rest-api failed:\n    main.go:1:1: undefined: x" in done.stderr
+    assert "`make up STACK=dev` does the rest" in done.stderr
+    assert "No changes" not in done.stderr
+    (line,) = (line for line in done.stdout.splitlines() if line.startswith("carbide-rest-api "))
+    assert line.split()[-1] == "failed"
+
+
+def test_an_event_log_of_the_last_update_says_nothing_of_this_one(built: Checkout) -> None:
+    log = built.root / ".local/events.json"
+    log.parent.mkdir(exist_ok=True)
+    log.write_text(json.dumps({"timestamp": 2, "resOpFailedEvent": {"metadata": META}}) + "\n")
+    assert "failed" not in built.run("up").output
+
+
+def test_up_runs_in_the_checkout_and_may_write_the_engines_events(built: Checkout) -> None:
+    """Pulumi has the option for its own Automation API only, which sets this variable."""
+    note = built.root / "note"
+    built.pulumi.answer("up --", does=f"(pwd; printenv PULUMI_DEBUG_COMMANDS) >'{note}'")
+    built.run("up")
+    assert note.read_text() == f"{built.root}\ntrue\n"
+
+
+@pytest.mark.parametrize("command", ["up", "refresh"])
+@pytest.mark.parametrize(("host", "released"), [(socket.gethostname(), True), ("elsewhere", False)])
+def test_the_lock_of_a_killed_update_is_released(built: Checkout, command: str, host: str, *, released: bool) -> None:
+    lock = built.root / ".local/state/.pulumi/locks/organization/carbide-infra/dev/1.json"
+    lock.parent.mkdir(parents=True)
+    lock.write_text(json.dumps({"hostname": host, "pid": 2**22 + 1}))
+    built.pulumi.answer("stack export", {"version": 3, "deployment": None})
+    built.pulumi.answer("stack output", {})
+    done = built.run(command)
+    assert ("cancel --yes dev --non-interactive" in built.pulumi.calls) is released
+    assert ("The last update was killed: releasing its lock" in done.stderr) is released
+
+
+def test_the_lock_of_an_update_that_runs_stays(built: Checkout) -> None:
+    folder = built.root / ".local/state/.pulumi/locks/organization/carbide-infra/dev"
+    folder.mkdir(parents=True)
+    for pid in (2**22 + 1, os.getpid()):
+        (folder / f"{pid}.json").write_text(json.dumps({"hostname": socket.gethostname(), "pid": pid}))
+    built.run("up")
+    assert not [call for call in built.pulumi.calls if call.startswith("cancel")]
+
+
+def test_a_source_that_is_not_there_starts_nothing(checkout: Checkout) -> None:
+    checkout.configure(source="nowhere")
+    assert "source = 'nowhere': is not a folder" in checkout.run("up", code=1).stderr
+    assert (checkout.started, checkout.pulumi.calls) == ([], [])
+
+
+def test_preview_ends_as_the_engine_does(checkout: Checkout) -> None:
+    checkout.pulumi.answer("preview", "error: source = '/x': is not a folder\n", code=3)
+    assert "is not a folder" in checkout.run("preview", code=3).stdout
+    assert checkout.pulumi.calls == [SELECT, "preview --stack dev --non-interactive"]
+
+
+def test_images_are_json_or_a_sentence(checkout: Checkout) -> None:
+    assert "stack dev has no images yet: run make up STACK=dev" in checkout.run("images", code=1).stderr
+    checkout.pulumi.answer("stack output", exported())
+    done = checkout.run("images")
+    assert (set(json.loads(done.stdout)), done.stderr) == (set(CATALOGUE), "")
+
+
+def test_env_selects_the_development_stack_and_no_other(checkout: Checkout) -> None:
+    assert f"export PULUMI_BACKEND_URL='file://{checkout.root}/.local/state'" in checkout.run("env").stdout
+    assert checkout.pulumi.calls == [SELECT]
+    checkout.configure("prod")
+    assert "export PULUMI_HOME=" in checkout.run("env", "--stack", "prod").stdout
+    assert checkout.pulumi.calls == [SELECT]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "error: the stack is currently locked by 1 lock(s). Either wait for the other process(es) to end",
+        "error: passphrase must be set with PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE",
+    ],
+)
+def test_what_pulumi_refuses_is_told_in_its_words(checkout: Checkout, words: str) -> None:
+    checkout.pulumi.answer("stack select", error=f"{words}\n", code=255)
+    for command in ("up", "preview", "refresh"):
+        assert words in checkout.run(command, code=1).stderr
+    assert set(checkout.pulumi.calls) == {SELECT}

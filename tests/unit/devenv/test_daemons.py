@@ -1,0 +1,126 @@
+"""Tests of how daemons are started, recognised and ended."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from carbide_infra.errors import SetupError
+from carbide_infra.processes import Daemon, last_lines, run, start_time
+from carbide_infra.state_files import read_json, write_json
+
+SLEEPER = "import time; print('hello', flush=True); time.sleep(60)"
+
+
+@pytest.fixture
+def daemon(tmp_path: Path) -> Daemon:
+    return Daemon(Path(sys.executable), tmp_path / "daemon.conf", tmp_path)
+
+
+def launch(daemon: Daemon, script: str = SLEEPER) -> int:
+    daemon.start(["-c", script, str(daemon.config)], os.environ, "one")
+    return int(read_json(daemon.pid_file)["pid"])
+
+
+def test_starts_and_stops(daemon: Daemon) -> None:
+    pid = launch(daemon)
+    daemon.await_ready(lambda: "hello" in daemon.log.read_text(), 10)
+    assert daemon.runs("one")
+    assert not daemon.runs("two")
+    assert daemon.stop()
+    assert start_time(pid) is None
+    assert not daemon.stop()
+
+
+def test_a_recycled_pid_is_another_process(daemon: Daemon) -> None:
+    other = start_time(os.getpid())
+    write_json(daemon.pid_file, {"pid": os.getpid(), "started": f"{other}0", "fingerprint": "one"})
+    assert not daemon.runs("one")
+    assert not daemon.stop()
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"pid": "x"}', '{"pid": 1}'])
+def test_a_damaged_pid_file_names_no_process(daemon: Daemon, text: str) -> None:
+    daemon.pid_file.parent.mkdir()
+    daemon.pid_file.write_text(text)
+    assert not daemon.runs("one")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks through /proc")
+def test_finds_a_process_without_pid_file(daemon: Daemon) -> None:
+    pid = launch(daemon)
+    daemon.await_ready(lambda: "hello" in daemon.log.read_text(), 10)
+    daemon.pid_file.unlink()
+    assert daemon.stop()
+    assert start_time(pid) is None
+
+
+def test_an_early_end_is_an_error_with_the_log(daemon: Daemon) -> None:
+    launch(daemon, "print('no such luck')")
+    with pytest.raises(SetupError, match=r"(?s)stopped right after its start.*daemon|log.*no such luck") as caught:
+        daemon.await_ready(lambda: False, 10)
+    assert str(daemon.log) in str(caught.value)
+    assert "no such luck" in str(caught.value)
+
+
+def test_waiting_has_an_end(daemon: Daemon) -> None:
+    launch(daemon)
+    with pytest.raises(SetupError, match="was not ready after 0 s"):
+        daemon.await_ready(lambda: False, 0.1)
+    daemon.stop()
+
+
+def test_a_busy_daemon_that_answers_late_serves(daemon: Daemon) -> None:
+    launch(daemon)
+    answers = iter([False, False, True])
+    assert daemon.serves("one", lambda: next(answers), 10)
+    assert not daemon.serves("two", lambda: True, 10), "another configuration"
+    assert not daemon.serves("one", lambda: False, 0.1), "it never answers"
+    daemon.stop()
+    assert not daemon.serves("one", lambda: True, 10), "it is dead"
+
+
+def test_a_stubborn_daemon_is_unblocked(daemon: Daemon, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("carbide_infra.processes.PATIENCE_SECONDS", 0.2)
+    gate = tmp_path / "gate"
+    script = (
+        "import pathlib, signal, sys, time\n"
+        f"gate = pathlib.Path({str(gate)!r})\n"
+        "signal.signal(signal.SIGTERM, lambda *_: None)\n"
+        "print('hello', flush=True)\n"
+        "while not gate.exists(): time.sleep(0.01)\n"
+    )
+    launch(daemon, script)
+    daemon.await_ready(lambda: "hello" in daemon.log.read_text(), 10)
+    assert daemon.stop(unblock=gate.touch)
+    assert gate.exists()
+
+
+def test_the_last_log_is_kept(daemon: Daemon) -> None:
+    for word in ("first", "second"):
+        launch(daemon, f"print({word!r})")
+        with pytest.raises(SetupError):
+            daemon.await_ready(lambda: False, 10)
+    assert daemon.log.read_text() == "second\n"
+    assert daemon.log.with_suffix(".log.1").read_text() == "first\n"
+
+
+def test_run_gives_output_or_says_what_failed() -> None:
+    assert run([sys.executable, "-c", "print(1)"], os.environ, "Counting") == "1\n"
+    with pytest.raises(SetupError, match=r"(?s)^Counting failed:\n\$ .*\noh no"):
+        run([sys.executable, "-c", "raise SystemExit('oh no')"], os.environ, "Counting")
+    with pytest.raises(SetupError, match="Counting failed: /no/such is missing"):
+        run(["/no/such"], os.environ, "Counting")
+
+
+def test_errors_quote_the_end_of_long_output() -> None:
+    assert last_lines("\n".join(map(str, range(100)))).splitlines()[0] == "85"
+
+
+def test_a_dead_child_has_no_start_time() -> None:
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    while start_time(process.pid) is not None:
+        pass
+    assert process.wait() == 0

@@ -1,0 +1,158 @@
+"""Tests of the variables that make plain `pulumi` work."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from carbide_infra.state_files import write_json
+from devenv.environment import (
+    DEV_PASSPHRASE,
+    buildx_config,
+    child_environment,
+    daemon_environment,
+    export_lines,
+)
+from devenv.toolchain import Tools
+
+TOOLS = Tools(*(Path("/tools") for _ in range(6)))
+OURS = (
+    "PULUMI_",
+    "BUILDX_",
+    "SSL_CERT_FILE",
+    "CARBIDE_",
+    "HTTP",
+    "http",
+    "NO_PROXY",
+    "no_proxy",
+    "ALL_PROXY",
+    "all_proxy",
+)
+
+
+@pytest.fixture(autouse=True)
+def bare_shell(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.startswith(OURS):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+
+
+def test_everything_lies_in_the_checkout(tmp_path: Path) -> None:
+    found = child_environment(tmp_path, TOOLS, "dev")
+    assert found["PATH"] == f"{tmp_path}/.venv/bin:/tools:/usr/bin:/bin"
+    assert found["PULUMI_HOME"] == f"{tmp_path}/.local/pulumi-home"
+    assert found["PULUMI_BACKEND_URL"] == f"file://{tmp_path}/.local/state"
+    assert found["BUILDX_CONFIG"] == f"{tmp_path}/.local/buildx" == str(buildx_config(tmp_path))
+    assert found["SSL_CERT_FILE"] == f"{tmp_path}/.local/tls/ca-bundle.pem"
+    assert found["PULUMI_SKIP_UPDATE_CHECK"] == "true"
+    assert found["PULUMI_CONFIG_PASSPHRASE"] == DEV_PASSPHRASE
+    assert (tmp_path / ".local" / "state").is_dir()
+    assert found["HOME"] == os.environ["HOME"]
+
+
+def test_a_home_of_our_own_has_no_room_for_the_automatic_debug_log(tmp_path: Path) -> None:
+    logs = tmp_path / ".local/pulumi-home/logs"
+    logs.mkdir(parents=True)
+    (logs / "pulumi-20260101T000000-1-preview.log").write_text("of an earlier version of this project")
+    for _ in range(2):
+        child_environment(tmp_path, TOOLS, "dev")
+        assert logs.is_file()
+
+
+def test_the_users_choices_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen = {
+        "PULUMI_HOME": "/p",
+        "PULUMI_BACKEND_URL": "s3://b",
+        "BUILDX_CONFIG": "/b",
+        "PULUMI_CONFIG_PASSPHRASE": "",
+    }
+    for name, value in chosen.items():
+        monkeypatch.setenv(name, value)
+    found = child_environment(tmp_path, TOOLS, "dev")
+    assert {name: found[name] for name in chosen} == chosen
+    assert buildx_config(tmp_path) == Path("/b")
+
+
+@pytest.mark.parametrize(
+    ("builder", "registry", "folder"),
+    [
+        ("builder-1", "nvcr.io", "{docker}/buildx"),
+        ("builder-1", "local", "{root}/.local/buildx"),
+        ("builder-1", None, "{root}/.local/buildx"),
+        ("", "nvcr.io", "{root}/.local/buildx"),
+    ],
+)
+def test_a_builder_that_the_machine_brings_is_looked_for_where_docker_keeps_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, builder: str, registry: str | None, folder: str
+) -> None:
+    docker = tmp_path / "docker"
+    monkeypatch.setenv("DOCKER_CONFIG", str(docker))
+    monkeypatch.setenv("BUILDX_BUILDER", builder)
+    line = f"  carbide-infra:registryServer: {registry}\n" if registry else "  carbide-infra:goVersion: '1.25'\n"
+    (tmp_path / "Pulumi.prod.yaml").write_text(f"config:\n{line}")
+    found = child_environment(tmp_path, TOOLS, "prod")["BUILDX_CONFIG"]
+    assert found == folder.format(root=tmp_path, docker=docker)
+
+
+def test_only_the_development_stack_has_a_known_passphrase(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "PULUMI_CONFIG_PASSPHRASE" not in child_environment(tmp_path, TOOLS, "prod")
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE_FILE", "/secret")
+    assert "PULUMI_CONFIG_PASSPHRASE" not in child_environment(tmp_path, TOOLS, "dev")
+
+
+@pytest.mark.parametrize("tracks", ["true", "True", "on"])
+def test_only_a_stack_that_tracks_bases_looks_for_another_plugin(tmp_path: Path, tracks: str) -> None:
+    name = "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"
+    assert child_environment(tmp_path, TOOLS, "dev")[name] == "true"
+    (tmp_path / "Pulumi.prod.yaml").write_text(f"config:\n  carbide-infra:trackBaseImages: {tracks}\n")
+    assert name not in child_environment(tmp_path, TOOLS, "prod")
+
+
+def test_a_shell_that_has_it_already_gets_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = child_environment(tmp_path, TOOLS, "dev")
+    for name, value in first.items():
+        monkeypatch.setenv(name, value)
+    assert child_environment(tmp_path, TOOLS, "dev") == first
+
+
+def test_another_checkouts_variables_are_not_the_users(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    for name, value in child_environment(there, TOOLS, "dev").items():
+        monkeypatch.setenv(name, value)
+    found = child_environment(here, TOOLS, "dev")
+    assert found["PULUMI_HOME"] == f"{here}/.local/pulumi-home"
+    assert found["PULUMI_BACKEND_URL"] == f"file://{here}/.local/state"
+    assert buildx_config(here) == here / ".local" / "buildx"
+
+
+def test_the_registry_needs_no_proxy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_json(tmp_path / ".local" / "registry.json", {"host": "vm"})
+    assert "NO_PROXY" not in child_environment(tmp_path, TOOLS, "dev")
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy:3128")
+    monkeypatch.setenv("no_proxy", "corp.example")
+    found = child_environment(tmp_path, TOOLS, "dev")
+    assert found["NO_PROXY"] == found["no_proxy"] == "corp.example,vm"
+
+
+def test_daemons_get_no_secrets() -> None:
+    shell = {"PATH": "/bin", "HTTPS_PROXY": "http://p", "CARBIDE_REGISTRY_PASSWORD": "x", "AWS_SECRET_ACCESS_KEY": "y"}
+    found = daemon_environment(shell, "vm")
+    assert found == {"PATH": "/bin", "HTTPS_PROXY": "http://p", "NO_PROXY": "vm", "no_proxy": "vm"}
+
+
+def test_a_shell_takes_the_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = tmp_path / "it's here"
+    monkeypatch.setenv("UNRELATED", "secret")
+    lines = export_lines(child_environment(root, TOOLS, "dev"))
+    assert "secret" not in lines
+    script = f'{lines}printf %s "$PULUMI_HOME|$PULUMI_CONFIG_PASSPHRASE"'
+    answer = subprocess.run(["/bin/sh", "-c", script], capture_output=True, text=True, check=True).stdout
+    assert answer == f"{root}/.local/pulumi-home|carbide-dev"
+    assert all(line.startswith("export ") and "='" in line for line in lines.splitlines())
+
+
+def test_the_users_own_passphrase_is_not_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "my own")
+    assert "my own" not in export_lines(child_environment(tmp_path, TOOLS, "dev"))

@@ -1,0 +1,212 @@
+"""Tests of what setting up says when the machine is in the way."""
+
+import errno
+import fcntl
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TypeVar
+
+import pytest
+
+from carbide_infra.endpoint import Endpoint, read_endpoint
+from carbide_infra.errors import MissingPrerequisite, SetupError
+from carbide_infra.progress import Report
+from carbide_infra.registry.docker_hub import DockerHub, Mirror
+from devenv import up
+from devenv.bases import BaseImages
+from devenv.builder import Builder
+from devenv.certificates import Certificates
+from devenv.registry import Registry
+from devenv.stand_ins import Workshop
+from devenv.toolchain import Tools
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), "The disk is full: free some space for"),
+        (SetupError("Building failed:\nwrite /x: no space left on device"), "The disk is full: free some space for"),
+        (PermissionError(errno.EACCES, "Permission denied", "/x/.local"), "/x/.local: Permission denied"),
+    ],
+)
+def test_what_the_disk_says_is_explained(tmp_path: Path, error: Exception, sentence: str) -> None:
+    with pytest.raises(SetupError, match=sentence), up._explained(tmp_path):
+        raise error
+
+
+def test_a_quota_is_a_full_disk_too_and_names_both_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CARBIDE_CACHE_DIR", "/c")
+    with pytest.raises(SetupError) as caught, up._explained(tmp_path):
+        raise OSError(errno.EDQUOT, "Disk quota exceeded")
+    assert str(caught.value).startswith(f"The disk is full: free some space for {tmp_path}/.local and /c, then run")
+    told = SetupError("write /x: No space left on device")
+    with pytest.raises(SetupError) as caught, up._explained(tmp_path):
+        raise told
+    assert str(caught.value).splitlines()[1:] == [str(told)], "what failed is told, too"
+
+
+def test_an_error_without_a_file_or_words_is_told_as_it_is(tmp_path: Path) -> None:
+    error = OSError("strange")
+    with pytest.raises(SetupError, match=rf"set up: {tmp_path}/\.local: strange\."), up._explained(tmp_path):
+        raise error
+
+
+def test_other_errors_stay_what_they_are(tmp_path: Path) -> None:
+    error = MissingPrerequisite("install something")
+    with pytest.raises(MissingPrerequisite) as caught, up._explained(tmp_path):
+        raise error
+    assert caught.value is error
+
+
+def test_where_docker_hubs_images_come_from(tmp_path: Path) -> None:
+    registry, mirror = Registry("vm:5443", Certificates(tmp_path)), Mirror("mirror")
+    assert up._mirrors(DockerHub(answers=True), registry) == []
+    assert up._mirrors(DockerHub(answers=True, mirror=mirror), registry) == [mirror]
+    assert up._mirrors(DockerHub(answers=False), registry) == [Mirror("vm:5443")]
+
+
+def test_a_second_run_waits_and_says_so(tmp_path: Path) -> None:
+    told: list[str] = []
+    waits, done = threading.Event(), threading.Event()
+
+    def second() -> None:
+        def report(line: str) -> None:
+            told.append(line)
+            waits.set()
+
+        with up._sole_run(tmp_path, report):
+            done.set()
+
+    with up._sole_run(tmp_path, told.append):
+        thread = threading.Thread(target=second)
+        thread.start()
+        assert waits.wait(10)
+        assert not done.is_set()
+    thread.join(10)
+    assert done.is_set()
+    assert told == ["Another run is setting up this checkout: waiting for it…"]
+
+
+_Result = TypeVar("_Result")
+
+
+class Setup:
+    """Everything that `local_up` calls, noted in its order."""
+
+    def __init__(self, root: Path, monkeypatch: pytest.MonkeyPatch, hub: DockerHub) -> None:
+        self.root = root
+        self.done: list[str] = []
+        self.bases: tuple[object, ...] = ()
+        self.mirrors: list[Mirror] = []
+        self.registry = Registry("vm:5443", Certificates(root / "tls"))
+        self.builder = Builder(Path("buildx"))
+        self.reports: list[object] = []
+        monkeypatch.setattr(up, "ensure_registry", self._ensure_registry)
+        monkeypatch.setattr(up, "ensure_bundle", lambda _: root / "bundle.pem")
+        monkeypatch.setattr(up, "find_docker_hub", lambda *given: self._found(*given, hub=hub))
+        monkeypatch.setattr(up, "ensure_builder", self._ensure_builder)
+        monkeypatch.setattr(up, "ensure_bases", self._ensure_bases)
+
+    def _noted(self, name: str, result: _Result) -> _Result:
+        self.done.append(name)
+        return result
+
+    def _ensure_registry(self, root: Path, program: Path, report: object) -> Registry:
+        self.reports.append(report)
+        return self._noted(f"{root.name} {program}", self.registry)
+
+    def _found(self, environment: object, bundle: Path, report: object, *, hub: DockerHub) -> DockerHub:
+        assert environment is os.environ
+        self.reports.append(report)
+        return self._noted(f"hub {bundle.name}", hub)
+
+    def _ensure_builder(
+        self, root: Path, tools: Tools, registry: Registry, mirrors: list[Mirror], report: object
+    ) -> Builder:
+        assert (root.name, tools) == (self.root.name, TOOLS)
+        self.reports.append(report)
+        assert registry is self.registry
+        self.mirrors = mirrors
+        return self._noted("builder", self.builder)
+
+    def _ensure_bases(self, bases: BaseImages, platforms: list[str], workshop: Workshop) -> tuple[str, ...]:
+        assert (workshop.builder, workshop.registry) == (self.builder, self.registry)
+        self.bases = (bases, platforms)
+        return self._noted("bases", ("alpine:latest",))
+
+
+BASES = BaseImages("golang:1.25", "alpine:latest")
+NAMES = ("bin", "pulumi", "buildx", "registry", "plugin", "buildctl", "buildkitd")
+TOOLS = Tools(*(Path("/tools", name) for name in NAMES))
+
+
+def test_up_brings_registry_builder_and_bases_and_leaves_an_endpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    setup = Setup(tmp_path, monkeypatch, DockerHub(answers=False))
+    told: list[str] = []
+    endpoint = up.local_up(tmp_path, TOOLS, BASES, ["linux/arm64"], told.append)
+    assert setup.reports == [told.append] * 3
+    assert setup.done == [f"{tmp_path.name} /tools/registry", "hub bundle.pem", "builder", "bases"]
+    assert setup.bases == (BASES, ["linux/arm64"])
+    assert setup.mirrors == [Mirror("vm:5443")]
+    bundle = str(setup.registry.certificates.bundle)
+    assert endpoint == Endpoint("vm:5443", "carbide-local", bundle, ("alpine:latest",)) == read_endpoint(tmp_path)
+
+
+def test_where_docker_hub_answers_nothing_stands_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    setup = Setup(tmp_path, monkeypatch, DockerHub(answers=True))
+    assert up.local_up(tmp_path, TOOLS, BASES, ["linux/arm64"], lambda _: None).stand_ins == ()
+    assert setup.done[1:] == ["hub bundle.pem", "builder"]
+    assert setup.mirrors == []
+
+
+@pytest.mark.parametrize(
+    "other", [up.local_down, lambda root, report: up.local_up(root, TOOLS, BASES, [], report)], ids=["down", "up"]
+)
+def test_up_and_down_wait_for_each_other_and_explain_themselves(
+    other: Callable[[Path, Report], object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        # One lock a file, also for this very process.
+        with (tmp_path / ".local/lock").open() as lock, pytest.raises(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(up, "stop_builder", full)
+    monkeypatch.setattr(up, "ensure_registry", full)
+    with pytest.raises(SetupError, match="The disk is full"):
+        other(tmp_path, lambda _: None)
+
+
+@pytest.mark.parametrize(
+    ("builder", "registry", "told"),
+    [
+        (True, False, "Builder and registry are stopped; their data stay"),
+        (False, True, "Builder and registry are stopped; their data stay"),
+        (False, False, "Nothing runs"),
+    ],
+)
+def test_down_stops_both_and_says_whether_anything_ran(
+    told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, builder: bool, registry: bool
+) -> None:
+    stopped: list[Path] = []
+
+    def stop(what: Path, *, runs: bool) -> bool:
+        stopped.append(what)
+        return runs
+
+    monkeypatch.setattr(up, "stop_builder", lambda root: stop(root, runs=builder))
+    monkeypatch.setattr(up, "registry_daemon", lambda state: SimpleNamespace(stop=lambda: stop(state, runs=registry)))
+    lines: list[str] = []
+    up.local_down(tmp_path, lines.append)
+    assert (lines, stopped) == ([told], [tmp_path, tmp_path / ".local"])
+
+
+def test_down_where_nothing_runs(tmp_path: Path) -> None:
+    told: list[str] = []
+    up.local_down(tmp_path, told.append)
+    assert told == ["Nothing runs"]

@@ -1,0 +1,84 @@
+"""Base images that the stack tracks, with a recording engine in the place of the pulumi-docker plugin."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pulumi
+import pytest
+
+from carbide_infra.program import resolved_bases
+from carbide_infra.settings import Settings, load_settings
+from tests.support.recording_engine import RecordingEngine, secret
+from tests.unit.images.test_component import target
+
+LOOK_UP = "docker:index/getRegistryImage:getRegistryImage"
+PROVIDER = "pulumi:providers:docker"
+NEW = "sha256:" + "e" * 64
+PINNED = "alpine:3.22@sha256:" + "a" * 64
+
+
+def registry(problem: str | None = None) -> RecordingEngine:
+    def look_up(asked: Mapping[str, Any]) -> Mapping[str, Any]:
+        if problem:
+            raise RuntimeError(problem)
+        return {"name": asked["name"], "sha256Digest": NEW, "id": "x"}
+
+    return RecordingEngine(answers={LOOK_UP: look_up})
+
+
+def tracked(engine: RecordingEngine, *, login: Mapping[str, Any] | None = None, **config: Any) -> Settings:  # noqa: ANN401 - config values
+    values = {"registryServer": "nvcr.io", "registryRepository": "org/team", "trackBaseImages": True} | config
+    settings = load_settings(values, {})
+    found: list[Settings] = []
+    engine.run(lambda: found.append(resolved_bases(settings, target=target(**login or {}))))
+    return found[0]
+
+
+def test_untracked_bases_are_left_alone_and_nobody_is_asked() -> None:
+    engine = registry()
+    settings = tracked(engine, trackBaseImages=False)
+    assert (settings.builder_base, settings.runtime_image) == ("golang:1.25", "alpine:latest")
+    assert not engine.asked
+    assert not engine.registered
+
+
+def test_tracked_bases_get_their_current_digests() -> None:
+    settings = tracked(registry())
+    assert settings.builder_base == f"golang:1.25@{NEW}"
+    assert settings.runtime_image == f"alpine:latest@{NEW}"
+
+
+def test_look_ups_use_a_provider_with_the_stacks_credentials_which_the_state_hides() -> None:
+    engine = registry()
+    tracked(engine)
+    (provider,) = engine.of(PROVIDER).values()
+    assert provider.name == "base-images"
+    login = [{"address": "nvcr.io", "username": "$oauthtoken", "password": "key"}]
+    assert provider.inputs["registryAuth"] == secret(json.dumps(login, sort_keys=True))
+    assert [(token, asked) for token, asked, _ in engine.asked] == [
+        (LOOK_UP, {"name": "golang:1.25"}),
+        (LOOK_UP, {"name": "alpine:latest"}),
+    ]
+    assert all(through.endswith("::base-images::id-of-base-images") for _, _, through in engine.asked)
+
+
+@pytest.mark.parametrize("login", [{"username": None, "password": None}, {"password": None}])
+def test_without_a_whole_login_the_look_ups_are_anonymous(login: dict[str, Any]) -> None:
+    engine = registry()
+    tracked(engine, login=login)
+    (provider,) = engine.of(PROVIDER).values()
+    assert provider.inputs["registryAuth"] == "[]"
+
+
+def test_a_pinned_base_stays_pinned() -> None:
+    engine = registry()
+    settings = tracked(engine, runtimeImage=PINNED)
+    assert settings.runtime_image == PINNED
+    assert [asked["name"] for _, asked, _ in engine.asked] == ["golang:1.25"]
+
+
+def test_without_a_docker_daemon_the_user_is_told_what_to_do() -> None:
+    problem = "cannot connect to the Docker daemon"
+    with pytest.raises(pulumi.RunError, match=rf"trackBaseImages = true: golang:1\.25 .*make pin-bases\. .*{problem}"):
+        tracked(registry(problem))

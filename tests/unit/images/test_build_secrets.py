@@ -1,0 +1,150 @@
+from pathlib import Path
+from typing import Any
+
+import certifi
+import pytest
+
+from carbide_infra.images import build_secrets as build_secrets_module
+from carbide_infra.images.build_secrets import SECRET_IDS, build_secrets
+from carbide_infra.settings import ConfigError, load_settings
+
+PRIVATE = "-----BEGIN CERTIFICATE-----\nUFJJVkFURQ==\n-----END CERTIFICATE-----"
+
+
+def secrets(environment: dict[str, str] | None = None, **config: Any) -> dict[str, str]:  # noqa: ANN401 - config values
+    values = {"registryServer": "nvcr.io", "registryRepository": "org/team"} | config
+    return build_secrets(load_settings(values, {}), environment or {"SSL_CERT_FILE": certifi.where()})
+
+
+def test_every_secret_is_always_there() -> None:
+    assert secrets() == dict.fromkeys(SECRET_IDS, "")
+
+
+def test_a_private_ca_of_the_machine_is_handed_over_alone(tmp_path: Path) -> None:
+    bundle = tmp_path / "bundle.pem"
+    bundle.write_text(Path(certifi.where()).read_text() + PRIVATE)
+    assert secrets({"SSL_CERT_FILE": str(bundle)})["extra_ca"] == PRIVATE + "\n"
+
+
+def test_a_public_ca_that_the_distribution_still_has_is_not_private(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dropped = PRIVATE.replace("UFJJVkFURQ", "RFJPUFBFRA")
+    distributed = tmp_path / "ca-certificates/mozilla/Dropped.crt"
+    distributed.parent.mkdir(parents=True)
+    distributed.write_text(dropped)
+    monkeypatch.setattr(build_secrets_module, "_DISTRIBUTED", (str(tmp_path / "ca-certificates"), "/nonexistent"))
+    bundle = tmp_path / "bundle.pem"
+    bundle.write_text(f"{dropped}\n{PRIVATE}\n")
+    assert secrets({"SSL_CERT_FILE": str(bundle)})["extra_ca"] == PRIVATE + "\n"
+
+
+@pytest.mark.parametrize("named", [None, "", "/nonexistent/bundle.pem"])
+def test_without_a_bundle_of_its_own_the_user_has_the_machine_s(
+    named: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle = tmp_path / "machine.pem"
+    bundle.write_text(PRIVATE)
+    monkeypatch.setattr(build_secrets_module, "_SYSTEM_BUNDLES", ("/nonexistent/first.pem", str(bundle)))
+    environment = {"PATH": "/bin"} if named is None else {"SSL_CERT_FILE": named}
+    assert secrets(environment)["extra_ca"] == PRIVATE + "\n"
+
+
+def test_a_machine_without_any_bundle_has_nothing_to_hand_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(build_secrets_module, "_SYSTEM_BUNDLES", ("/nonexistent/first.pem",))
+    assert secrets({"PATH": "/bin"})["extra_ca"] == ""
+
+
+def test_the_bundles_of_the_common_distributions_are_known() -> None:
+    assert build_secrets_module._SYSTEM_BUNDLES == (
+        "/etc/ssl/certs/ca-certificates.crt",
+        "/etc/pki/tls/certs/ca-bundle.crt",
+        "/etc/ssl/cert.pem",
+    )
+    assert build_secrets_module._DISTRIBUTED == ("/usr/share/ca-certificates", "/usr/share/pki/ca-trust-source")
+
+
+def test_a_bundle_s_comments_may_be_in_any_encoding(tmp_path: Path) -> None:
+    bundle = tmp_path / "bundle.pem"
+    bundle.write_bytes("# Zertifikat für Köln\n".encode("latin-1") + PRIVATE.encode())
+    assert secrets({"SSL_CERT_FILE": str(bundle)})["extra_ca"] == PRIVATE + "\n"
+    assert secrets(extraCaFile=str(bundle))["extra_ca"] == PRIVATE + "\n"
+
+
+def test_private_cas_are_all_handed_over_and_public_ones_known_however_they_are_wrapped(tmp_path: Path) -> None:
+    second = PRIVATE.replace("UFJJVkFURQ", "U0VDT05EIQ")
+    public = Path(certifi.where()).read_text().split("-----BEGIN CERTIFICATE-----")[1].split("-----END")[0]
+    wrapped = f"-----BEGIN CERTIFICATE-----\n{''.join(public.split())}\n-----END CERTIFICATE-----"
+    bundle = tmp_path / "bundle.pem"
+    bundle.write_text(f"{PRIVATE}\n{wrapped}\n{second}\n")
+    assert secrets({"SSL_CERT_FILE": str(bundle)})["extra_ca"] == f"{PRIVATE}\n{second}\n"
+
+
+def test_the_stack_names_its_own_ca(tmp_path: Path) -> None:
+    file = tmp_path / "ca.pem"
+    file.write_text(f"a comment\n{PRIVATE}\n")
+    assert secrets(extraCaFile=str(file))["extra_ca"] == PRIVATE + "\n"
+
+
+def test_a_ca_file_may_be_below_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "ca.pem").write_text(PRIVATE)
+    assert secrets(extraCaFile="~/ca.pem")["extra_ca"] == PRIVATE + "\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [(None, "cannot be read: No such file or directory"), ("no certificate", "holds no PEM certificate")],
+)
+def test_an_unusable_ca_file_is_named(content: str | None, problem: str, tmp_path: Path) -> None:
+    file = tmp_path / "ca.pem"
+    if content is not None:
+        file.write_text(content)
+    with pytest.raises(ConfigError, match=rf"extraCaFile = .*ca\.pem'?: {problem}"):
+        secrets(extraCaFile=str(file))
+
+
+def test_go_settings_come_from_the_machine_and_the_stack_wins() -> None:
+    environment = {
+        "SSL_CERT_FILE": certifi.where(),
+        "GOPROXY": "https://machine.invalid",
+        "GOPRIVATE": "example.com",
+        "HTTPS_PROXY": "http://it's",
+        "PATH": "/bin",
+    }
+    assert secrets(environment, goProxy="https://stack.invalid,direct")["goenv"] == (
+        "GOPROXY=https://stack.invalid,direct\nGOPRIVATE=example.com\nHTTPS_PROXY='http://it'\"'\"'s'\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "GOPROXY",
+        "GOPRIVATE",
+        "GONOPROXY",
+        "GONOSUMDB",
+        "GOSUMDB",
+        "GOINSECURE",
+        "GOVCS",
+        "HTTP_PROXY",
+        "HTTPS_PROXY",
+        "NO_PROXY",
+        "http_proxy",
+        "https_proxy",
+        "no_proxy",
+    ],
+)
+def test_each_go_and_proxy_setting_of_the_machine_is_handed_over(name: str) -> None:
+    machine = {"SSL_CERT_FILE": certifi.where(), name: "off, or not"}
+    assert secrets(machine)["goenv"] == f"{name}='off, or not'\n"
+    assert secrets(machine | {name: ""})["goenv"] == ""
+
+
+def test_the_stack_has_its_own_private_patterns() -> None:
+    machine = {"SSL_CERT_FILE": certifi.where(), "GOPRIVATE": "example.com"}
+    assert secrets(machine, goPrivate="example.org/*")["goenv"] == "GOPRIVATE='example.org/*'\n"
+
+
+def test_gitcreds_are_handed_over_as_they_are() -> None:
+    assert secrets(gitcreds="machine x\nlogin y\n")["gitcreds"] == "machine x\nlogin y\n"

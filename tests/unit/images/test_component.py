@@ -1,0 +1,211 @@
+"""What the engine is sent for each image: its build, its tags, and how they hang together."""
+
+import hashlib
+from typing import Any, get_args
+
+import pulumi
+import pytest
+
+from carbide_infra.images.component import BuildTarget, ServiceImage, stack_output
+from carbide_infra.images.plan import ImagePlan
+from carbide_infra.paths import project_root
+from carbide_infra.settings import Platform
+from tests.support.outputs import digest_of
+from tests.support.recording_engine import COMPONENT, IMAGE, INDEX, RecordingEngine, Registration, secret
+from tests.unit.images.test_plan import plan
+
+API, OTHER = "carbide-rest-api", "carbide-rest-ipam"
+SECRETS = {"gitcreds": "machine x", "goenv": "GOPROXY=y\n", "extra_ca": ""}
+LOGIN = {"address": "nvcr.io", "username": "$oauthtoken", "password": secret("key")}
+
+
+def target(**changes: Any) -> BuildTarget:  # noqa: ANN401 - any field of BuildTarget
+    values: dict[str, Any] = {
+        "server": "nvcr.io",
+        "username": "$oauthtoken",
+        "password": "key",
+        "builder": None,
+        "secrets": SECRETS,
+        "cache_from": (),
+        "cache_to": (),
+        "go_version": "1.25",
+    }
+    return BuildTarget(**(values | changes))
+
+
+def resources(engine: RecordingEngine, *plans: ImagePlan, preview: bool = False, **changes: Any) -> RecordingEngine:  # noqa: ANN401
+    """Make what `__main__` makes of plans; the changes are of the target."""
+
+    def program() -> None:
+        images = {made.service.image: ServiceImage(made, target(**changes)) for made in plans}
+        pulumi.export("images", stack_output(images))
+
+    engine.run(program, preview=preview)
+    return engine
+
+
+def up(made: ImagePlan, *, preview: bool = False, **changes: Any) -> RecordingEngine:  # noqa: ANN401
+    return resources(RecordingEngine(), made, preview=preview, **changes)
+
+
+def image_of(engine: RecordingEngine) -> Registration:
+    (image,) = engine.of(IMAGE).values()
+    return image
+
+
+def test_the_state_names_each_input_file_and_the_dockerfile() -> None:
+    (component,) = up(plan()).of(COMPONENT).values()
+    dockerfile = project_root() / "docker/production/Dockerfile.carbide-rest-api"
+    assert component.inputs == {
+        "inputs": f"0644 {'0' * 64} 7 go.mod",
+        "dockerfile": hashlib.sha256(dockerfile.read_bytes()).hexdigest(),
+    }
+
+
+def test_every_platform_of_the_settings_is_one_of_the_providers() -> None:
+    image = image_of(up(plan({"platforms": list(get_args(Platform))})))
+    assert image.inputs["platforms"] == sorted(get_args(Platform))
+
+
+def test_an_image_is_told_the_plan_and_nothing_else() -> None:
+    made = plan()
+    image = image_of(up(made))
+    assert image.name == API
+    assert image.inputs == {
+        "tags": [made.tag],
+        "context": {"location": ".local/contexts/prod/carbide-rest-api"},
+        "dockerfile": {"location": "docker/production/Dockerfile.carbide-rest-api"},
+        "platforms": ["linux/amd64", "linux/arm64"],
+        "buildArgs": made.build_args,
+        "labels": made.labels,
+        "buildOnPreview": False,
+        "network": "default",
+        "exports": [{"raw": "type=registry,oci-mediatypes=true"}],
+        "push": False,
+        "builder": {},
+        "registries": [LOGIN],
+        "secrets": secret(SECRETS),
+        "ignoreSecretsInDiffCalculation": ["extra_ca", "gitcreds", "goenv"],
+        "cacheFrom": [],
+        "cacheTo": [],
+    }
+
+
+def test_an_image_belongs_to_its_component_and_outlives_it_in_the_registry() -> None:
+    engine = up(plan())
+    assert [(resource.kind, resource.name) for resource in engine.registered[:2]] == [(COMPONENT, API), (IMAGE, API)]
+    image = image_of(engine)
+    assert image.parent == API
+    assert image.options == {"retainOnDelete": True, "additionalSecretOutputs": ["secrets"]}
+
+
+def test_every_alias_points_at_the_digest_and_is_pushed() -> None:
+    made = plan()
+    tags = {"version": "1.4.0", "revision": "f" * 40, "latest": "latest"}
+    indexes = up(made).of(INDEX)
+    assert {name: index.inputs for name, index in indexes.items()} == {
+        f"{API}-{kind}": {
+            "tag": f"{made.repository}:{tag}",
+            "sources": [f"{made.repository}@{digest_of(API)}"],
+            "push": True,
+            "registry": LOGIN,
+        }
+        for kind, tag in tags.items()
+    }
+
+
+def test_an_alias_waits_for_its_image_and_outlives_it_in_the_registry() -> None:
+    indexes = up(plan()).of(INDEX).values()
+    assert [index.parent for index in indexes] == [API] * 3
+    assert [index.dependencies for index in indexes] == [[API]] * 3
+    assert [index.options for index in indexes] == [{"retainOnDelete": True}] * 3
+
+
+def test_a_preview_promises_the_tags_before_there_is_a_digest() -> None:
+    engine = up(plan(), preview=True)
+    assert len(engine.of(INDEX)) == 3
+    assert engine.exported == {"images": pulumi.runtime.rpc.UNKNOWN}
+
+
+def test_output_is_the_contract() -> None:
+    made = plan()
+    engine = up(made)
+    output = {
+        "ref": f"{made.repository}@{digest_of(API)}",
+        "digest": digest_of(API),
+        "repository": made.repository,
+        "tags": list(made.tags),
+        "platforms": ["linux/amd64", "linux/arm64"],
+        "version": "1.4.0",
+        "revision": "c" * 40,
+        "goVersion": "1.25",
+        "builderImage": "golang:1.25",
+        "runtimeImage": "alpine:latest",
+        "port": 8388,
+        "user": "1000:1000",
+        "entrypoint": ["/app/api"],
+        "health": ["/app/api", "health"],
+        "sizeBudget": 30_000_000,
+    }
+    assert engine.exported == {"images": {API: output}}
+    assert engine.outputs[API] == {"image": output}
+
+
+def test_an_anonymous_registry_gets_no_credentials() -> None:
+    engine = up(plan(), username=None, password=None)
+    assert image_of(engine).inputs["registries"] == []
+    assert all("registry" not in index.inputs for index in engine.of(INDEX).values())
+
+
+def test_a_preview_without_a_password_names_the_user_alone() -> None:
+    image = image_of(up(plan(), password=None, preview=True))
+    assert image.inputs["registries"] == [{"address": "nvcr.io", "username": "$oauthtoken"}]
+
+
+def test_builder_and_caches_reach_the_engine() -> None:
+    image = image_of(up(plan(), builder="fleet", cache_from=["type=registry,ref=r"], cache_to=["type=inline"]))
+    assert image.inputs["builder"] == {"name": "fleet"}
+    assert image.inputs["cacheFrom"] == [{"raw": "type=registry,ref=r"}]
+    assert image.inputs["cacheTo"] == [{"raw": "type=inline"}]
+
+
+def test_an_overridden_health_command_travels_inline() -> None:
+    image = image_of(up(plan({"serviceOverrides": {API: {"health": ["true"]}}})))
+    assert 'CMD ["true"]' in image.inputs["dockerfile"]["inline"]
+    assert "location" not in image.inputs["dockerfile"]
+
+
+# ---- Failures.
+
+
+def failed(*failing: str) -> tuple[RecordingEngine, str]:
+    """What the engine was sent for two images, and what the program ended with."""
+    engine = RecordingEngine(failing)
+    with pytest.raises(pulumi.RunError) as caught:
+        resources(engine, plan(), plan(image=OTHER))
+    return engine, str(caught.value)
+
+
+@pytest.mark.parametrize("failing", [API, f"{API}-version"])
+def test_a_failure_stops_no_other_image_and_exports_nothing(failing: str) -> None:
+    engine, message = failed(failing)
+    assert message == f"{API} failed; what is finished stays, and the stack's outputs are as before"
+    assert {f"{OTHER}-{kind}" for kind in ("version", "revision", "latest")} <= engine.of(INDEX).keys()
+    assert engine.outputs[OTHER]["image"]["digest"] == digest_of(OTHER)
+    assert engine.exported is None
+
+
+def test_no_tag_of_a_failed_image_moves() -> None:
+    engine, _ = failed(API)
+    assert all(name.startswith(OTHER) for name in engine.of(INDEX))
+
+
+def test_a_failed_tag_leaves_the_other_tags_and_takes_the_output() -> None:
+    engine, _ = failed(f"{API}-version")
+    assert {f"{API}-revision", f"{API}-latest"} <= engine.of(INDEX).keys()
+    assert not engine.outputs[API].get("image")
+
+
+def test_all_that_failed_is_named_in_order() -> None:
+    _, message = failed(OTHER, API)
+    assert message.startswith(f"{API}, {OTHER} failed; ")

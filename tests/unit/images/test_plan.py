@@ -1,0 +1,192 @@
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from carbide_infra.images.plan import ImagePlan, Stack, build_key, plan_image
+from carbide_infra.paths import project_root
+from carbide_infra.services import CATALOGUE
+from carbide_infra.settings import load_settings
+from carbide_infra.source.facts import Source
+from carbide_infra.source.inputs import InputFile, Inputs
+
+API = CATALOGUE["carbide-rest-api"]
+INPUTS = Inputs((InputFile("go.mod", executable=False, sha256="0" * 64, size=7),), None)
+SOURCE = Source(Path("/src"), "1.4.0", "f" * 40, "main", frozenset(), epoch=1700000000, warnings=())
+REVISION = "c" * 40
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda children: st.lists(children) | st.dictionaries(st.text(), children),
+    max_leaves=8,
+)
+
+
+def plan(
+    config: dict[str, Any] | None = None,
+    inputs: Inputs = INPUTS,
+    source: Source = SOURCE,
+    stand_ins: tuple[str, ...] = (),
+    image: str = API.image,
+    project: Path | None = None,
+) -> ImagePlan:
+    values = {"registryServer": "nvcr.io", "registryRepository": "org/team", "tagLatest": True} | (config or {})
+    stack_settings = load_settings(values, {})
+    (service,) = (service for service in stack_settings.selected_services if service.image == image)
+    server = stack_settings.registry_server
+    stack = Stack("prod", project or project_root(), server, stack_settings, source, stand_ins)
+    return plan_image(service, inputs, REVISION, stack)
+
+
+def test_a_plan_names_everything_the_engine_gets() -> None:
+    made = plan()
+    assert made.repository == "nvcr.io/org/team/carbide-rest-api"
+    assert made.tag == f"nvcr.io/org/team/carbide-rest-api:1.4.0-{made.key}"
+    assert made.tags == (f"1.4.0-{made.key}", "1.4.0", "f" * 40, "latest")
+    assert made.context == ".local/contexts/prod/carbide-rest-api"
+    assert made.inline is None
+    assert made.build_args == {
+        "BUILDER_IMAGE": "golang:1.25",
+        "RUNTIME_IMAGE": "alpine:latest",
+        "PACKAGE": "./api/cmd/api",
+        "PORT": "8388",
+        "VERSION": "1.4.0",
+        "VERSION_SYMBOL": "./common/pkg/version.Version",
+        "BUILD_TIME_SYMBOL": "./common/pkg/version.BuildTime",
+        "SOURCE_DATE_EPOCH": "1700000000",
+    }
+
+
+def test_the_key_of_a_plan_never_changes(tmp_path: Path) -> None:
+    """Another order, length or spelling of what goes into it would rebuild every image of every stack."""
+    dockerfile = tmp_path / API.dockerfile
+    dockerfile.parent.mkdir(parents=True)
+    dockerfile.write_text('FROM scratch\nHEALTHCHECK CMD ["/app/api", "health"]\n', encoding="utf-8")
+    files = InputFile("go.mod", executable=False, sha256="0" * 64, size=7), InputFile("run", True, "1" * 64, 9)  # noqa: FBT003
+    inputs = Inputs(files, None)
+    made = plan({"revisionLabel": True}, inputs, project=tmp_path)
+    assert made.key == "c5d2e424d6e1"
+    assert made.record == {
+        "inputs": f"0644 {'0' * 64} 7 go.mod\n0755 {'1' * 64} 9 run",
+        "dockerfile": "125dbea9cfb5f8524fe969a3abc3dba47e3c767f4ff3abd40b1c07936442aba4",
+    }
+    inline = plan({"serviceOverrides": {API.image: {"health": ["true"]}}}, inputs, project=tmp_path)
+    assert inline.key == "f7ad433e000f"
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"goVersion": "1.26"},
+        {"builderImage": "golang:1.25@sha256:" + "a" * 64},
+        {"runtimeImage": "alpine:3.22"},
+        {"platforms": ["linux/amd64"]},
+        {"sourceUrl": "https://example.com"},
+        {"serviceOverrides": {"carbide-rest-api": {"port": 1}}},
+        {"serviceOverrides": {"carbide-rest-api": {"package": "./api/cmd/other"}}},
+        {"serviceOverrides": {"carbide-rest-api": {"health": ["true"]}}},
+        {"serviceOverrides": {"carbide-rest-api": {"versionSymbol": "main.version"}}},
+    ],
+)
+def test_what_the_image_is_made_of_changes_its_key(config: dict[str, Any]) -> None:
+    assert plan(config).key != plan().key
+
+
+@pytest.mark.parametrize(
+    "inputs",
+    [
+        Inputs((InputFile("go.mod", executable=False, sha256="1" * 64, size=7),), None),
+        Inputs((InputFile("go.mod", executable=True, sha256="0" * 64, size=7),), None),
+        Inputs((InputFile("go.sum", executable=False, sha256="0" * 64, size=7),), None),
+        Inputs((), None),
+    ],
+)
+def test_its_inputs_change_the_key(inputs: Inputs) -> None:
+    assert plan(inputs=inputs).key != plan().key
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"registryUsername": "me", "registryPassword": "rotated"},
+        {"gitcreds": "rotated"},
+        {"builder": "another"},
+        {"goProxy": "https://proxy.invalid"},
+        {"tagLatest": False},
+        {"services": ["carbide-rest-api"]},
+        {"serviceOverrides": {"carbide-rest-db": {"health": ["true"]}}},
+    ],
+)
+def test_what_the_image_does_not_hold_leaves_the_key(config: dict[str, Any]) -> None:
+    assert plan(config).key == plan().key
+
+
+def test_labels_name_base_and_revision_where_the_stack_wants_them() -> None:
+    prefix = "org.opencontainers.image."
+    plain = {f"{prefix}source": "https://github.com/NVIDIA/carbide-rest", f"{prefix}version": "1.4.0"}
+    assert plan().labels == plain | {f"{prefix}base.name": "alpine:latest"}
+    pinned = plan({"runtimeImage": "alpine:3@sha256:" + "b" * 64, "revisionLabel": True})
+    assert pinned.labels == plain | {
+        f"{prefix}base.name": "alpine:3",
+        f"{prefix}base.digest": "sha256:" + "b" * 64,
+        f"{prefix}revision": REVISION,
+    }
+
+
+def test_a_stand_in_base_is_told_and_its_end_is_a_change() -> None:
+    label = "com.nvidia.carbide.stand-in-base"
+    stood_in = plan(stand_ins=("golang:1.25", "alpine:latest", "golang:1.24"))
+    assert stood_in.labels[label] == "alpine:latest, golang:1.25"
+    assert label not in plan().labels
+    assert stood_in.key != plan().key
+
+
+def test_the_commit_alone_changes_no_key_but_its_tag() -> None:
+    later = plan(source=replace(SOURCE, revision="e" * 40))
+    assert later.key == plan().key
+    assert later.build_args == plan().build_args
+    assert later.labels == plan().labels
+    assert "e" * 40 in later.tags
+
+
+@pytest.mark.parametrize(
+    ("change", "tags"),
+    [
+        ({"changed": frozenset({"README"})}, ["1.4.0"]),
+        ({"revision": None}, ["1.4.0"]),
+        ({"branch": None}, ["f" * 40]),
+        ({"branch": "feature/Größe"}, ["feature-Gr--e-" + "f" * 40]),
+        ({"branch": "b" * 200}, ["b" * 87 + "-" + "f" * 40]),
+        ({"version": "1.4.0+build.5"}, ["1.4.0-build.5", "f" * 40, "latest"]),
+    ],
+)
+def test_tags_promise_only_what_the_tree_is(change: dict[str, Any], tags: list[str]) -> None:
+    made = plan(source=replace(SOURCE, **change))
+    assert list(made.tags[1:]) == tags
+    assert all(len(tag) <= 128 for tag in made.tags)
+
+
+@settings(max_examples=30)
+@given(st.dictionaries(st.from_regex(r"[a-z]{1,8}", fullmatch=True), JSON, min_size=1, max_size=8))
+def test_key_ignores_order_and_sees_every_ingredient(ingredients: dict[str, Any]) -> None:
+    key = build_key(**ingredients)
+    assert build_key(**dict(reversed(ingredients.items()))) == key
+    for name, ingredient in ingredients.items():
+        assert build_key(**(ingredients | {name: [ingredient, "changed"]})) != key
+        assert build_key(**{other: value for other, value in ingredients.items() if other != name}) != key
+
+
+def test_key_is_the_same_in_another_process() -> None:
+    ingredients = {"files": [["go.mod", False, "0"]], "platforms": ["linux/amd64"]}
+    program = (
+        "import json, sys; from carbide_infra.images.plan import build_key; "
+        "print(build_key(**json.loads(sys.argv[1])), end='')"
+    )
+    command = [sys.executable, "-c", program, json.dumps(ingredients)]
+    done = subprocess.run(command, cwd=project_root(), check=True, capture_output=True, text=True)
+    assert done.stdout == build_key(**ingredients)

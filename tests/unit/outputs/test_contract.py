@@ -1,0 +1,114 @@
+"""The contract: what it accepts, what it refuses in which words, and its JSON Schema."""
+
+import json
+import re
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from carbide_infra import outputs as package
+from carbide_infra.outputs import SCHEMA_VERSION, ImageOutput, OutputsError, StackOutputs
+from carbide_infra.outputs.schema import SCHEMA_FILE, schema_text
+from carbide_infra.paths import project_root
+from tests.support.outputs import exported
+
+API = "carbide-rest-api"
+
+
+def test_outputs_are_read_back_as_they_were_exported() -> None:
+    assert StackOutputs.of(exported()).exported() == exported()
+
+
+def test_a_job_has_no_port_whether_it_is_null_or_absent() -> None:
+    found = exported()
+    del found["images"]["carbide-rest-db"]["port"]
+    assert StackOutputs.of(found).image("carbide-rest-db").port is None
+
+
+def test_a_field_of_a_newer_stack_is_kept() -> None:
+    found = exported()
+    found["images"][API]["provenance"] = "slsa"
+    assert StackOutputs.of(found).exported() == found
+
+
+def test_other_outputs_of_the_stack_are_no_part_of_the_contract() -> None:
+    assert StackOutputs.of(exported() | {"dashboard": "https://example.invalid"}).exported() == exported()
+
+
+def _with(key: str, value: object) -> dict[str, Any]:
+    found = exported()
+    found["images"][API][key] = value
+    return found
+
+
+def _without(key: str) -> dict[str, Any]:
+    found = exported()
+    del found["images"][API][key]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("found", "message"),
+    [
+        ({}, r"has no outputs yet; update it with `pulumi up`"),
+        ({"images": {}}, r"has no output schemaVersion.* name another"),
+        ({"schemaVersion": "soon", "images": {}}, r"schemaVersion 'soon', which is no version"),
+        (
+            exported() | {"schemaVersion": SCHEMA_VERSION + 1},
+            r"schema version 2, .* reads 1 at most; .*pip install --upg",
+        ),
+        ({"schemaVersion": 1}, r"malformed outputs: images: field required; update it"),
+        (_without("ref"), r"malformed outputs: images\.carbide-rest-api\.ref: field required"),
+        (_with("digest", "sha256:short"), r"images\.carbide-rest-api\.digest: string should match"),
+    ],
+)
+def test_what_is_not_the_contract_is_refused_with_a_way_out(found: dict[str, Any], message: str) -> None:
+    with pytest.raises(OutputsError, match=message):
+        StackOutputs.of(found)
+
+
+def test_a_newer_version_is_refused_before_its_fields_are_read() -> None:
+    with pytest.raises(OutputsError, match="upgrade it"):
+        StackOutputs.of({"schemaVersion": SCHEMA_VERSION + 1, "pictures": []})
+
+
+def test_a_missing_image_is_answered_with_those_that_are_there() -> None:
+    with pytest.raises(OutputsError, match=r"has no image 'carbide-rest-apii'; .*carbide-rest-api, carbide-rest-cert"):
+        StackOutputs.of(exported()).image("carbide-rest-apii")
+
+
+def test_the_committed_schema_is_the_models() -> None:
+    assert SCHEMA_FILE.read_text(encoding="utf-8") == schema_text(), "run `make schema`"
+
+
+def test_the_schema_speaks_of_the_names_that_are_exported() -> None:
+    schema = json.loads(schema_text())
+    image = schema["$defs"]["ImageOutput"]
+    assert set(image["properties"]) == set(exported()["images"][API])
+    assert all(entry["description"] for entry in image["properties"].values())
+    assert image["additionalProperties"] is True
+    assert schema["additionalProperties"] is True
+    assert schema["properties"]["schemaVersion"]["const"] == SCHEMA_VERSION
+
+
+def test_the_contract_costs_no_pulumi() -> None:
+    script = "import sys; import carbide_infra.outputs; print({'pulumi', 'rich', 'typer'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="has no attribute 'ImageSets'"):
+        _ = package.ImageSets  # type: ignore[attr-defined]
+
+
+def test_every_field_has_a_description() -> None:
+    assert all(field.description for field in ImageOutput.model_fields.values())
+
+
+def test_the_page_for_consumers_describes_every_field() -> None:
+    page = (project_root() / "docs/deployment-owner.md").read_text(encoding="utf-8")
+    for field in ImageOutput.model_fields.values():
+        assert re.search(rf"^\| `{field.alias}` \| .* \| {re.escape(field.description or '')} \|$", page, re.MULTILINE)

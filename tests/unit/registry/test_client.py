@@ -1,0 +1,291 @@
+"""The registry client against a real server with TLS in this process: manifests, blobs, a dry upload."""
+
+import re
+from pathlib import Path
+from ssl import SSLContext
+from typing import Any
+
+import pytest
+
+from carbide_infra.registry.client import Manifest, RegistryClient
+from carbide_infra.registry.errors import Corrupt, Denied, NotFound, RegistryError
+from tests.support.registry_server import (
+    DOCKER_LIST,
+    DOCKER_MANIFEST,
+    INDEX,
+    LOGIN,
+    MANIFEST,
+    FakeRegistry,
+    Fault,
+    digest_of,
+    encoded,
+)
+
+REPOSITORY = "team/image"
+CONFIGS: dict[str, dict[str, Any]] = {"linux/amd64": {"config": {}}, "linux/arm64": {"config": {}}}
+TAG = f"/v2/{REPOSITORY}/manifests/1.0"
+UPLOADS = f"/v2/{REPOSITORY}/blobs/uploads/"
+
+
+# ---- Manifests.
+
+
+@pytest.mark.parametrize("media_type", [INDEX, MANIFEST, DOCKER_LIST, DOCKER_MANIFEST])
+def test_a_manifest_of_each_kind_comes_as_it_is_stored(
+    registry: FakeRegistry, client: RegistryClient, media_type: str
+) -> None:
+    other = registry.put_manifest(REPOSITORY, DOCKER_MANIFEST, {"other": 1})
+    content = {"manifests": [{"digest": other}], "layers": []}
+    digest = registry.put_manifest(REPOSITORY, media_type, content, "1.0")
+    for reference in ("1.0", digest):
+        manifest = client.manifest(REPOSITORY, reference)
+        assert (manifest.digest, manifest.media_type, manifest.content) == (digest, media_type, content)
+        assert manifest.is_index is (media_type in {INDEX, DOCKER_LIST})
+        assert client.digest_of(REPOSITORY, reference) == digest
+
+
+def test_a_manifest_is_asked_for_with_all_kinds_that_we_read(registry: FakeRegistry, client: RegistryClient) -> None:
+    registry.put_image(REPOSITORY, CONFIGS, "1.0")
+    client.manifest(REPOSITORY, "1.0")
+    client.digest_of(REPOSITORY, "1.0")
+    assert registry.asked == [f"GET {TAG}", f"HEAD {TAG}"]
+    kinds = ", ".join(sorted([INDEX, MANIFEST, DOCKER_LIST, DOCKER_MANIFEST]))
+    assert [request.headers["Accept"] for request in registry.requests] == [kinds, kinds]
+
+
+@pytest.mark.parametrize(
+    ("header", "media_type"),
+    [({"Content-Type": f"{INDEX} ; charset=utf-8"}, INDEX), ({"Content-Type": INDEX}, INDEX), ({}, "")],
+)
+def test_parameters_of_a_media_type_do_not_count(
+    registry: FakeRegistry, client: RegistryClient, header: dict[str, str], media_type: str
+) -> None:
+    registry.faults[TAG] = Fault(200, 1, header, b"{}")
+    assert client.manifest(REPOSITORY, "1.0") == Manifest(digest_of(b"{}"), media_type, b"{}")
+
+
+def test_a_manifest_shows_no_bytes() -> None:
+    assert repr(Manifest("sha256:1", INDEX, b"{}")) == f"Manifest(digest='sha256:1', media_type='{INDEX}')"
+
+
+def test_what_is_not_there(registry: FakeRegistry, client: RegistryClient) -> None:
+    assert client.digest_of(REPOSITORY, "none") is None
+    assert not client.has_blob(REPOSITORY, digest_of(b"none"))
+    with pytest.raises(NotFound, match=rf"{registry.server}: team/image/manifests/none is not there: unknown$"):
+        client.manifest(REPOSITORY, "none")
+
+
+def test_a_registry_that_says_no_digest_is_asked_for_the_bytes(registry: FakeRegistry, client: RegistryClient) -> None:
+    digest = registry.put_image(REPOSITORY, CONFIGS, "1.0")
+    registry.digest_header = False
+    assert client.digest_of(REPOSITORY, "1.0") == digest
+    assert registry.asked == [f"HEAD {TAG}", f"GET {TAG}"]
+    assert client.manifest(REPOSITORY, "1.0").digest == digest
+    assert client.digest_of(REPOSITORY, "none") is None
+
+
+# ---- Bytes.
+
+
+def test_a_blob_is_looked_at_or_read(registry: FakeRegistry, client: RegistryClient) -> None:
+    content = encoded({"os": "linux"})
+    digest = registry.put_blob(content)["digest"]
+    assert client.has_blob(REPOSITORY, digest)
+    assert client.blob(REPOSITORY, digest) == content
+    assert client.config(REPOSITORY, digest) == {"os": "linux"}
+    path = f"/v2/{REPOSITORY}/blobs/{digest}"
+    assert registry.asked == [f"HEAD {path}", f"GET {path}", f"GET {path}"]
+
+
+def test_other_bytes_than_the_digest_promises_are_refused(registry: FakeRegistry, client: RegistryClient) -> None:
+    wanted, found = digest_of(b"wanted"), digest_of(b"{}")
+    registry.manifests[REPOSITORY, wanted] = (INDEX, b"{}")
+    registry.blobs[wanted] = b"{}"
+    told = rf"{registry.server}: team/image@{wanted} has the digest {found}: its bytes were changed"
+    for read in (client.manifest, client.blob, client.config):
+        with pytest.raises(Corrupt, match=told):
+            read(REPOSITORY, wanted)
+
+
+def test_other_bytes_than_the_registry_promises_are_refused(registry: FakeRegistry, client: RegistryClient) -> None:
+    registry.faults[TAG] = Fault(200, 1, {"Docker-Content-Digest": digest_of(b"wanted")}, b"{}")
+    with pytest.raises(Corrupt, match="bytes were changed"):
+        client.manifest(REPOSITORY, "1.0")
+
+
+def test_a_digest_of_another_kind_is_not_compared(registry: FakeRegistry, client: RegistryClient) -> None:
+    registry.faults[TAG] = Fault(200, 1, {"Docker-Content-Digest": "sha512:00"}, b"{}")
+    assert client.manifest(REPOSITORY, "1.0").digest == digest_of(b"{}")
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"[]", b'"text"', b"\xff"])
+def test_what_is_no_json_object(registry: FakeRegistry, client: RegistryClient, body: bytes) -> None:
+    registry.manifests[REPOSITORY, "1.0"] = (INDEX, body)
+    blob = registry.put_blob(body)["digest"]
+    told = f"{digest_of(body)}: is no JSON object"
+    with pytest.raises(Corrupt, match=told):
+        _ = client.manifest(REPOSITORY, "1.0").content
+    with pytest.raises(Corrupt, match=told):
+        client.config(REPOSITORY, blob)
+
+
+# ---- Refusals.
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "words"),
+    [
+        (404, NotFound, "team/image/manifests/1.0 is not there{told}"),
+        (401, Denied, "does not let us at team/image/manifests/1.0 (401){told}; check registryUsername"),
+        (403, Denied, "does not let us at team/image/manifests/1.0 (403){told}; check registryUsername"),
+        (400, RegistryError, "answers 400 to team/image/manifests/1.0{told}; try again later"),
+        (204, RegistryError, "answers 204 to team/image/manifests/1.0{told}; try again later"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (encoded({"errors": [{"code": "CODE", "message": "in words"}, {"message": "more"}]}), ": in words"),
+        (encoded({"errors": [{"code": "CODE"}]}), ": CODE"),
+        (encoded({"errors": [{"code": "CODE", "message": ""}]}), ": CODE"),
+        (encoded({"errors": []}), ""),
+        (encoded({"errors": None}), ""),
+        (encoded({"errors": ["text"]}), ""),
+        (encoded({"errors": [{}]}), ""),
+        (b"<html>", ""),
+        (b"[]", ""),
+    ],
+)
+def test_a_refusal_is_told_in_the_registrys_words(
+    registry: FakeRegistry,
+    client: RegistryClient,
+    status: int,
+    kind: type[RegistryError],
+    words: str,
+    body: bytes,
+    told: str,
+) -> None:
+    if status == 204:
+        body, told = b"", ""
+    registry.faults[TAG] = Fault(status, 1, body=body)
+    expected = re.escape(f"{registry.server}: {words}".replace("{told}", told))
+    with pytest.raises(RegistryError, match=f"^{expected}") as raised:
+        client.manifest(REPOSITORY, "1.0")
+    assert raised.type is kind
+
+
+def test_an_answer_that_is_neither_yes_nor_no(registry: FakeRegistry, client: RegistryClient) -> None:
+    digest = digest_of(b"x")
+    registry.faults = {TAG: Fault(403, 9), f"/v2/{REPOSITORY}/blobs/{digest}": Fault(403, 9)}
+    with pytest.raises(Denied):
+        client.digest_of(REPOSITORY, "1.0")
+    with pytest.raises(Denied):
+        client.has_blob(REPOSITORY, digest)
+
+
+@pytest.mark.parametrize("status", [200, 401])
+def test_a_registry_answers_a_ping_whatever_it_says_of_the_login(
+    registry: FakeRegistry, client: RegistryClient, status: int
+) -> None:
+    registry.login = LOGIN if status == 401 else None
+    client.ping()
+    assert registry.asked == ["GET /v2/"]
+    assert "Authorization" not in registry.requests[0].headers
+
+
+@pytest.mark.parametrize("status", [204, 403, 404])
+def test_ping_takes_a_login_page_for_no_registry(registry: FakeRegistry, client: RegistryClient, status: int) -> None:
+    registry.faults["/v2/"] = Fault(status, 9)
+    with pytest.raises(RegistryError, match=rf"{registry.server}: answers {status} to /v2/, as no registry does"):
+        client.ping()
+
+
+# ---- Uploads.
+
+
+def test_an_upload_is_begun_and_cancelled(registry: FakeRegistry, client: RegistryClient) -> None:
+    registry.login, registry.bearer = LOGIN, True
+    client.check_upload(REPOSITORY)
+    assert registry.uploads == {REPOSITORY: 0}
+    begun, (token, again, ended) = registry.requests[0], registry.requests[1:]
+    assert "scope=repository%3Ateam%2Fimage%3Apull%2Cpush&" in token.path
+    for request in (begun, again):
+        assert (request.method, request.path, request.headers["Content-Length"]) == ("POST", UPLOADS, "0")
+    assert (ended.method, ended.path) == ("DELETE", f"{UPLOADS}1?_state=signed%3D")
+
+
+def test_a_present_blob_is_offered_instead_of_an_upload(registry: FakeRegistry, client: RegistryClient) -> None:
+    digest = registry.put_blob(b"there")["digest"]
+    client.check_upload(REPOSITORY, digest)
+    assert registry.asked == [f"POST {UPLOADS}?mount=sha256%3A{digest[7:]}&from=team%2Fimage"]
+    assert not registry.uploads
+
+
+def test_an_offer_that_is_not_taken_is_an_upload_to_be_cancelled(
+    registry: FakeRegistry, client: RegistryClient
+) -> None:
+    client.check_upload(REPOSITORY, digest_of(b"gone"))
+    assert registry.uploads == {REPOSITORY: 0}
+
+
+def test_the_address_of_an_upload_may_be_whole(registry: FakeRegistry, client: RegistryClient) -> None:
+    registry.faults[UPLOADS] = Fault(202, 1, {"Location": f"{registry.address}{UPLOADS}1?_state=signed%3D"})
+    client.check_upload(REPOSITORY)
+    assert registry.asked[1:] == [f"DELETE {UPLOADS}1?_state=signed%3D"]
+
+
+@pytest.mark.parametrize("status", [200, 202, 204, 404, 405])
+def test_an_upload_that_ends_by_itself_is_well(registry: FakeRegistry, client: RegistryClient, status: int) -> None:
+    registry.faults[f"{UPLOADS}1"] = Fault(status, 1)
+    client.check_upload(REPOSITORY)
+    assert len(registry.requests) == 2
+
+
+@pytest.mark.parametrize("status", [201, 400, 403])
+def test_an_upload_that_does_not_end_is_told(registry: FakeRegistry, client: RegistryClient, status: int) -> None:
+    registry.faults[f"{UPLOADS}1"] = Fault(status, 1)
+    with pytest.raises(RegistryError, match="the end of an upload to team/image"):
+        client.check_upload(REPOSITORY)
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind"),
+    [
+        (Fault(403, 9), Denied),
+        (Fault(200, 9, {"Location": f"{UPLOADS}1"}), RegistryError),
+        (Fault(202, 9), RegistryError),
+        (Fault(404, 9), NotFound),
+    ],
+)
+def test_who_may_not_upload_is_told(
+    registry: FakeRegistry, client: RegistryClient, fault: Fault, kind: type[RegistryError]
+) -> None:
+    registry.faults[UPLOADS] = fault
+    with pytest.raises(RegistryError, match=" an upload to team/image") as raised:
+        client.check_upload(REPOSITORY)
+    assert raised.type is kind
+    assert len(registry.requests) == 1
+
+
+# ---- Construction.
+
+
+@pytest.mark.parametrize("given", [LOGIN, (None, None)])
+def test_a_client_takes_login_and_trust_from_where_it_is(
+    registry: FakeRegistry, tls: tuple[SSLContext, Path], tmp_path: Path, given: tuple[str | None, str | None]
+) -> None:
+    registry.login = LOGIN
+    login = {"username": LOGIN[0], "password": LOGIN[1]}
+    (tmp_path / "config.json").write_bytes(encoded({"auths": {registry.server: {} if given[0] else login}}))
+    environment = {"DOCKER_CONFIG": str(tmp_path), "SSL_CERT_FILE": str(tls[1])}
+    digest = registry.put_image(REPOSITORY, CONFIGS, "1.0")
+    with RegistryClient.connected(registry.server, environment, *given) as client:
+        assert client.server == registry.server
+        assert client.digest_of(REPOSITORY, "1.0") == digest
+
+
+def test_a_client_of_nobody_is_anonymous(registry: FakeRegistry, tls: tuple[SSLContext, Path], tmp_path: Path) -> None:
+    registry.login = LOGIN
+    environment = {"DOCKER_CONFIG": str(tmp_path), "SSL_CERT_FILE": str(tls[1])}
+    with pytest.raises(Denied, match="wants a login, and there is none"):
+        RegistryClient.connected(registry.server, environment).digest_of(REPOSITORY, "1.0")

@@ -1,0 +1,261 @@
+"""The report on recorded previews of the real engine, and on what no engine would say."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+from carbide_infra.cli.app import app
+from carbide_infra.report import words
+from carbide_infra.report.changes import Action, ImageChange, Report, Warned, report_of
+from carbide_infra.report.data import as_data
+from carbide_infra.report.files import FileChange, changed_files
+from carbide_infra.report.graph import MOST_NODES, mermaid
+from carbide_infra.report.markdown import LIMIT, code, markdown, prose
+from carbide_infra.report.preview import PreviewError, read_preview
+from carbide_infra.report.reasons import Reason, Restart
+
+RECORDINGS = Path(__file__).parents[1] / "recordings"
+REPORTS = Path(__file__).parents[1] / "reports"
+IPAM, DB, API = "carbide-rest-ipam", "carbide-rest-db", "carbide-rest-api"
+SCENES = sorted(file.stem for file in RECORDINGS.glob("*.json"))
+
+
+def recorded(scene: str) -> dict[str, Any]:
+    return dict(json.loads((RECORDINGS / f"{scene}.json").read_text()))
+
+
+def reported(scene: str) -> Report:
+    return report_of(read_preview(recorded(scene), "dev"))
+
+
+def images(report: Report) -> dict[str, ImageChange]:
+    return {image.name: image for image in report.images}
+
+
+def test_there_are_recordings_and_each_has_its_report() -> None:
+    assert len(SCENES) >= 13
+    assert sorted(file.stem for file in REPORTS.glob("*.md")) == SCENES
+
+
+@pytest.mark.parametrize("scene", SCENES)
+def test_the_comment_is_the_one_that_was_read_by_a_person(scene: str) -> None:
+    """After a wanted change: carbide-infra report --preview … --format markdown, and read it as a stranger would."""
+    assert markdown(reported(scene)) == (REPORTS / f"{scene}.md").read_text()
+
+
+@pytest.mark.parametrize("scene", [scene for scene in SCENES if scene != "failed"])
+def test_without_unchanged_resources_the_report_is_the_same(scene: str) -> None:
+    """Plain `pulumi preview --json` leaves them out; only what their labels say is then unknown."""
+    data = recorded(scene)
+    full = as_data(report_of(read_preview(data, "dev")))
+    data["steps"] = [step for step in data["steps"] if step["op"] != "same" or "pulumi:pulumi:Stack" in step["urn"]]
+    short = as_data(report_of(read_preview(data, "dev")))
+    for report in (full, short):
+        report["warnings"] = [one for one in report["warnings"] if one["kind"] not in {"stand-ins", "unpinned"}]
+    assert short == full
+
+
+@pytest.mark.parametrize(
+    ("scene", "restarts"),
+    [
+        ("nothing", {}),
+        ("new_commit", {}),
+        ("builder", {}),
+        ("service_removed", {}),
+        ("new_stack", {}),
+        ("one_file", {IPAM: Restart.EXPECTED}),
+        ("dockerfile", {DB: Restart.EXPECTED}),
+        ("health", {IPAM: Restart.CERTAIN}),
+    ],
+)
+def test_who_restarts(scene: str, restarts: dict[str, Restart]) -> None:
+    assert {image.name: image.restart for image in reported(scene).images if image.restart} == restarts
+
+
+@pytest.mark.parametrize(
+    ("scene", "answer"),
+    [
+        ("go_mod", Restart.IF_LINKED),
+        ("go_version", Restart.CERTAIN),
+        ("base_digest", Restart.CERTAIN),
+        ("version", Restart.CERTAIN),
+        ("platform", Restart.CERTAIN),
+    ],
+)
+def test_what_reaches_all_restarts_all_alike(scene: str, answer: Restart) -> None:
+    assert [image.restart for image in reported(scene).images] == [answer] * 7
+
+
+def test_an_image_built_by_an_update_that_failed_is_still_to_come() -> None:
+    data = recorded("nothing")
+    (stack,) = (step for step in data["steps"] if "pulumi:pulumi:Stack" in step["urn"])
+    stack["oldState"]["outputs"]["images"][IPAM]["digest"] = f"sha256:{'0' * 64}"
+    found = images(report_of(read_preview(data, "dev")))
+    assert {name for name, image in found.items() if image.restart is Restart.CERTAIN} == {IPAM}
+    assert found[IPAM].reasons[0].kind == "unfinished"
+
+
+def test_files_are_told_apart_by_what_happened_to_them() -> None:
+    one, other = "1" * 64, "2" * 64
+    kept = f"0644 {one} 30 kept.go"
+    before = f"0644 {one} 10 a b.go\n0644 {one} 20 gone.go\n{kept}\n0644 {one} 5 line\nfeed.go\n0644 {one} 1 x"
+    after = f"0644 {other} 13 a b.go\n{kept}\n0644 {one} 40 new.go\n0644 {other} 5 line\nfeed.go\n0755 {one} 1 x"
+    assert changed_files(before, after) == (
+        FileChange("a b.go", "changed", 3),
+        FileChange("gone.go", "removed", -20),
+        FileChange("line\nfeed.go", "changed", 0),
+        FileChange("new.go", "added", 40),
+        FileChange("x", "mode changed", 0),
+    )
+
+
+@pytest.mark.parametrize("data", [[], {}, {"steps": 1}, {"steps": [{}]}, {"steps": [{"op": "same", "urn": "x"}]}, "x"])
+def test_something_else_is_refused(data: object) -> None:
+    with pytest.raises(PreviewError, match="pulumi preview --json"):
+        read_preview(data, "dev")
+
+
+@pytest.mark.parametrize(
+    ("reason", "told"),
+    [
+        (Reason("label", "label team", None, "a", Restart.CERTAIN), "label <team> none → <a>"),
+        (Reason("buildArgument", "build argument X", "1", None, Restart.CERTAIN), "build argument X <1> → none"),
+        (Reason("repository", "repository", "", "r/x", Restart.CERTAIN), "repository none → <r/x>"),
+        (Reason("dockerfile", "Dockerfile.a", None, None, Restart.EXPECTED), "<Dockerfile.a> changed"),
+        (Reason("missing", "not in the state", None, None, Restart.EXPECTED), "not in the state"),
+    ],
+)
+def test_a_reason_that_comes_or_goes_is_told_with_none(reason: Reason, told: str) -> None:
+    assert words.reason(reason, lambda text: f"<{text}>") == told
+
+
+# ---- Text that somebody else chose.
+
+WEIRD = "a|b`c<img src=x>@octocat #12 [x](y) **z**\n# h\u202e.go"
+
+
+def test_a_weird_name_stays_inside_its_cell() -> None:
+    image = ImageChange(IPAM, Action.REBUILT, Restart.EXPECTED, files=(FileChange(WEIRD, "changed", 1),), size_change=1)
+    text = markdown(Report("p", "s", (image,)))
+    (row,) = (line for line in text.splitlines() if line.startswith(f"| `{IPAM}`"))
+    assert len(re.findall(r"(?<!\\)\|", row)) == 6
+    assert r"``a\|b`c<img src=x>@octocat #12 [x](y) **z**\n# h\u202e.go`` changed" in row
+    (label,) = re.findall(r's0\["(.*)"\]', text)
+    assert re.fullmatch(r"[\w ./:…→#;-]*", label)
+
+
+@pytest.mark.parametrize("text", ["`", "``", "`a`", "a``b`c", " ", "", "\n", "\\"])
+def test_code_cannot_be_left(text: str) -> None:
+    shown = code(text)
+    fence = re.match(r"`+", shown)
+    assert fence
+    inside = shown[len(fence[0]) : -len(fence[0])]
+    assert shown.endswith(fence[0])
+    assert fence[0] not in re.findall(r"`+", inside)
+    assert inside
+
+
+def test_prose_calls_nobody_and_formats_nothing() -> None:
+    assert prose("see @octocat, #12 and\n<b>*this*</b>") == (
+        r"see @<!-- -->octocat, #<!-- -->12 and \<b\>\*this\*\</b\>"
+    )
+
+
+_TEXT = st.text(max_size=300) | st.sampled_from(
+    [WEIRD * 9, "@" * 400, "`" * 500, "|" * 500, "\U0001d518" * 400, "\x00" * 300]
+)
+_FILES = st.lists(st.builds(FileChange, _TEXT, st.just("changed"), st.integers(-(10**12), 10**12)), max_size=6)
+_REASONS = st.lists(
+    st.builds(Reason, st.sampled_from(["label", "x"]), _TEXT, _TEXT, _TEXT, st.just(Restart.NO)), max_size=4
+)
+_IMAGES = st.builds(
+    lambda name, action, files, reasons, times: ImageChange(
+        name, action, Restart.EXPECTED, tuple(reasons * times), tuple(files * times), size_change=1
+    ),
+    _TEXT,
+    st.sampled_from(Action),
+    _FILES,
+    _REASONS,
+    st.integers(1, 300),
+)
+_WARNINGS = st.lists(st.builds(Warned, st.sampled_from(["program", "unpinned"]), _TEXT, st.tuples(_TEXT)), max_size=5)
+
+
+@settings(max_examples=20)
+@given(st.lists(_IMAGES, min_size=1, max_size=5), _WARNINGS, st.integers(1, 40), _TEXT, st.lists(_TEXT, max_size=3))
+def test_a_comment_is_never_too_long(
+    some: list[ImageChange], warnings: list[Warned], times: int, name: str, errors: list[str]
+) -> None:
+    report = Report(name, name, tuple(some * times), warnings=tuple(warnings * times), errors=tuple(errors * times))
+    text = markdown(report)
+    assert len(text.encode()) <= LIMIT < 65_536
+    assert text.startswith("<!-- carbide-infra: report of ")
+    assert text.count("<details>") == text.count("</details>")
+    if not errors:
+        assert len(re.findall(r"^```", text, re.MULTILINE)) in {0, 2}
+
+
+@settings(max_examples=20)
+@given(st.lists(_IMAGES, max_size=30))
+def test_a_picture_is_small_and_well_formed(some: list[ImageChange]) -> None:
+    graph = mermaid(Report("p", "s", tuple(some)))
+    for line in (graph or "graph LR").split("\n"):
+        assert re.fullmatch(
+            r'graph LR|  s\d+\["[\w ./:…→#;<>?+-]+"\]|  i\d+\(\["[\w ./:…→#;<>?+-]+"\]\)|  s\d+ --> i\d+', line
+        )
+    assert len(re.findall(r"^  [si]\d+[\[(]", graph or "", re.MULTILINE)) <= 2 * MOST_NODES
+
+
+# ---- The command.
+
+
+def test_exit_codes_tell_whether_images_change() -> None:
+    def code_of(scene: str, *options: str) -> int:
+        file = str(RECORDINGS / f"{scene}.json")
+        return CliRunner().invoke(app, ["report", "--stack", "dev", "--preview", file, *options]).exit_code
+
+    assert code_of("one_file") == 0
+    assert code_of("one_file", "--exit-code") == 1
+    assert code_of("new_commit", "--exit-code") == 0
+    assert code_of("service_removed", "--exit-code") == 1
+    assert code_of("failed", "--exit-code") == 2
+
+
+@pytest.mark.parametrize("form", ["terminal", "markdown", "json"])
+def test_a_failed_preview_is_told_in_every_form(form: str, tmp_path: Path) -> None:
+    file, output = str(RECORDINGS / "failed.json"), tmp_path / "report"
+    arguments = ["report", "--stack", "dev", "--preview", file, "--format", form, "--output", str(output)]
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 2
+    assert "source = '/nonexistent': is not a folder" in done.stderr
+    assert "source = '/nonexistent': is not a folder" in output.read_text()
+    assert "failed" in output.read_text()
+
+
+def test_json_is_for_programs() -> None:
+    file = (RECORDINGS / "one_file.json").read_text()
+    done = CliRunner().invoke(app, ["report", "--stack", "dev", "--preview", "-", "--json"], input=file)
+    data = json.loads(done.stdout)
+    assert data["images"][IPAM]["files"] == [{"path": "ipam/cmd/server/main.go", "change": "changed", "sizeChange": 11}]
+    assert (data["images"][IPAM]["action"], data["images"][IPAM]["restart"]) == ("rebuilt", "expected")
+    assert data["images"][API]["action"] == "re-tagged"
+
+
+@pytest.mark.parametrize(
+    ("content", "told"), [("", "is not JSON"), ("{}", "an object with `steps`"), (None, "cannot be read")]
+)
+def test_a_wrong_file_is_one_clear_error(content: str | None, told: str, tmp_path: Path) -> None:
+    file = tmp_path / "preview.json"
+    if content is not None:
+        file.write_text(content)
+    done = CliRunner().invoke(app, ["report", "--stack", "dev", "--preview", str(file)])
+    assert done.exit_code == 2
+    assert str(file) in done.stderr
+    assert told in done.stderr
+    assert done.stdout == ""

@@ -1,0 +1,221 @@
+"""What an image was built from is read from the state, and found in the tree of now or in git's history."""
+
+import hashlib
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from carbide_infra.source.inputs import InputFile
+from carbide_infra.verification.build_record import InputsMissing, Recipe
+from tests.support.started_programs import recorded
+
+IMAGE = "carbide-rest-api"
+DOCKERFILE = f"docker/production/Dockerfile.{IMAGE}"
+GIT = ("git", "-c", "safe.directory=*", "-c", "core.fsmonitor=false", "-C")
+INPUTS: dict[str, Any] = {
+    "platforms": ["linux/amd64", "linux/arm64"],
+    "labels": {"a": "b"},
+    "buildArgs": {"GO_VERSION": "1.25.4"},
+    "builder": {"name": "carbide-local"},
+    "dockerfile": {"inline": "FROM scratch\n"},
+    "ignoreSecretsInDiffCalculation": ["gitcreds"],
+}
+
+
+def git(folder: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(folder), "-c", "user.name=t", "-c", "user.email=t@example.invalid", *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def write(root: Path, files: dict[str, str]) -> None:
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+
+
+def commit(root: Path, files: dict[str, str]) -> str:
+    write(root, files)
+    git(root, "add", "--all")
+    git(root, "commit", "--quiet", "--allow-empty", "--message", "change")
+    return git(root, "rev-parse", "HEAD")
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A project with the source tree in a folder of it."""
+    folder = tmp_path / "project"
+    folder.mkdir()
+    git(folder, "init", "--quiet")
+    return folder
+
+
+FILES = {"VERSION": "1.0\n", "cmd/a file.go": "package main\n"}
+
+
+@pytest.fixture
+def source(project: Path) -> Path:
+    commit(project, {f"source/{name}": text for name, text in FILES.items()})
+    return project / "source"
+
+
+@pytest.fixture
+def scratch(tmp_path: Path) -> Path:
+    folder = tmp_path / "scratch"
+    folder.mkdir()
+    return folder
+
+
+def recipe(
+    revision: str | None = None, dockerfile: str = "", inline: str = "", names: Sequence[str] = tuple(FILES)
+) -> Recipe:
+    lines = [f"0644 {sha256(FILES[name])} {len(FILES[name])} {name}" for name in names]
+    record = {"inputs": "\n".join(lines), "dockerfile": sha256(dockerfile)}
+    return Recipe.of(IMAGE, record, {**INPUTS, "dockerfile": {"inline": inline}}, revision)
+
+
+# ---- From the state.
+
+
+def test_a_recipe_has_all_that_the_state_says() -> None:
+    record = {"inputs": f"0755 {'a' * 64} 7 run me  now\n0644 {'b' * 64} 0 VERSION", "dockerfile": "d" * 64}
+    assert Recipe.of(IMAGE, record, INPUTS, "f" * 40) == Recipe(
+        image=IMAGE,
+        files=(InputFile("run me  now", True, "a" * 64, 7), InputFile("VERSION", False, "b" * 64, 0)),  # noqa: FBT003
+        dockerfile="d" * 64,
+        inline="FROM scratch\n",
+        revision="f" * 40,
+        build_args={"GO_VERSION": "1.25.4"},
+        labels={"a": "b"},
+        platforms=("linux/amd64", "linux/arm64"),
+        builder="carbide-local",
+        secret_ids=("gitcreds",),
+    )
+
+
+@pytest.mark.parametrize("empty", [{}, {"dockerfile": {}, "builder": {}}, dict.fromkeys(INPUTS)])
+def test_what_the_state_does_not_say_is_empty(empty: dict[str, Any]) -> None:
+    record = {"inputs": "", "dockerfile": "d" * 64}
+    made = Recipe.of(IMAGE, record, {**empty, "platforms": ["linux/amd64"]}, None)
+    assert made == Recipe(IMAGE, (), "d" * 64, "", None, {}, {}, ("linux/amd64",), "")
+
+
+# ---- The source tree.
+
+
+def test_a_tree_of_now_is_used_without_git(source: Path, scratch: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    started = recorded(monkeypatch)
+    assert recipe("f" * 40).source(source, scratch) == source
+    assert started == []
+
+
+def test_a_commit_of_then_gives_the_files_below_the_root(
+    source: Path, scratch: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    then = git(source, "rev-parse", "HEAD")
+    commit(source, {"VERSION": "2.0\n", "new.go": ""})
+    started = recorded(monkeypatch)
+    assert recipe(then).source(source, scratch) == scratch
+    assert {str(path.relative_to(scratch)): path.read_text() for path in scratch.rglob("*") if path.is_file()} == FILES
+    assert [each.command for each in started] == [(*GIT, str(source), "archive", "--format=tar", then)]
+
+
+def missing(made: Recipe, root: Path, scratch: Path) -> str:
+    with pytest.raises(InputsMissing) as caught:
+        made.source(root, scratch)
+    return str(caught.value)
+
+
+def test_inputs_that_were_never_committed_are_named(source: Path, scratch: Path) -> None:
+    (source / "VERSION").unlink()
+    expected = f"{IMAGE}: the inputs are not at hand: VERSION differs in {source}; it was built from uncommitted files"
+    assert missing(recipe(None), source, scratch) == expected
+
+
+def test_of_many_inputs_that_differ_one_is_named(source: Path, scratch: Path) -> None:
+    commit(source, {"VERSION": "2.0\n", "cmd/a file.go": "package other\n"})
+    later = git(source, "rev-parse", "HEAD")
+    expected = f"{IMAGE}: the inputs are not at hand: VERSION and 1 more differs in {source}; check out {later}"
+    assert missing(recipe(later), source, scratch) == expected
+
+
+@pytest.mark.parametrize("revision", ["f" * 40, "no revision"])
+def test_a_commit_that_git_does_not_have_is_named(revision: str, source: Path, scratch: Path) -> None:
+    (source / "VERSION").write_text("2.0\n")
+    assert missing(recipe(revision), source, scratch).endswith(f"; check out {revision}")
+    assert list(scratch.iterdir()) == []
+
+
+def test_a_link_out_of_the_tree_is_left_out(source: Path, scratch: Path, tmp_path: Path) -> None:
+    (source / "absolute").symlink_to(tmp_path)
+    (source / "above").symlink_to("../..")
+    (source / "within").symlink_to("VERSION")
+    then = commit(source, {})
+    (source / "VERSION").write_text("2.0\n")
+    assert recipe(then).source(source, scratch) == scratch
+    assert {path.name for path in scratch.iterdir()} == {"VERSION", "cmd", "within"}
+
+
+# ---- The Dockerfile.
+
+
+def test_the_text_of_the_stack_needs_no_project(tmp_path: Path) -> None:
+    made = recipe(dockerfile="FROM inline\n", inline="FROM inline\n")
+    assert made.dockerfile_text(tmp_path / "none") == "FROM inline\n"
+
+
+def lacking(made: Recipe, project: Path) -> str:
+    with pytest.raises(InputsMissing) as caught:
+        made.dockerfile_text(project)
+    return str(caught.value)
+
+
+NO_DOCKERFILE = f"{IMAGE}: {DOCKERFILE} of then is not in this checkout's history; check out the commit of the update"
+
+
+def test_the_text_of_the_stack_is_used_only_as_recorded(project: Path) -> None:
+    commit(project, {DOCKERFILE: "FROM project\n"})
+    assert lacking(recipe(dockerfile="FROM project\n", inline="FROM inline\n"), project) == NO_DOCKERFILE
+
+
+def test_the_dockerfile_of_now_is_used_without_git(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(project, {DOCKERFILE: "FROM now\n"})
+    started = recorded(monkeypatch)
+    assert recipe(dockerfile="FROM now\n").dockerfile_text(project) == "FROM now\n"
+    assert started == []
+
+
+def test_a_dockerfile_of_then_is_found_where_it_was_removed_and_came_back(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = commit(project, {DOCKERFILE: "FROM one\n"})
+    (project / DOCKERFILE).unlink()
+    removed = commit(project, {"other": ""})
+    again = commit(project, {DOCKERFILE: "FROM two\n"})
+    commit(project, {"unrelated": ""})
+    write(project, {DOCKERFILE: "FROM uncommitted\n"})
+    started = recorded(monkeypatch)
+    assert recipe(dockerfile="FROM one\n").dockerfile_text(project) == "FROM one\n"
+    assert [each.command for each in started] == [
+        (*GIT, str(project), "log", "--format=%H", "--", DOCKERFILE),
+        *((*GIT, str(project), "show", f"{commit}:./{DOCKERFILE}") for commit in (again, removed, first)),
+    ]
+    assert recipe(dockerfile="FROM two\n").dockerfile_text(project) == "FROM two\n"
+    assert lacking(recipe(dockerfile=""), project) == NO_DOCKERFILE
+
+
+def test_a_project_in_a_folder_of_its_repository_has_its_history(project: Path) -> None:
+    commit(project, {f"infra/{DOCKERFILE}": "FROM one\n"})
+    commit(project, {f"infra/{DOCKERFILE}": "FROM two\n", DOCKERFILE: "FROM another\n"})
+    assert recipe(dockerfile="FROM one\n").dockerfile_text(project / "infra") == "FROM one\n"
+
+
+def test_a_project_without_history_has_its_dockerfile_of_now(tmp_path: Path) -> None:
+    write(tmp_path, {DOCKERFILE: "FROM now\n"})
+    assert lacking(recipe(dockerfile="FROM one\n"), tmp_path) == NO_DOCKERFILE
