@@ -1,18 +1,20 @@
 """Checks the images of a catalogue against a source tree: what can be said before anything is built."""
 
 import posixpath
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from carbide_infra.catalogue.bases import known_base
-from carbide_infra.catalogue.files import FileError, files_of
+from carbide_infra.catalogue.files import FileError, files_of, module_of
 from carbide_infra.catalogue.model import BaseUser, FileVersion, ForeignFile, Image, RootUser, SourceFile
 from carbide_infra.catalogue.problems import Key, Problem
 
 Noted = Callable[..., Problem]
 """Makes a problem of a key, a text and a value: it knows file, line and image."""
 
+_GO_DIRECTIVE = re.compile(r"^go\s+(?P<version>\d+\.\d+(\.\d+)?)", re.MULTILINE)
 _PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
 
 
@@ -62,7 +64,7 @@ def _packages(image: Image, root: Path) -> Iterator[_Finding]:
             yield (*key, "package"), f"has no Go files (looked in {folder}); name a main package", binary.package
         elif binary.module is not None and not (root / binary.module / "go.mod").is_file():
             yield (*key, "module"), f"has no go.mod (looked in {root / binary.module})", binary.module
-        elif binary.module is None and not _has_module(root, binary.folder):
+        elif binary.module is None and module_of(root, binary.folder) is None:
             text = f"has no go.mod at or above it in {root}; name a package of a Go module"
             yield (*key, "package"), text, binary.package
 
@@ -73,9 +75,29 @@ def _relative_to_module(root: Path, folder: str, module: str | None) -> str:
     return f", for a package is named from its module: ./{posixpath.relpath(inner, module)}" if is_there else ""
 
 
-def _has_module(root: Path, folder: str) -> bool:
-    above = [folder, *map(str, Path(folder).parents)]
-    return any((root / name / "go.mod").is_file() for name in above)
+def _go_version(image: Image, root: Path) -> Iterator[_Finding]:
+    """Without this the compiler says so, in every build."""
+    given = _numbers(image.go_version)
+    for binary in image.binaries:
+        module = binary.module or module_of(root, binary.folder) or "."
+        found = _GO_DIRECTIVE.search(_text(root / module / "go.mod"))
+        # A version without a patch level, such as 1.25, is the newest patch release of its line.
+        if found and given < _numbers(found["version"])[: len(given)]:
+            file = posixpath.normpath(posixpath.join(module, "go.mod"))
+            text = f"is older than {file} asks for; set {found['version']} or newer"
+            yield ("goVersion",), text, image.go_version
+            return
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", version)[:3])
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
 
 
 def _files(image: Image, root: Path) -> Iterator[_Finding]:
@@ -184,6 +206,7 @@ def _is_inside(root: Path, path: Path) -> bool:
 
 _ERRORS: Sequence[Callable[[Image, Path], Iterator[_Finding]]] = (
     _packages,
+    _go_version,
     _files,
     _version_file,
     _programs,

@@ -30,6 +30,17 @@ def files_of(root: Path, file: SourceFile) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
+def folder_above(root: Path, folder: str, name: str) -> str | None:
+    """The nearest folder at or above one of the tree that holds a file, relative to the root; None where none does."""
+    above = [folder, *map(str, Path(folder).parents)]
+    return next((each for each in above if (root / each / name).is_file()), None)
+
+
+def module_of(root: Path, folder: str) -> str | None:
+    """The folder of the go.mod that a package of the tree belongs to."""
+    return folder_above(root, folder, "go.mod")
+
+
 def _below(root: Path, name: str, above: tuple[str, ...]) -> Iterator[str]:
     path = root / name
     real = os.path.realpath(path)
