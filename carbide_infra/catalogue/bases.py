@@ -3,6 +3,9 @@
 import re
 from dataclasses import dataclass
 
+NOTHING = "scratch"
+"""The base that is no image."""
+
 _SYSTEM_FOLDERS = frozenset({"/bin", "/sbin", "/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin"})
 # What health checks and scripts are commonly written with. Of other programs nothing is said.
 _JUDGED = frozenset({"ash", "bash", "curl", "grpc_health_probe", "nc", "perl", "python3", "sh", "wget"})
@@ -41,7 +44,7 @@ def _official(names: str, programs: str, users: str) -> Base:
 
 
 _BASES = (
-    Base(re.compile("scratch"), is_empty=True),
+    Base(re.compile(NOTHING), is_empty=True),
     _official("alpine", "ash nc sh wget", _ALPINE_USERS),
     _official("debian|ubuntu", "bash perl sh", _DEBIAN_USERS),
     # Their debug tags have a shell: of those nothing is said.

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from carbide_infra.catalogue.bases import known_base
 from carbide_infra.catalogue.files import FileError, files_of, module_of
+from carbide_infra.catalogue.loading import Catalogue, Stack
 from carbide_infra.catalogue.model import BaseUser, FileVersion, ForeignFile, Image, RootUser, SourceFile
 from carbide_infra.catalogue.problems import Key, Problem
 
@@ -46,6 +47,25 @@ def check(image: Image, root: Path, noted: Noted, *, is_development: bool) -> Fi
     if is_development:
         return Findings(tuple(errors), (*warnings, *unpinned))
     return Findings((*errors, *unpinned), tuple(warnings))
+
+
+def check_images(
+    catalogue: Catalogue, stack: Stack, images: Iterable[Image], root: Path, *, is_development: bool
+) -> Findings:
+    """Check the images that a stack builds, and say where each problem is written."""
+    found = [
+        check(
+            image,
+            root,
+            lambda key, text, value=None, name=image.name: catalogue.problem(name, key, text, value, stack),
+            is_development=is_development,
+        )
+        for image in images
+    ]
+    return Findings(
+        tuple(error for each in found for error in each.errors),
+        tuple(warning for each in found for warning in each.warnings),
+    )
 
 
 _Finding = tuple[Key, str, object]

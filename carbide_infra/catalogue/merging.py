@@ -122,6 +122,7 @@ class Merger:
             "stop_signal": merged.get("stopSignal"),
             "provides": frozenset(merged.get("provides") or ()),
             "version": self._version(merged["version"]),
+            "has_own_version": "version" in own,
             "tag_prefix": merged.get("tagPrefix") or "",
             "base": merged["base"],
             "builder": builder,

@@ -155,6 +155,7 @@ class Image(Model):
     stop_signal: str | None
     provides: frozenset[Provided]
     version: FileVersion | TagVersion
+    has_own_version: bool = Field(description="Whether the image itself says where its version comes from")
     tag_prefix: str
     base: str
     builder: str
@@ -171,6 +172,10 @@ class Image(Model):
     def foreign_files(self) -> tuple[ForeignFile, ...]:
         """The files of other images."""
         return tuple(file for file in self.files if isinstance(file, ForeignFile))
+
+    def on_bases_of(self, other: "Image") -> "Image":
+        """The same image, with the base and builder of another."""
+        return self.model_copy(update={"base": other.base, "builder": other.builder})
 
     def sets(self, fact: Fact) -> bool:
         """Whether a binary holds the fact."""

@@ -126,12 +126,14 @@ def _sentence(kind: str, item: Mapping[str, Any], key: Key, model: type[BaseMode
     if kind == "extra_forbidden":
         name = str(key[-1])
         return f"is an unknown key; {_HINTS.get(name) or nearest(name, _known_keys(model, key[:-1]))}"
-    problem = _problem(kind, item)
+    problem = plain_problem(item)
     example = _example(model, key)
     return f"{problem}; a good value: {example}" if example else problem
 
 
-def _problem(kind: str, item: Mapping[str, Any]) -> str:
+def plain_problem(item: Mapping[str, Any]) -> str:
+    """What is wrong, by one of Pydantic's errors, without its own words."""
+    kind = item["type"]
     value, context = item["input"], item.get("ctx", {})
     if kind == "missing":
         return "is not set"

@@ -14,8 +14,11 @@ from carbide_infra.catalogue.values import exclusion_pattern
 GENERATED = "# Generated from services.yaml by `make generate`"
 """How the first line of every rendered Dockerfile begins."""
 
+OCI = "org.opencontainers.image."
+"""How the names of the labels begin that the OCI's image specification gives a meaning."""
+
 _TEMPLATE = "Dockerfile.template"
-_OCI = "org.opencontainers.image."
+_BASE_NAME = f"{OCI}base.name"
 _NOTHING = "^$"
 _FACTS = {"version": "${VERSION:-dev}", "buildTime": "$built", "revision": "$REVISION"}
 _NO_DEBUG_INFORMATION = "-gcflags=all=-dwarf=false"
@@ -23,7 +26,7 @@ _NO_DEBUG_INFORMATION = "-gcflags=all=-dwarf=false"
 
 def render(image: Image) -> str:
     """The Dockerfile of an image: the same text for the same image, on every machine."""
-    labels = _labels(image)
+    labels = _label_lines(image)
     return _template().render(
         image=image,
         summary=(image.description or image.title).rstrip("."),
@@ -70,16 +73,23 @@ def _template() -> jinja2.Template:
     return environment.from_string(resources.files(__package__).joinpath(_TEMPLATE).read_text(encoding="utf-8"))
 
 
-def _labels(image: Image) -> list[str]:
-    """`name="value"`, in the image's own words where it has some."""
-    texts: dict[str, str | None] = {f"{_OCI}title": image.title, f"{_OCI}description": image.description}
+def labels_of(image: Image, version: str) -> dict[str, str]:
+    """The labels that its Dockerfile gives the image."""
+    texts = {name: text.replace("{version}", version) for name, text in _labels(image).items()}
+    return texts if _BASE_NAME in image.labels else {**texts, _BASE_NAME: image.base}
+
+
+def _labels(image: Image) -> dict[str, str]:
+    """In the image's own words where it has some."""
+    texts: dict[str, str | None] = {f"{OCI}title": image.title, f"{OCI}description": image.description}
     texts.update(image.labels)
-    quoted = {
-        name: _quoted(text).replace("{version}", "${VERSION}") for name, text in texts.items() if text is not None
-    }
-    if f"{_OCI}base.name" not in texts:
-        quoted[f"{_OCI}base.name"] = '"${RUNTIME_IMAGE}"'
-    return [f"{name}={text}" for name, text in quoted.items()]
+    return {name: text for name, text in texts.items() if text is not None}
+
+
+def _label_lines(image: Image) -> list[str]:
+    """`name="value"`, as LABEL has them."""
+    lines = [f"{name}={_quoted(text).replace('{version}', '${VERSION}')}" for name, text in _labels(image).items()]
+    return lines if _BASE_NAME in image.labels else [*lines, f'{_BASE_NAME}="${{RUNTIME_IMAGE}}"']
 
 
 def _is_used(argument: str, labels: Sequence[str]) -> bool:
