@@ -104,6 +104,7 @@ class Setup:
         self.registry = Registry("vm:5443", Certificates(root / "tls"))
         self.builder = Builder(Path("buildx"))
         self.reports: list[object] = []
+        monkeypatch.setattr(up, "ensure_registry_server", self._ensure_server)
         monkeypatch.setattr(up, "ensure_registry", self._ensure_registry)
         monkeypatch.setattr(up, "ensure_bundle", lambda _: root / "bundle.pem")
         monkeypatch.setattr(up, "find_docker_hub", lambda *given: self._found(*given, hub=hub))
@@ -113,6 +114,10 @@ class Setup:
     def _noted(self, name: str, result: _Result) -> _Result:
         self.done.append(name)
         return result
+
+    def _ensure_server(self, report: object) -> Path:
+        self.reports.append(report)
+        return Path("/tools/registry")
 
     def _ensure_registry(self, root: Path, program: Path, report: object) -> Registry:
         self.reports.append(report)
@@ -139,7 +144,7 @@ class Setup:
 
 
 BASES = BaseImages("golang:1.25", "alpine:latest")
-NAMES = ("bin", "pulumi", "buildx", "registry", "plugin", "buildctl", "buildkitd")
+NAMES = ("bin", "pulumi", "buildx", "plugin", "buildctl", "buildkitd")
 TOOLS = Tools(*(Path("/tools", name) for name in NAMES))
 
 
@@ -149,7 +154,7 @@ def test_up_brings_registry_builder_and_bases_and_leaves_an_endpoint(
     setup = Setup(tmp_path, monkeypatch, DockerHub(answers=False))
     told: list[str] = []
     endpoint = up.local_up(tmp_path, TOOLS, BASES, ["linux/arm64"], told.append)
-    assert setup.reports == [told.append] * 3
+    assert setup.reports == [told.append] * 4
     assert setup.done == [f"{tmp_path.name} /tools/registry", "hub bundle.pem", "builder", "bases"]
     assert setup.bases == (BASES, ["linux/arm64"])
     assert setup.mirrors == [Mirror("vm:5443")]
@@ -176,6 +181,7 @@ def test_up_and_down_wait_for_each_other_and_explain_themselves(
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         raise OSError(errno.ENOSPC, "No space left on device")
 
+    monkeypatch.setattr(up, "ensure_registry_server", lambda _: Path("/tools/registry"))
     monkeypatch.setattr(up, "stop_builder", full)
     monkeypatch.setattr(up, "ensure_registry", full)
     with pytest.raises(SetupError, match="The disk is full"):
