@@ -125,6 +125,6 @@ def _require_version(outputs: Mapping[str, Any]) -> None:
 
 def _first(error: ValidationError) -> str:
     """What is wrong first, in one clause."""
-    found = error.errors(include_url=False, include_input=False)[0]
+    found = error.errors()[0]
     place = ".".join(str(part) for part in found["loc"])
     return f"{place}: {found['msg'][0].lower()}{found['msg'][1:]}"
