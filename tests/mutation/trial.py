@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from importlib.util import spec_from_file_location
@@ -210,8 +211,13 @@ class _Imported:
         """Whether the function is no more than its code: nothing of it ran at import, or is kept from there."""
         if mutant.outermost is None or self._selection.runs_at_import(mutant):
             return False
-        inner = f"{mutant.outermost[0]}.<locals>"
-        return not any(file == mutant.file and name.startswith(inner) for file, name, _ in self._functions)
+        return (mutant.file, mutant.outermost[0]) not in self._closed
+
+    @cached_property
+    def _closed(self) -> frozenset[tuple[str, str]]:
+        """Functions that have made others at import."""
+        names = ((file, *name.partition(".<locals>")) for file, name, _ in self._functions)
+        return frozenset((file, outer) for file, outer, inner, _ in names if inner)
 
     def _replaced(self, mutant: Mutant, tests: Sequence[str]) -> int:
         if not tests:
