@@ -97,7 +97,7 @@ lint: $(READY) ## Check style, types, Dockerfiles and workflows
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/mypy
 	@$(VENV)/bin/mypy examples/deployment/__main__.py
-	@$(VENV)/bin/hadolint docker/production/Dockerfile.* docker/local/Dockerfile.*
+	@$(VENV)/bin/hadolint docker/production/Dockerfile.* devenv/docker/Dockerfile.*
 	@$(CARBIDE) lint-workflows
 
 .PHONY: schema

@@ -125,7 +125,7 @@ def _has_digest(image: HubImage, workshop: Workshop) -> bool:
 
 def _is_made(image: HubImage, platforms: Sequence[str], kept: Mapping[str, Any], workshop: Workshop) -> bool:
     entry = _entry(kept, image)
-    recipe = recipe_key(workshop.root, image.repository)
+    recipe = recipe_key(image.repository)
     digest = workshop.registry.digest(image.repository, image.tag)
     current = bool(digest) and entry.get("digest") == digest and entry.get("recipe") == recipe
     return current and set(platforms) <= set(entry.get("platforms", []))
@@ -145,7 +145,7 @@ def _make(image: HubImage, platforms: Sequence[str], workshop: Workshop) -> dict
         make_alpine(workshop, image.tag, platforms)
     workshop.report(f"Stand-in for {image.name}: done in {time.monotonic() - start:.0f} s")
     return {
-        "recipe": recipe_key(workshop.root, image.repository),
+        "recipe": recipe_key(image.repository),
         "digest": workshop.registry.digest(image.repository, image.tag),
         "platforms": list(platforms),
     }

@@ -27,7 +27,7 @@ from devenv.registry import Registry
 
 # Raise it when the content of an archive changes in a way that its name does not show.
 RECIPE = "1"
-DOCKERFILES = Path("docker/local")
+DOCKERFILES = Path(__file__).parent / "docker"
 TOOLCHAIN = "golang.org/toolchain"
 _PROCESSORS = {"x86_64": "amd64", "aarch64": "arm64", "i686": "386", "armv7l": "arm"}
 # "1.25", "1.25.4", "1.26rc1", each perhaps with the name of a distribution behind it; "latest", "alpine".
@@ -60,7 +60,7 @@ class Workshop:
     """What stand-ins are made with.
 
     Attributes:
-        root: the checkout, for the Dockerfiles.
+        root: the checkout, which remembers the stand-ins that it has.
         builder: builds them.
         registry: holds them, where BuildKit looks for Docker Hub's images.
         report: where progress is told.
@@ -72,10 +72,10 @@ class Workshop:
     report: Report
 
 
-def recipe_key(root: Path, repository: str) -> str:
+def recipe_key(repository: str) -> str:
     """Hash what decides a stand-in's content, as far as this checkout knows it."""
     name = repository.rpartition("/")[2]
-    dockerfile = (root / DOCKERFILES / f"Dockerfile.{name}").read_text(encoding="utf-8")
+    dockerfile = (DOCKERFILES / f"Dockerfile.{name}").read_text(encoding="utf-8")
     return hashlib.sha256(f"{RECIPE}\0{dockerfile}".encode()).hexdigest()[:12]
 
 
@@ -263,5 +263,5 @@ def _build(
         *("--output", f"type=image,push=true,oci-mediatypes=true,compression={compression}"),
         *("--tag", f"{workshop.registry.server}/library/{image}"),
         *(part for key, value in values.items() for part in ("--build-arg", f"{key}={value}")),
-        *("--file", workshop.root / DOCKERFILES / f"Dockerfile.{name}", _quarry()),
+        *("--file", DOCKERFILES / f"Dockerfile.{name}", _quarry()),
     )

@@ -20,11 +20,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from carbide_infra.errors import SetupError
-from carbide_infra.paths import cache_dir, project_root
+from carbide_infra.paths import cache_dir
 from carbide_infra.progress import Report
 from devenv.go_environment import contained_go
 from devenv.prerequisites import require_go
 
+LOCKS = Path(__file__).resolve().parents[1] / "tools"
 # Part of every cache key: raise it when the way to build changes in a manner that the key cannot see.
 RECIPE_VERSION = "1"
 # The linker drops debug information, so the compiler need not make it.
@@ -172,14 +173,14 @@ def ensure_tools(report: Report, *, embedded: bool = True) -> Tools:
 
     `embedded` asks for a BuildKit of our own, for a machine without a Docker engine. Raises SetupError.
     """
-    workshop = Workshop(locks=project_root() / "tools", cache=cache_dir(), report=report)
+    workshop = Workshop(locks=LOCKS, cache=cache_dir(), report=report)
     with _storage_errors_explained(workshop.cache):
         return _gather(workshop, embedded=embedded)
 
 
 def ensure_actionlint(report: Report) -> Path:
     """Give the checker of GitHub's workflows, building it when this machine has not got it. Raises SetupError."""
-    workshop = Workshop(locks=project_root() / "tools", cache=cache_dir(), report=report)
+    workshop = Workshop(locks=LOCKS, cache=cache_dir(), report=report)
     with _storage_errors_explained(workshop.cache):
         _stock(workshop, [ACTIONLINT])
     return workshop.shelf(ACTIONLINT) / ACTIONLINT.binary
@@ -187,7 +188,7 @@ def ensure_actionlint(report: Report) -> Path:
 
 def missing_tools(*, embedded: bool = True) -> list[str]:
     """Name the binaries, with their versions, that `ensure_tools` would have to build."""
-    workshop = Workshop(locks=project_root() / "tools", cache=cache_dir(), report=lambda _: None)
+    workshop = Workshop(locks=LOCKS, cache=cache_dir(), report=lambda _: None)
     pulumi, buildx = _installed_pulumi(workshop.store), _installed_buildx(workshop.store)
     wanted = [*_to_be_built(pulumi, buildx, embedded=embedded), DOCKER_BUILD]
     return [f"{recipe.binary} {locked_version(recipe, workshop.locks)}" for recipe in workshop.missing(wanted)]
@@ -195,7 +196,7 @@ def missing_tools(*, embedded: bool = True) -> list[str]:
 
 def plugin_folder(pulumi_home: Path) -> Path:
     """Name the folder of the engine's plugin cache that the docker-build provider belongs in."""
-    return pulumi_home / "plugins" / f"resource-docker-build-v{locked_version(DOCKER_BUILD, project_root() / 'tools')}"
+    return pulumi_home / "plugins" / f"resource-docker-build-v{locked_version(DOCKER_BUILD, LOCKS)}"
 
 
 def install_plugin(tools: Tools, pulumi_home: Path) -> None:

@@ -1,5 +1,6 @@
 """Tests of which base images are stood in for, and with what."""
 
+import shutil
 import tarfile
 import time
 from collections.abc import Iterator
@@ -12,7 +13,6 @@ from typing import Any, cast
 import pytest
 
 from carbide_infra.errors import SetupError
-from carbide_infra.paths import project_root
 from carbide_infra.registry import docker_hub
 from carbide_infra.registry.docker_hub import DockerHub, Mirror, configured_mirror, find_docker_hub, registry_answers
 from devenv import bases, debian, stand_ins
@@ -92,9 +92,8 @@ class Bench:
         self.registry, self.made, self.told = FakeRegistry(), list[tuple[str, tuple[str, ...]]](), list[str]()
         self.workshop = Workshop(root, Builder(Path("buildx")), cast("Any", self.registry), self.told.append)
         for name in ("golang", "alpine"):
-            file = root / stand_ins.DOCKERFILES / f"Dockerfile.{name}"
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text((project_root() / stand_ins.DOCKERFILES / file.name).read_text())
+            shutil.copy(stand_ins.DOCKERFILES / f"Dockerfile.{name}", root)
+        monkeypatch.setattr(stand_ins, "DOCKERFILES", root)
         monkeypatch.setattr(bases, "make_golang", lambda _, tag: self.push(f"golang:{tag}", ()))
         monkeypatch.setattr(bases, "make_alpine", lambda _, tag, platforms: self.push(f"alpine:{tag}", platforms))
 
@@ -131,7 +130,7 @@ def test_stand_ins_are_made_again_when_the_registry_lost_them(bench: Bench) -> N
 
 def test_stand_ins_are_made_again_for_another_recipe(bench: Bench) -> None:
     bench.ensure()
-    with (bench.workshop.root / "docker/local/Dockerfile.golang").open("a") as dockerfile:
+    with (bench.workshop.root / "Dockerfile.golang").open("a") as dockerfile:
         dockerfile.write("ENV A=b\n")
     bench.ensure()
     assert bench.made == [("golang:1.25", ())]

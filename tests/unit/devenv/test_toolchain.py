@@ -57,8 +57,7 @@ class Machine:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.root = folder / "project"
-        self.tools = self.root / "tools"
+        self.tools = folder / "tools"
         self.cache = folder / "cache"
         self.programs = folder / "programs"
         self.lines: list[str] = []
@@ -70,8 +69,6 @@ class Machine:
         self.install_go()
 
     def _write_lock_files(self) -> None:
-        self.root.mkdir()
-        (self.root / "Pulumi.yaml").touch()
         for recipe in (*RECIPES, ACTIONLINT):
             lock_file = self.tools / recipe.folder / "go.mod"
             lock_file.parent.mkdir(parents=True, exist_ok=True)
@@ -109,7 +106,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setenv("CARBIDE_CACHE_DIR", str(made.cache))
     monkeypatch.delenv("DOCKER_CONFIG", raising=False)
-    monkeypatch.setattr(toolchain, "project_root", lambda: made.root)
+    monkeypatch.setattr(toolchain, "LOCKS", made.tools)
     monkeypatch.setattr(toolchain, "SHARED_DOCKER_FOLDERS", ())
     monkeypatch.setattr(prerequisites, "GO_FOLDERS", ())
     return made
@@ -342,7 +339,7 @@ INTERRUPTED_RUN = """
 import sys
 from pathlib import Path
 from devenv import toolchain
-toolchain.project_root = lambda: Path(sys.argv[1])
+toolchain.LOCKS = Path(sys.argv[1])
 toolchain.ensure_tools(lambda line: print(line, flush=True))
 """
 
@@ -350,7 +347,7 @@ toolchain.ensure_tools(lambda line: print(line, flush=True))
 def test_interrupt_leaves_nothing_half_made(machine: Machine) -> None:
     started = machine.folder / "started"
     machine.install_go(instead=f"echo > {started}; exec /bin/sleep 30")
-    command = [sys.executable, "-c", INTERRUPTED_RUN, str(machine.root)]
+    command = [sys.executable, "-c", INTERRUPTED_RUN, str(machine.tools)]
     env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
     run = subprocess.Popen(command, env=env, start_new_session=True, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 20
