@@ -1,78 +1,18 @@
 """Base images: those of Docker Hub where it answers, else stand-ins in the local registry."""
 
-import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from carbide_infra.paths import state_dir
+from carbide_infra.registry.hub_images import BaseImages, HubImage, hub_image
 from carbide_infra.state_files import read_json, write_json
 from devenv.stand_ins import Workshop, is_go_tag, make_alpine, make_golang, own_platform, recipe_key
 
 LABEL = "com.nvidia.carbide.stand-in-base"
 """Every image that is built on a stand-in has this label."""
-
-_REFERENCE = re.compile(r"(?P<name>[^:@]+(?::\d+/[^:@]+)?)(?::(?P<tag>[^@]+))?(?:@(?P<digest>.+))?")
-_HUB_HOSTS = frozenset({"docker.io", "index.docker.io", "registry-1.docker.io"})
-
-
-@dataclass(frozen=True)
-class BaseImages:
-    """The base images of one stack, as its Dockerfiles name them."""
-
-    builder: str
-    runtime: str
-
-
-@dataclass(frozen=True)
-class HubImage:
-    """An image of Docker Hub.
-
-    Attributes:
-        reference: as the Dockerfile names it.
-        repository: with its namespace, such as "library/golang".
-        tag: "latest" where none is named.
-        digest: where the reference is pinned.
-    """
-
-    reference: str
-    repository: str
-    tag: str
-    digest: str | None
-
-    @property
-    def can_be_stood_in_for(self) -> bool:
-        """Whether there is something that does instead; no stand-in has the digest of the real image."""
-        has_stand_in = (self.is_golang and is_go_tag(self.tag)) or self.repository == "library/alpine"
-        return has_stand_in and self.digest is None
-
-    @property
-    def is_golang(self) -> bool:
-        """Whether it is the official Go image."""
-        return self.repository == "library/golang"
-
-    @property
-    def name(self) -> str:
-        """The short name, without a digest."""
-        return f"{self.repository.removeprefix('library/')}:{self.tag}"
-
-
-def hub_image(reference: str) -> HubImage | None:
-    """Read an image reference; None for one of another registry."""
-    parts = _REFERENCE.fullmatch(reference)
-    if parts is None:
-        return None
-    first, _, rest = parts["name"].partition("/")
-    # As Docker reads it: a first part with a dot or a port is a host.
-    has_host = bool(rest) and (first in _HUB_HOSTS or "." in first or ":" in first or first == "localhost")
-    if has_host and first not in _HUB_HOSTS:
-        return None
-    path = rest if has_host else parts["name"]
-    repository = path if "/" in path else f"library/{path}"
-    return HubImage(reference, repository, parts["tag"] or "latest", parts["digest"])
 
 
 def ensure_bases(bases: BaseImages, platforms: Sequence[str], workshop: Workshop) -> tuple[str, ...]:
@@ -112,10 +52,16 @@ def _stand_ins(
         image = hub_image(reference)
         if image is None or _has_digest(image, workshop):
             continue
-        if image.can_be_stood_in_for:
+        if can_be_stood_in_for(image):
             yield image, own if image.is_golang else names
         else:
             workshop.report(f"WARNING: Docker Hub does not answer, and nothing can stand in for {reference}")
+
+
+def can_be_stood_in_for(image: HubImage) -> bool:
+    """Whether there is something that does instead; no stand-in has the digest of the real image."""
+    has_stand_in = (image.is_golang and is_go_tag(image.tag)) or image.repository == "library/alpine"
+    return has_stand_in and image.digest is None
 
 
 def _has_digest(image: HubImage, workshop: Workshop) -> bool:

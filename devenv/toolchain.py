@@ -21,6 +21,7 @@ from pathlib import Path
 
 from carbide_infra.errors import SetupError
 from carbide_infra.paths import cache_dir
+from carbide_infra.programs import docker_plugin_folders
 from carbide_infra.progress import Report
 from devenv.go_environment import contained_go
 from devenv.prerequisites import require_go
@@ -37,12 +38,6 @@ MANIFEST = ".sizes.json"
 UNFINISHED = ".unfinished-"
 # The tools are for this machine, whatever else its user cross-compiles; GOBIN would move them.
 FOREIGN_GO_SETTINGS = frozenset({"GOOS", "GOARCH", "GOBIN", "GOEXPERIMENT", "GO111MODULE"})
-SHARED_DOCKER_FOLDERS = (
-    Path("/usr/local/lib/docker"),
-    Path("/usr/local/libexec/docker"),
-    Path("/usr/lib/docker"),
-    Path("/usr/libexec/docker"),
-)
 DISK_FULL = "The disk is full: free some space in {folder}, or let CARBIDE_CACHE_DIR name another cache folder."
 CAUSES = (
     (("no space left on device",), DISK_FULL),
@@ -306,13 +301,8 @@ def _installed_pulumi(store: Path) -> Path | None:
 
 def _installed_buildx(store: Path) -> Path | None:
     # The plugin of the docker command also runs by itself.
-    buildx = _find_outside(store, "docker-buildx", *_docker_plugin_folders())
+    buildx = _find_outside(store, "docker-buildx", *docker_plugin_folders())
     return buildx if buildx and _version_of(buildx) >= OLDEST_BUILDX else None
-
-
-def _docker_plugin_folders() -> list[Path]:
-    users = Path(os.environ.get("DOCKER_CONFIG", "~/.docker")).expanduser()
-    return [folder / "cli-plugins" for folder in (users, *SHARED_DOCKER_FOLDERS)]
 
 
 def _find_outside(store: Path, program: str, *more_folders: Path) -> Path | None:

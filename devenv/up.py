@@ -12,7 +12,8 @@ from carbide_infra.errors import SetupError
 from carbide_infra.paths import cache_dir, state_dir
 from carbide_infra.progress import Report
 from carbide_infra.registry.docker_hub import DockerHub, Mirror, find_docker_hub
-from devenv.bases import BaseImages, ensure_bases
+from carbide_infra.registry.hub_images import BaseImages
+from devenv.bases import ensure_bases
 from devenv.builder import ensure_builder, stop_builder
 from devenv.certificates import ensure_bundle
 from devenv.registry import Registry, ensure_registry, registry_daemon
@@ -26,7 +27,7 @@ def local_up(root: Path, tools: Tools, bases: BaseImages, platforms: Sequence[st
     """Bring up what images are built with; does nothing where all is as it should be.
 
     Raises:
-        SetupError: in one sentence, what is in the way; the next call goes on from there.
+        SetupError: in one sentence, what is in the way; the next call resumes from there.
     """
     with _explained(root), _sole_run(root, report):
         registry = ensure_registry(root, tools.registry, report)
@@ -34,7 +35,9 @@ def local_up(root: Path, tools: Tools, bases: BaseImages, platforms: Sequence[st
         builder = ensure_builder(root, tools, registry, _mirrors(hub, registry), report)
         workshop = Workshop(root, builder, registry, report)
         stand_ins = () if hub.answers else ensure_bases(bases, platforms, workshop)
-        endpoint = Endpoint(registry.server, builder.name, str(registry.certificates.bundle), stand_ins)
+        endpoint = Endpoint(
+            registry.server, builder.name, str(registry.certificates.bundle), stand_ins, (bases.builder, bases.runtime)
+        )
         write_endpoint(root, endpoint)
         return endpoint
 

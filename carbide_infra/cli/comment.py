@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from carbide_infra.cli.outcome import WELL, CommandError, ends, progress
+from carbide_infra.cli.outcome import WELL, ends, progress
+from carbide_infra.errors import CommandError
 from carbide_infra.report.github import DEFAULT_API, REPOSITORY, GitHubError, Repository
 
 MOST_CHARACTERS = 65_536

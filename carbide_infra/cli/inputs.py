@@ -8,15 +8,15 @@ from typing import Annotated
 
 import typer
 
-from carbide_infra.cli.outcome import WELL, CommandError, ends, print_json, progress
-from carbide_infra.cli.stacks import StackName
+from carbide_infra.cli.options import StackName
+from carbide_infra.cli.outcome import WELL, ends, print_json, progress
+from carbide_infra.errors import CommandError
 from carbide_infra.paths import cache_dir, project_root
 from carbide_infra.services import Service
 from carbide_infra.settings import Settings, load_settings
 from carbide_infra.source.import_path import Imports, imports_of
 from carbide_infra.source.inputs import Inputs, inputs_of
-from carbide_infra.stack.engine import DEV_STACK
-from carbide_infra.stack.stack_file import ANY_REGISTRY, read_stack_file
+from carbide_infra.stack.stack_file import ANY_REGISTRY, DEV_STACK, read_stack_file
 
 app = typer.Typer(add_completion=False)
 ImageNames = Annotated[

@@ -6,15 +6,17 @@ from typing import Annotated
 
 import typer
 
-from carbide_infra.cli.deployed import stack_values
-from carbide_infra.cli.outcome import WELL, CommandError, ends, print_json, progress
-from carbide_infra.cli.stacks import StackName, open_stack
-from carbide_infra.endpoint import read_endpoint
+from carbide_infra.cli.options import StackName
+from carbide_infra.cli.outcome import WELL, ends, print_json, progress
+from carbide_infra.endpoint import registry_server
+from carbide_infra.errors import CommandError
 from carbide_infra.images.tags import sanitised
+from carbide_infra.programs import find_buildx
 from carbide_infra.registry.docker_login import docker_login
 from carbide_infra.registry.releases import Registry, Released, ReleaseError, images_of, tagged
-from carbide_infra.settings import LOCAL_REGISTRY, Settings, load_settings
+from carbide_infra.settings import Settings, load_settings
 from carbide_infra.source.facts import REF_VARIABLE, RELEASE_TAG, read_source
+from carbide_infra.stack.pulumi_stack import open_stack
 
 _TAGS = "refs/tags/"
 
@@ -36,15 +38,15 @@ def release(
     """Tag the images that main's update has built from a release tag's commit with the version.
 
     They are found by the tag that has the commit's SHA. Digests stay, nothing is built, and all images are there
-    before the first is tagged. From then on the program leaves that version's tags alone, and main goes on with the
+    before the first is tagged. From then on the program leaves that version's tags alone, and main works on the
     next VERSION.
     """
     opened = open_stack(stack)
-    settings = load_settings(stack_values(opened), os.environ)
-    version, commit = _checked_out(tag, settings, opened.folder)
+    settings = load_settings(opened.values(), os.environ)
+    version, commit = _checked_out(tag, settings, opened.project)
     with docker_login(opened.environment, _login(settings)) as environment:
-        registry = Registry(_buildx(), environment)
-        repositories = _repositories(settings, opened.folder)
+        registry = Registry(find_buildx(), environment)
+        repositories = _repositories(settings, opened.project)
         try:
             digests = images_of(commit, repositories, registry, 60.0 * wait, progress)
             released = tagged(digests, repositories, sanitised(version), registry)
@@ -57,19 +59,11 @@ def release(
     return WELL
 
 
-def _buildx() -> Path:
-    # An installed wheel lacks what these modules need, and has no source tree to release from.
-    from devenv.builder import docker_answers  # noqa: PLC0415
-    from devenv.toolchain import ensure_tools  # noqa: PLC0415
-
-    return ensure_tools(progress, embedded=not docker_answers()).buildx
-
-
 def _checked_out(tag: str, settings: Settings, project: Path) -> tuple[str, str]:
     """The version and the commit of the release."""
     tag = tag or os.environ.get(REF_VARIABLE, "").removeprefix(_TAGS)
     if not RELEASE_TAG.fullmatch(tag):
-        message = f"--tag {tag!r}: is no release tag; a good value: v1.4.0"
+        message = f"--tag {tag!r}: is not a release tag; a good value: v1.4.0"
         raise CommandError(message)
     source = read_source(
         settings.source_root(project), settings.version, require_history=True, full_ref=f"{_TAGS}{tag}"
@@ -91,13 +85,7 @@ def _login(settings: Settings) -> dict[str, str]:
 
 
 def _repositories(settings: Settings, project: Path) -> dict[str, str]:
-    server = settings.registry_server
-    if server == LOCAL_REGISTRY:
-        endpoint = read_endpoint(project)
-        if endpoint is None:
-            message = "registryServer = 'local': no local registry was set up in this checkout; run make local-up"
-            raise CommandError(message)
-        server = endpoint.registry
+    server = registry_server(settings.registry_server, project)
     services = settings.selected_services
     return {service.image: f"{server}/{settings.registry_repository}/{service.image}" for service in services}
 

@@ -8,6 +8,9 @@ import yaml
 from carbide_infra.errors import SetupError
 
 PROJECT = "carbide-infra"
+DEV_STACK = "dev"
+"""The development stack: it is updated unasked, and its secrets protect nothing."""
+
 # For what does not depend on where images go: a new stack may not say it yet.
 ANY_REGISTRY = {"registryServer": "local", "registryRepository": "carbide"}
 

@@ -15,8 +15,9 @@ import pytest
 from carbide_infra.errors import SetupError
 from carbide_infra.registry import docker_hub
 from carbide_infra.registry.docker_hub import DockerHub, Mirror, configured_mirror, find_docker_hub, registry_answers
+from carbide_infra.registry.hub_images import BaseImages, HubImage, hub_image
 from devenv import bases, debian, stand_ins
-from devenv.bases import BaseImages, HubImage, ensure_bases, hub_image
+from devenv.bases import ensure_bases
 from devenv.builder import Builder
 from devenv.certificates import ensure_bundle
 from devenv.stand_ins import Workshop, find_go

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from carbide_infra import paths
+from carbide_infra import paths, programs
 from carbide_infra.errors import MissingPrerequisite, SetupError
 from devenv import prerequisites, toolchain
 from devenv.toolchain import (
@@ -107,7 +107,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     monkeypatch.setenv("CARBIDE_CACHE_DIR", str(made.cache))
     monkeypatch.delenv("DOCKER_CONFIG", raising=False)
     monkeypatch.setattr(toolchain, "LOCKS", made.tools)
-    monkeypatch.setattr(toolchain, "SHARED_DOCKER_FOLDERS", ())
+    monkeypatch.setattr(programs, "SHARED_DOCKER_FOLDERS", ())
     monkeypatch.setattr(prerequisites, "GO_FOLDERS", ())
     return made
 
