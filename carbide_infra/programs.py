@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 from carbide_infra.errors import MissingPrerequisite, SetupError
@@ -13,6 +14,7 @@ SHARED_DOCKER_FOLDERS = (
     Path("/usr/lib/docker"),
     Path("/usr/libexec/docker"),
 )
+_MAKE = 'run this with make, or in a shell after eval "$(make -s env)", which finds or builds it'
 
 
 def find_pulumi() -> Path:
@@ -20,14 +22,15 @@ def find_pulumi() -> Path:
     return _required("pulumi", shutil.which("pulumi"), "https://www.pulumi.com/docs/install")
 
 
-def find_buildx() -> Path:
+def find_buildx(environment: Mapping[str, str] = os.environ) -> Path:
     """Give buildx: by itself, or as the plugin of the docker command, which also runs alone.
 
     Raises:
         MissingPrerequisite: there is neither.
     """
-    plugins = os.pathsep.join([os.environ.get("PATH", os.defpath), *map(str, docker_plugin_folders())])
-    found = shutil.which("buildx") or shutil.which("docker-buildx", path=plugins)
+    path = environment.get("PATH", os.defpath)
+    with_plugins = os.pathsep.join([path, *map(str, docker_plugin_folders())])
+    found = shutil.which("buildx", path=path) or shutil.which("docker-buildx", path=with_plugins)
     return _required("buildx", found, "https://docs.docker.com/build/install-buildx")
 
 
@@ -43,9 +46,6 @@ def _required(program: str, found: str | None, page: str) -> Path:
         message = f"{program}: is not on PATH; {way_out}"
         raise MissingPrerequisite(message)
     return Path(found).absolute()
-
-
-_MAKE = 'run this with make, or in a shell after eval "$(make -s env)", which finds or builds it'
 
 
 def _is_checkout() -> bool:
