@@ -94,11 +94,12 @@ test-unit: $(READY) ## Run the fast tests only
 
 .PHONY: lint
 lint: export MYPY_CACHE_DIR ?= $(CACHE)/mypy
-lint: $(READY) ## Check style, types, Dockerfiles and workflows
+lint: $(READY) ## Check style, types, who imports whom, Dockerfiles and workflows
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/mypy
 	@$(VENV)/bin/mypy examples/deployment/__main__.py
+	@$(VENV)/bin/lint-imports --no-logo --no-cache
 	@$(VENV)/bin/hadolint docker/production/Dockerfile.* devenv/docker/Dockerfile.*
 	@$(DEVENV) lint-workflows
 
