@@ -44,7 +44,7 @@ def engine_finding(missing: Sequence[str]) -> Finding:
 def plugin_finding(pulumi_home: Path) -> Finding:
     """Look for the provider in the engine's plugin cache."""
     folder = plugin_folder(pulumi_home)
-    if (folder / DOCKER_BUILD.binary).exists():
+    if (folder / DOCKER_BUILD.name).exists():
         return _ok("plugin", folder.name)
     told = f"{folder.name} is not in {folder.parent} yet"
     return {"level": "warn", "subject": "plugin", "told": told, "fix": "none needed: the next make target links it"}

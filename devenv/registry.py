@@ -119,7 +119,7 @@ def registry_daemon(state: Path, program: Path = Path("registry")) -> Daemon:
 
 
 def machine_host(remembered: str | None = None) -> Host:
-    """Find a name that leads to this machine and is no loopback literal, which Pulumi's plugin speaks no TLS to.
+    """Find a name that leads to this machine and is not a loopback literal, which Pulumi's plugin speaks no TLS to.
 
     Raises:
         SetupError: there is none; it says how to make one.

@@ -17,7 +17,7 @@ from devenv.bases import ensure_bases
 from devenv.builder import ensure_builder, stop_builder
 from devenv.certificates import ensure_bundle
 from devenv.registry import Registry, ensure_registry, registry_daemon
-from devenv.stand_ins import Workshop
+from devenv.stand_ins import StandInMaker
 from devenv.toolchain import Tools
 
 DISK_FULL = "no space left on device"
@@ -33,8 +33,8 @@ def local_up(root: Path, tools: Tools, bases: BaseImages, platforms: Sequence[st
         registry = ensure_registry(root, tools.registry, report)
         hub = find_docker_hub(os.environ, ensure_bundle(root), report)
         builder = ensure_builder(root, tools, registry, _mirrors(hub, registry), report)
-        workshop = Workshop(root, builder, registry, report)
-        stand_ins = () if hub.answers else ensure_bases(bases, platforms, workshop)
+        maker = StandInMaker(root, builder, registry, report)
+        stand_ins = () if hub.answers else ensure_bases(bases, platforms, maker)
         endpoint = Endpoint(
             registry.server, builder.name, str(registry.certificates.bundle), stand_ins, (bases.builder, bases.runtime)
         )

@@ -91,7 +91,7 @@ def _in_tree(name: str, root: Path, project: Path) -> str:
         for base in (root.resolve(), project.resolve()):
             if path.is_file() and path.is_relative_to(base):
                 return path.relative_to(base).as_posix()
-    message = f"--who {name}: is no file of the source tree {root}, nor of the project {project}"
+    message = f"--who {name}: is not a file of the source tree {root} or of the project {project}"
     raise CommandError(message)
 
 

@@ -19,7 +19,7 @@ def read_stack_file(root: Path, stack: str) -> dict[str, Any]:
     """Give the plain config values of Pulumi.<stack>.yaml by key; empty when there is no such file.
 
     Raises:
-        SetupError: the file is no YAML mapping.
+        SetupError: the file is not a YAML mapping.
     """
     file = root / f"Pulumi.{stack}.yaml"
     try:

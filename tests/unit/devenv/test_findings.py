@@ -16,5 +16,5 @@ def test_missing_binaries_are_named() -> None:
 def test_a_provider_that_the_engine_does_not_have_yet_is_no_obstacle(tmp_path: Path) -> None:
     assert plugin_finding(tmp_path)["level"] == "warn"
     plugin_folder(tmp_path).mkdir(parents=True)
-    (plugin_folder(tmp_path) / DOCKER_BUILD.binary).touch()
+    (plugin_folder(tmp_path) / DOCKER_BUILD.name).touch()
     assert plugin_finding(tmp_path)["level"] == "ok"

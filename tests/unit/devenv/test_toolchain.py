@@ -27,7 +27,7 @@ from devenv.toolchain import (
     missing_tools,
 )
 
-RECIPES = (
+BINARIES = (
     PULUMI,
     LANGUAGE_PYTHON,
     toolchain.BUILDCTL,
@@ -69,11 +69,11 @@ class Machine:
         self.install_go()
 
     def _write_lock_files(self) -> None:
-        for recipe in (*RECIPES, ACTIONLINT):
-            lock_file = self.tools / recipe.folder / "go.mod"
+        for binary in (*BINARIES, ACTIONLINT):
+            lock_file = self.tools / binary.folder / "go.mod"
             lock_file.parent.mkdir(parents=True, exist_ok=True)
             with lock_file.open("a") as lock:
-                lock.write(f"require (\n\t{recipe.module} v1.2.3 // indirect\n)\n")
+                lock.write(f"require (\n\t{binary.module} v1.2.3 // indirect\n)\n")
 
     def install(self, name: str, script: str) -> Path:
         program = self.programs / name
@@ -114,7 +114,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
 
 def test_every_tool_is_built_and_runs(machine: Machine) -> None:
     tools = machine.ensure()
-    assert sorted(machine.built()) == sorted(recipe.binary for recipe in RECIPES)
+    assert sorted(machine.built()) == sorted(binary.name for binary in BINARIES)
     for program in (tools.pulumi, tools.buildx, tools.registry, tools.buildctl, tools.buildkitd):
         assert program is not None
         assert program.parent == tools.bin_dir
@@ -137,7 +137,7 @@ def test_provider_is_kept_off_path(machine: Machine) -> None:
 def test_progress_is_one_line_before_and_one_after_each_tool(machine: Machine) -> None:
     machine.ensure()
     assert machine.lines[1:3] == ["pulumi 1.2.3: building (1/7)…", "pulumi 1.2.3: done in 0 s"]
-    assert len(machine.lines) == 1 + 2 * len(RECIPES)
+    assert len(machine.lines) == 1 + 2 * len(BINARIES)
 
 
 def test_second_run_builds_nothing_and_needs_no_go(machine: Machine) -> None:
@@ -150,7 +150,7 @@ def test_second_run_builds_nothing_and_needs_no_go(machine: Machine) -> None:
 
 def test_what_is_missing_is_named_and_not_built(machine: Machine) -> None:
     missing = missing_tools()
-    assert {line.split()[0] for line in missing} == {recipe.binary for recipe in RECIPES}
+    assert {line.split()[0] for line in missing} == {binary.name for binary in BINARIES}
     assert {line.split()[1] for line in missing} == {"1.2.3"}
     assert not machine.cache.exists()
     machine.ensure()
@@ -171,14 +171,14 @@ def test_docker_engine_makes_our_own_buildkit_unnecessary(machine: Machine) -> N
 
 @pytest.mark.parametrize("file", ["go.mod", "go.sum", "stub/stub.go"])
 def test_a_changed_lock_file_changes_the_keys_of_its_tools_only(machine: Machine, file: str) -> None:
-    before = {recipe.binary: toolchain.cache_key(recipe, machine.tools) for recipe in RECIPES}
+    before = {binary.name: toolchain.cache_key(binary, machine.tools) for binary in BINARIES}
     changed = machine.tools / "builder" / file
     changed.parent.mkdir(exist_ok=True)
     with changed.open("a") as lock:
         lock.write("// another line\n")
-    after = {recipe.binary: toolchain.cache_key(recipe, machine.tools) for recipe in RECIPES}
+    after = {binary.name: toolchain.cache_key(binary, machine.tools) for binary in BINARIES}
     moved = {binary for binary in before if before[binary] != after[binary]}
-    assert moved == {recipe.binary for recipe in RECIPES if recipe.folder == "builder"}
+    assert moved == {binary.name for binary in BINARIES if binary.folder == "builder"}
 
 
 def test_the_key_does_not_depend_on_the_place_of_the_checkout(machine: Machine, tmp_path: Path) -> None:
@@ -332,7 +332,7 @@ def test_two_runs_at_once_build_each_tool_once(machine: Machine) -> None:
     machine.ensure()
     other.join()
     assert other.exitcode == 0
-    assert sorted(machine.built()) == sorted(recipe.binary for recipe in RECIPES)
+    assert sorted(machine.built()) == sorted(binary.name for binary in BINARIES)
 
 
 INTERRUPTED_RUN = """
@@ -405,7 +405,7 @@ def test_plugin_that_the_engine_fetched_itself_is_kept(machine: Machine, tmp_pat
 
 def test_every_binary_is_pinned_in_the_projects_lock_files() -> None:
     locks = Path(__file__).parents[3] / "tools"
-    versions = {recipe.binary: toolchain.locked_version(recipe, locks) for recipe in (*RECIPES, ACTIONLINT)}
+    versions = {binary.name: toolchain.locked_version(binary, locks) for binary in (*BINARIES, ACTIONLINT)}
     assert all(version[0].isdigit() for version in versions.values())
 
 
