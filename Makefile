@@ -73,7 +73,7 @@ check-bases: $(READY) ## Tell whether the pinned base images have moved
 venv: $(READY) ## Make the Python environment, and no more
 
 .PHONY: tools
-tools: $(READY) ## Find or build the engine binaries
+tools: $(READY) ## Find or build pulumi, BuildKit, buildx, a registry
 	@$(DEVENV) tools
 
 .PHONY: local-up

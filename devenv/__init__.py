@@ -1,4 +1,4 @@
-"""What a bare machine needs to run the program: engine, builder, registry, certificates, stand-ins for base images.
+"""What a bare machine needs to run the program: tools, builder, registry, certificates, stand-ins for base images.
 
 `ensure` is its one door for programs, and `python -m devenv` for people and make targets.
 """

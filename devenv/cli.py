@@ -60,8 +60,8 @@ def _reported(command: Callable[_Arguments, None]) -> Callable[_Arguments, None]
 @app.command()
 @_reported
 def tools() -> None:
-    """Find or build the engine: pulumi, its plugins, BuildKit, buildx, a registry."""
-    _report(f"Engine is in {required_tools(_report).bin_dir}")
+    """Find or build the tools: pulumi, its plugins, BuildKit, buildx, a registry."""
+    _report(f"The tools are in {required_tools(_report).bin_dir}")
 
 
 @app.command()
@@ -91,7 +91,7 @@ def run(
     if_new: Annotated[bool, typer.Option(help="… unless they were set up for these base images before.")] = False,
     unpinned: Annotated[bool, typer.Option(help="… for the stack's base images without their digests.")] = False,
 ) -> None:
-    """Run a command where the engine's binaries are found, building those that are missing; it is given STACK, too."""
+    """Run a command where the tools are found, building those that are missing; it is given STACK, too."""
     chosen = {Start.LOCAL: if_local, Start.ONCE: if_new, Start.UNPINNED: unpinned}
     when = next((when for when, is_chosen in chosen.items() if is_chosen), Start.ALWAYS) if starts else Start.NEVER
     _become(command, ensure(stack, when, _report) | {"STACK": stack})

@@ -33,7 +33,7 @@ _FOR_DAEMONS = ("PATH", "HOME", "TMPDIR", "LANG", "SSL_CERT_DIR", "SSL_CERT_FILE
 
 
 def child_environment(root: Path, tools: Tools | None, stack: str) -> dict[str, str]:
-    """Give the whole environment of the engine: the shell's own, and what this checkout adds.
+    """Give the whole environment that commands run in: the shell's own, and what this checkout adds.
 
     Args:
         root: the project.

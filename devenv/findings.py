@@ -29,16 +29,16 @@ def findings(missing: Sequence[str], pulumi_home: Path) -> Iterator[Finding]:
     yield _go()
     yield _tar()
     yield _builder_possible()
-    yield engine_finding(missing)
+    yield tools_finding(missing)
     yield plugin_finding(pulumi_home)
 
 
-def engine_finding(missing: Sequence[str]) -> Finding:
-    """Judge the engine's binaries, by the names of those that are missing."""
+def tools_finding(missing: Sequence[str]) -> Finding:
+    """Judge the tools, by the names of those that are missing."""
     if missing:
         told = f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not built yet"
-        return _fail("engine", told, "make tools; about ten minutes, once for all checkouts")
-    return _ok("engine", "pulumi, its language host and provider, buildx and registry are there")
+        return _fail("tools", told, "make tools; about ten minutes, once for all checkouts")
+    return _ok("tools", "pulumi, its language host and provider, buildx and registry are there")
 
 
 def plugin_finding(pulumi_home: Path) -> Finding:
@@ -54,7 +54,7 @@ def _go() -> Finding:
     try:
         return _ok("go", str(require_go()))
     except SetupError as error:
-        return _fail("go", "builds the engine and reads the import graph", str(error))
+        return _fail("go", "builds the tools and reads the import graph", str(error))
 
 
 def _tar() -> Finding:

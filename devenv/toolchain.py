@@ -1,4 +1,4 @@
-"""The engine's binaries: those already installed, and the others built from the lock files in tools/."""
+"""The tools, as binaries: those already installed, and the others built from the lock files in tools/."""
 
 import errno
 import fcntl
@@ -152,7 +152,7 @@ ACTIONLINT = Binary(
 
 @dataclass(frozen=True)
 class Tools:
-    """The engine's binaries; `bin_dir` goes first on PATH, and `buildctl` and `buildkitd` exist when embedded."""
+    """The binaries; `bin_dir` goes first on PATH, and `buildctl` and `buildkitd` exist when embedded."""
 
     bin_dir: Path
     pulumi: Path
@@ -164,7 +164,7 @@ class Tools:
 
 
 def ensure_tools(report: Report, *, embedded: bool = True) -> Tools:
-    """Give every binary that the engine needs, building those that this machine has not got.
+    """Give every binary that the program needs, building those that this machine has not got.
 
     `embedded` asks for a BuildKit of our own, for a machine without a Docker engine. Raises SetupError.
     """
@@ -444,7 +444,7 @@ def _storage_advice(error: OSError, folder: Path) -> str:
         return DISK_FULL.format(folder=folder)
     if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
         return f"{error.filename or folder} cannot be written: let CARBIDE_CACHE_DIR name another cache folder."
-    return f"Setting up the engine failed: {error}."
+    return f"Setting up the tools failed: {error}."
 
 
 @contextmanager
@@ -455,7 +455,7 @@ def _sole_builder(store: ToolStore) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            store.report("Another run is building the engine: waiting for it…")
+            store.report("Another run is building the tools: waiting for it…")
             fcntl.flock(lock, fcntl.LOCK_EX)
         # What a killed run left behind; nobody else is building now.
         for leftover in store.finished.glob(f"{UNFINISHED}*"):

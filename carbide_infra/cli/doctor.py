@@ -34,7 +34,7 @@ def doctor(
     findings_file: FindingsFile = None,
     as_json: AsJson = False,  # noqa: FBT002 - a flag of the command line
 ) -> int:
-    """Check engine, builder, source, base images, configuration, registry and login, and say what to fix.
+    """Check Pulumi, builder, source, base images, configuration, registry and login, and say what to fix.
 
     Builds and starts nothing, and leaves nothing in the registry. Exit code 1 when something fails.
     """

@@ -39,7 +39,7 @@ def inputs(
 ) -> int:
     """List the files that each image is made of: a change elsewhere changes no image.
 
-    Needs the stack's file and the source tree, and no engine. Each line has an image and a path in the source tree.
+    Needs the stack's file and the source tree, and no Pulumi. Each line has an image and a path in the source tree.
     """
     project = project_root()
     settings = load_settings(ANY_REGISTRY | read_stack_file(project, stack), os.environ)

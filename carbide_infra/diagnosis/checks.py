@@ -70,7 +70,7 @@ def _places(root: Path) -> list[Path]:
 
 
 def _configuration(root: Path, name: str, stack: PulumiStack | None) -> tuple[dict[str, Any], list[Finding]]:
-    """The stack's values: from the engine with its secrets, else from its file."""
+    """The stack's values: from Pulumi with its secrets, else from its file."""
     written = read_stack_file(root, name)
     if not written:
         told = f"Pulumi.{name}.yaml has no configuration of ours"

@@ -1,4 +1,4 @@
-"""A stack's configuration file, read without the engine: set-up needs no passphrase."""
+"""A stack's configuration file, read without Pulumi: set-up needs no passphrase."""
 
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ def read_stack_file(root: Path, stack: str) -> dict[str, Any]:
     """
     file = root / f"Pulumi.{stack}.yaml"
     try:
-        # As the engine does: every scalar is text, so 1.30 stays another version than 1.3.
+        # As Pulumi does: every scalar is text, so 1.30 stays another version than 1.3.
         content = yaml.load(file.read_text(encoding="utf-8"), yaml.BaseLoader) or {}  # noqa: S506 - builds no objects
         entries = dict(content.get("config") or {})
     except FileNotFoundError:

@@ -79,5 +79,5 @@ def test_doctor_finds_nothing_to_fix_and_leaves_nothing(deployed: Deployed) -> N
     findings = json.loads(done.stdout)
     assert done.returncode == 0, findings
     levels = {finding["subject"]: finding["level"] for finding in findings}
-    assert levels["push"] == levels["registry"] == levels["builder"] == levels["engine"] == "ok"
+    assert levels["push"] == levels["registry"] == levels["builder"] == levels["tools"] == "ok"
     assert uploads(deployed.checkout) == before

@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from devenv.findings import engine_finding, plugin_finding
+from devenv.findings import plugin_finding, tools_finding
 from devenv.toolchain import DOCKER_BUILD, plugin_folder
 
 
 def test_missing_binaries_are_named() -> None:
-    assert engine_finding([])["level"] == "ok"
-    finding = engine_finding(["pulumi 3.259.0", "buildx 0.35.0"])
+    assert tools_finding([])["level"] == "ok"
+    finding = tools_finding(["pulumi 3.259.0", "buildx 0.35.0"])
     assert (finding["level"], finding["told"]) == ("fail", "pulumi 3.259.0, buildx 0.35.0 are not built yet")
     assert "make tools" in finding["fix"]
 
