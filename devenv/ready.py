@@ -36,14 +36,13 @@ def ensure(stack: str = DEV_STACK, start: Start = Start.NEVER, report: Report = 
         UserError: what is in the way, in one sentence.
     """
     root = project_root()
-    if start is Start.NEVER:
-        tools = ensure_tools(report, embedded=not docker_answers())
-    else:
-        # Before minutes are spent on tools.
-        settings = _settings(root, stack, start)
+    # Before minutes are spent on tools.
+    settings = None if start is Start.NEVER else _settings(root, stack, start)
+    if settings and _is_wanted(start, settings, root):
         tools = required_tools(report)
-        if _is_wanted(start, settings, root):
-            start_daemons(root, tools, settings, report)
+        start_daemons(root, tools, settings, report)
+    else:
+        tools = ensure_tools(report, embedded=not docker_answers())
     environment = child_environment(root, tools, stack)
     install_plugin(tools, Path(environment["PULUMI_HOME"]))
     return environment

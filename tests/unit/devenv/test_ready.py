@@ -6,6 +6,7 @@ import pytest
 
 from carbide_infra.endpoint import Endpoint, write_endpoint
 from carbide_infra.settings import ConfigError
+from devenv import ready
 from devenv.ready import Start, _is_wanted, _settings
 
 PINNED = f"alpine:3.22@sha256:{'a' * 64}"
@@ -28,6 +29,20 @@ def test_a_stack_with_a_registry_of_its_own_needs_no_local_one(root: Path, serve
     configure(root, registryServer=server, registryRepository="x")
     assert _is_wanted(Start.LOCAL, _settings(root, "dev", Start.LOCAL), root) is wanted
     assert _is_wanted(Start.ALWAYS, _settings(root, "dev", Start.ALWAYS), root)
+
+
+def test_what_starts_nothing_asks_for_nothing_that_builds(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(*_: object) -> None:
+        pytest.fail("a builder was asked for")
+
+    configure(root, registryServer="nvcr.io", registryRepository="x")
+    (root / "Pulumi.yaml").touch()
+    monkeypatch.chdir(root)
+    monkeypatch.setattr(ready, "required_tools", never)
+    monkeypatch.setattr(ready, "docker_answers", lambda: False)
+    monkeypatch.setattr(ready, "ensure_tools", lambda *_, **__: None)
+    monkeypatch.setattr(ready, "install_plugin", lambda *_: None)
+    assert ready.ensure("dev", Start.LOCAL)["PULUMI_SKIP_UPDATE_CHECK"] == "true"
 
 
 def test_once_is_once_for_the_same_base_images(root: Path) -> None:
