@@ -16,7 +16,8 @@ PREVIEW, COMMENT, BUILD = FOLDER / "preview.yml", FOLDER / "comment.yml", FOLDER
 
 _FILE = r'(?:\.local/[\w./-]+|"\$GITHUB_STEP_SUMMARY")'
 _WORD = r'(?:[\w./@=-]+|"\$[A-Z_]+"|[A-Z]+="\$[A-Z_]+")'
-_CALL = rf"(?:make|\.venv/bin/carbide-infra)(?: {_WORD})+(?: \| tee -a {_FILE}| > {_FILE})?"
+_COMMAND = r"(?:\.venv/bin/|\.venv/bin/python -m devenv run -- )carbide-infra"
+_CALL = rf"(?:make|{_COMMAND})(?: {_WORD})+(?: \| tee -a {_FILE}| > {_FILE})?"
 _NOTE = rf'(?:cat {_FILE}|echo "\$[A-Z_]+") >>? {_FILE}'
 COMMAND = re.compile(rf"{_CALL}|{_NOTE}")
 
