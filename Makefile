@@ -92,6 +92,11 @@ test: $(READY) tools ## Set up, run all tests
 test-unit: $(READY) ## Run the fast tests only
 	@$(VENV)/bin/pytest $(PARALLEL) tests/unit
 
+.PHONY: test-mutation
+test-mutation: $(READY) ## Find mistakes that no unit test notices (ALL=1, MODULES=, MINUTES=, JOBS=, TESTS=)
+	@$(VENV)/bin/python -m tests.mutation --memory $(CACHE)/mutation $(if $(ALL),--all) \
+	  $(if $(MINUTES),--minutes $(MINUTES)) $(if $(JOBS),--jobs $(JOBS)) $(if $(TESTS),--tests "$(TESTS)") $(MODULES)
+
 .PHONY: lint
 lint: export MYPY_CACHE_DIR ?= $(CACHE)/mypy
 lint: $(READY) ## Check style, types, who imports whom, Dockerfiles and workflows
@@ -102,6 +107,7 @@ lint: $(READY) ## Check style, types, who imports whom, Dockerfiles and workflow
 	@$(VENV)/bin/lint-imports --no-logo --no-cache
 	@$(VENV)/bin/hadolint docker/production/Dockerfile.* devenv/docker/Dockerfile.*
 	@$(DEVENV) lint-workflows
+	@$(VENV)/bin/zizmor --offline --no-progress -qq .github
 
 .PHONY: schema
 schema: $(READY) ## Write the outputs' JSON Schema anew from the models
@@ -111,6 +117,10 @@ schema: $(READY) ## Write the outputs' JSON Schema anew from the models
 lock: $(READY) ## Write requirements.txt anew from pyproject.toml
 	@$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-header --extra build --group dev pyproject.toml --output-file requirements.txt
+
+.PHONY: pin-actions
+pin-actions: $(READY) ## Pin the workflows' actions to their newest releases
+	@$(VENV)/bin/python tools/pin_actions.py
 
 .PHONY: clean
 clean: ## Stop everything and delete this checkout's local state, its registry too

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from string import Template
@@ -109,6 +109,15 @@ def ensure_builder(root: Path, tools: Tools, registry: Registry, mirrors: Sequen
         _register(root, builder, "remote", ["--driver", "remote", f"unix://{socket}"], "")
     builder.run("Choosing the builder", "use", "--global", builder.name)
     return builder
+
+
+def use_builder(tools: Tools, name: str, environment: Mapping[str, str]) -> None:
+    """Make a builder of the machine's own buildx's current one: the provider does not read BUILDX_BUILDER.
+
+    Raises:
+        SetupError: there is none of that name.
+    """
+    Builder(tools.buildx, name, dict(environment)).run("Choosing the builder that BUILDX_BUILDER names", "use", name)
 
 
 def stop_builder(root: Path) -> bool:

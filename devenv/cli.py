@@ -22,7 +22,7 @@ from devenv.builder import docker_answers
 from devenv.environment import child_environment, export_lines
 from devenv.findings import findings
 from devenv.ready import Start, ensure, required_tools, start_daemons
-from devenv.toolchain import ensure_actionlint, ensure_tools, missing_tools
+from devenv.toolchain import ensure_actionlint, ensure_registry_server, ensure_tools, missing_tools
 from devenv.up import local_down
 
 INTERRUPTED = 130
@@ -61,7 +61,9 @@ def _reported(command: Callable[_Arguments, None]) -> Callable[_Arguments, None]
 @_reported
 def tools() -> None:
     """Find or build the tools: pulumi, its plugins, BuildKit, buildx, a registry."""
-    _report(f"The tools are in {required_tools(_report).bin_dir}")
+    found = required_tools(_report)
+    ensure_registry_server(_report)
+    _report(f"The tools are in {found.bin_dir}")
 
 
 @app.command()

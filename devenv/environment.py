@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from carbide_infra.paths import state_dir
+from carbide_infra.settings import LOCAL_REGISTRY
 from carbide_infra.stack.stack_file import DEV_STACK, read_stack_file
 from carbide_infra.state_files import read_json
 from devenv.certificates import ensure_bundle
@@ -46,7 +47,9 @@ def child_environment(root: Path, tools: Tools | None, stack: str) -> dict[str, 
     backend.mkdir(parents=True, exist_ok=True)
     environment.setdefault("PULUMI_HOME", str(_pulumi_home(state)))
     environment.setdefault("PULUMI_BACKEND_URL", f"file://{backend}")
-    environment.setdefault("BUILDX_CONFIG", str(state / "buildx"))
+    environment.setdefault(
+        "BUILDX_CONFIG", str(_docker_config() / "buildx" if brings_builder(root, stack) else state / "buildx")
+    )
     if read_stack_file(root, stack).get("trackBaseImages", "false") == "false":
         # pulumi-docker's plugin serves that key alone; looking for it takes longer than a whole preview.
         environment.setdefault("PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION", "true")
@@ -79,6 +82,19 @@ def _pulumi_home(state: Path) -> Path:
         shutil.rmtree(logs)
     logs.touch()
     return home
+
+
+def brings_builder(root: Path, stack: str) -> bool:
+    """Tell whether BUILDX_BUILDER names the builder to use, so that none of ours is needed.
+
+    The local registry is behind a certificate that only our own builder knows.
+    """
+    is_local = read_stack_file(root, stack).get("registryServer", LOCAL_REGISTRY) == LOCAL_REGISTRY
+    return bool(os.environ.get("BUILDX_BUILDER")) and not is_local
+
+
+def _docker_config() -> Path:
+    return Path(os.environ.get("DOCKER_CONFIG") or "~/.docker").expanduser()
 
 
 def buildx_config(root: Path) -> Path:

@@ -12,8 +12,8 @@ from carbide_infra.registry.hub_images import BaseImages
 from carbide_infra.settings import LOCAL_REGISTRY, Settings, load_settings
 from carbide_infra.stack.pinning import unpinned_bases
 from carbide_infra.stack.stack_file import ANY_REGISTRY, DEV_STACK, read_stack_file
-from devenv.builder import docker_answers, require_builder
-from devenv.environment import child_environment
+from devenv.builder import docker_answers, require_builder, use_builder
+from devenv.environment import brings_builder, child_environment
 from devenv.prerequisites import check_prerequisites
 from devenv.toolchain import Tools, ensure_tools, install_plugin
 from devenv.up import local_up
@@ -38,13 +38,16 @@ def ensure(stack: str = DEV_STACK, start: Start = Start.NEVER, report: Report = 
     root = project_root()
     # Before minutes are spent on tools.
     settings = None if start is Start.NEVER else _settings(root, stack, start)
-    if settings and _is_wanted(start, settings, root):
+    brought = brings_builder(root, stack) and start is not Start.UNPINNED
+    if settings and not brought and _is_wanted(start, settings, root):
         tools = required_tools(report)
         start_daemons(root, tools, settings, report)
     else:
         tools = ensure_tools(report, embedded=not docker_answers())
     environment = child_environment(root, tools, stack)
     install_plugin(tools, Path(environment["PULUMI_HOME"]))
+    if brought:
+        use_builder(tools, os.environ["BUILDX_BUILDER"], environment)
     return environment
 
 

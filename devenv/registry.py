@@ -1,15 +1,12 @@
 """The local registry: a real one, with TLS, under a name of this machine."""
 
 import hashlib
-import http.client
 import json
 import os
 import re
 import socket
-import ssl
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
@@ -17,6 +14,9 @@ from string import Template
 from carbide_infra.errors import SetupError
 from carbide_infra.paths import state_dir
 from carbide_infra.progress import Report
+from carbide_infra.registry.client import RegistryClient
+from carbide_infra.registry.errors import RegistryError
+from carbide_infra.registry.transport import Transport
 from carbide_infra.state_files import read_json, read_text, write_json, write_text
 from devenv.certificates import Certificates, ensure_certificates
 from devenv.daemons import Daemon
@@ -25,12 +25,6 @@ from devenv.environment import daemon_environment
 PREFERRED_PORT = 5443
 START_SECONDS = 20.0
 ANSWER_SECONDS = 5.0
-MANIFEST_TYPES = (
-    "application/vnd.oci.image.index.v1+json",
-    "application/vnd.oci.image.manifest.v1+json",
-    "application/vnd.docker.distribution.manifest.list.v2+json",
-    "application/vnd.docker.distribution.manifest.v2+json",
-)
 HOSTS_FILE = Path("/etc/hosts")
 TEMPLATE = Path(__file__).parent / "docker/registry.yml"
 _HOST_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
@@ -63,28 +57,21 @@ class Registry:
 
     def answers(self) -> bool:
         """Whether it serves, with our certificate."""
-        return self._head("/v2/") is not None
+        with self._client() as client, suppress(RegistryError):
+            client.ping()
+            return True
+        return False
 
     def digest(self, repository: str, reference: str) -> str | None:
         """The digest of a tag or digest in it; None when it has none."""
-        headers = self._head(f"/v2/{repository}/manifests/{reference}")
-        return headers["Docker-Content-Digest"] if headers else None
+        with self._client() as client, suppress(RegistryError):
+            return client.digest_of(repository, reference)
+        return None
 
-    def _head(self, path: str) -> http.client.HTTPMessage | None:
-        headers = {"Accept": ", ".join(MANIFEST_TYPES)}
-        request = urllib.request.Request(f"https://{self.server}{path}", headers=headers, method="HEAD")
-        try:
-            with self._opener().open(request, timeout=ANSWER_SECONDS) as answer:
-                return answer.headers  # type: ignore[no-any-return]
-        except (OSError, http.client.HTTPException):
-            return None
-
-    def _opener(self) -> urllib.request.OpenerDirector:
-        context = ssl.create_default_context(cafile=str(self.certificates.ca))
-        # A proxy for the internet does not lead back to this machine.
-        return urllib.request.build_opener(
-            urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
-        )
+    def _client(self) -> RegistryClient:
+        # No proxy for the internet leads back to this machine, and a registry that starts is asked again anyhow.
+        trust = {"SSL_CERT_FILE": str(self.certificates.ca)}
+        return RegistryClient(self.server, None, Transport(trust, timeout=ANSWER_SECONDS, attempts=1))
 
 
 def ensure_registry(root: Path, program: Path, report: Report) -> Registry:

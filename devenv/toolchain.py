@@ -157,7 +157,6 @@ class Tools:
     bin_dir: Path
     pulumi: Path
     buildx: Path
-    registry: Path
     docker_build_plugin: Path
     buildctl: Path | None
     buildkitd: Path | None
@@ -175,23 +174,37 @@ def ensure_tools(report: Report, *, embedded: bool = True) -> Tools:
 
 def ensure_actionlint(report: Report) -> Path:
     """Give the checker of GitHub's workflows, building it when this machine has not got it. Raises SetupError."""
+    return _ensure(ACTIONLINT, report)
+
+
+def ensure_registry_server(report: Report) -> Path:
+    """Give the registry that `registryServer: local` means, building it when it is not there. Raises SetupError."""
+    return _ensure(REGISTRY, report)
+
+
+def _ensure(binary: Binary, report: Report) -> Path:
     store = ToolStore(locks=LOCKS, cache=cache_dir(), report=report)
     with _storage_errors_explained(store.cache):
-        _build_missing(store, [ACTIONLINT])
-    return store.folder_of(ACTIONLINT) / ACTIONLINT.name
+        _build_missing(store, [binary])
+    return store.folder_of(binary) / binary.name
 
 
 def missing_tools(*, embedded: bool = True) -> list[str]:
     """Name the binaries, with their versions, that `ensure_tools` would have to build."""
     store = ToolStore(locks=LOCKS, cache=cache_dir(), report=lambda _: None)
     pulumi, buildx = _installed_pulumi(store.finished), _installed_buildx(store.finished)
-    wanted = [*_to_be_built(pulumi, buildx, embedded=embedded), DOCKER_BUILD]
+    plugin = () if _installed_plugin(store.locks) else (DOCKER_BUILD,)
+    wanted = [*_to_be_built(pulumi, buildx, embedded=embedded), *plugin, REGISTRY]
     return [f"{binary.name} {locked_version(binary, store.locks)}" for binary in store.missing(wanted)]
 
 
 def plugin_folder(pulumi_home: Path) -> Path:
     """Name the folder of the engine's plugin cache that the docker-build provider belongs in."""
-    return pulumi_home / "plugins" / f"resource-docker-build-v{locked_version(DOCKER_BUILD, LOCKS)}"
+    return _plugin_folder(pulumi_home, LOCKS)
+
+
+def _plugin_folder(pulumi_home: Path, locks: Path) -> Path:
+    return pulumi_home / "plugins" / f"resource-docker-build-v{locked_version(DOCKER_BUILD, locks)}"
 
 
 def install_plugin(tools: Tools, pulumi_home: Path) -> None:
@@ -204,8 +217,7 @@ def install_plugin(tools: Tools, pulumi_home: Path) -> None:
 
 
 def _link_plugin(built: Path, folder: Path) -> None:
-    # The engine's own mark of an installation that was broken off.
-    partial = folder.with_name(f"{folder.name}.partial")
+    partial = _partial(folder)
     plugin = folder / DOCKER_BUILD.name
     if not partial.exists() and _serves(plugin, built):
         return
@@ -215,6 +227,11 @@ def _link_plugin(built: Path, folder: Path) -> None:
         link.symlink_to(built)
         link.replace(plugin)
     partial.unlink(missing_ok=True)
+
+
+def _partial(folder: Path) -> Path:
+    """Name the engine's own mark of an installation that was broken off."""
+    return folder.with_name(f"{folder.name}.partial")
 
 
 def locked_version(binary: Binary, locks: Path) -> str:
@@ -272,14 +289,14 @@ class ToolStore:
 def _gather(store: ToolStore, *, embedded: bool) -> Tools:
     pulumi, buildx = _installed_pulumi(store.finished), _installed_buildx(store.finished)
     on_path = _to_be_built(pulumi, buildx, embedded=embedded)
-    _build_missing(store, [*on_path, DOCKER_BUILD])
+    plugin = _installed_plugin(store.locks)
+    _build_missing(store, [*on_path, *(() if plugin else (DOCKER_BUILD,))])
     bin_dir = _lay_out(store, on_path)
     return Tools(
         bin_dir=bin_dir,
         pulumi=pulumi or bin_dir / PULUMI.name,
         buildx=buildx or bin_dir / BUILDX.name,
-        registry=bin_dir / REGISTRY.name,
-        docker_build_plugin=store.folder_of(DOCKER_BUILD) / DOCKER_BUILD.name,
+        docker_build_plugin=plugin or store.folder_of(DOCKER_BUILD) / DOCKER_BUILD.name,
         buildctl=bin_dir / BUILDCTL.name if embedded else None,
         buildkitd=bin_dir / BUILDKITD.name if embedded else None,
     )
@@ -291,7 +308,6 @@ def _to_be_built(pulumi: Path | None, buildx: Path | None, *, embedded: bool) ->
         *(() if pulumi else (PULUMI, LANGUAGE_PYTHON)),
         *((BUILDCTL, BUILDKITD) if embedded else ()),
         *(() if buildx else (BUILDX,)),
-        REGISTRY,
     ]
 
 
@@ -308,6 +324,14 @@ def _installed_buildx(finished: Path) -> Path | None:
     # The plugin of the docker command also runs by itself.
     buildx = _find_outside(finished, "docker-buildx", *docker_plugin_folders())
     return buildx if buildx and _version_of(buildx) >= OLDEST_BUILDX else None
+
+
+def _installed_plugin(locks: Path) -> Path | None:
+    """The docker-build provider that `pulumi plugin install` put there, of the locked version; a link is our own."""
+    homes = (os.environ.get("PULUMI_HOME"), "~/.pulumi")
+    folders = [_plugin_folder(Path(home).expanduser(), locks) for home in homes if home]
+    plugins = [folder / DOCKER_BUILD.name for folder in folders if not _partial(folder).exists()]
+    return next((plugin for plugin in plugins if os.access(plugin, os.X_OK) and not plugin.is_symlink()), None)
 
 
 def _find_outside(finished: Path, program: str, *more_folders: Path) -> Path | None:

@@ -18,7 +18,7 @@ from devenv.builder import ensure_builder, stop_builder
 from devenv.certificates import ensure_bundle
 from devenv.registry import Registry, ensure_registry, registry_daemon
 from devenv.stand_ins import StandInMaker
-from devenv.toolchain import Tools
+from devenv.toolchain import Tools, ensure_registry_server
 
 DISK_FULL = "no space left on device"
 
@@ -30,7 +30,7 @@ def local_up(root: Path, tools: Tools, bases: BaseImages, platforms: Sequence[st
         SetupError: in one sentence, what is in the way; the next call resumes from there.
     """
     with _explained(root), _sole_run(root, report):
-        registry = ensure_registry(root, tools.registry, report)
+        registry = ensure_registry(root, ensure_registry_server(report), report)
         hub = find_docker_hub(os.environ, ensure_bundle(root), report)
         builder = ensure_builder(root, tools, registry, _mirrors(hub, registry), report)
         maker = StandInMaker(root, builder, registry, report)

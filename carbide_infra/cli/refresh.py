@@ -18,7 +18,7 @@ def refresh(stack: StackName = DEV_STACK) -> int:
     """Bring the state up to what the registry has: what was lost or moved there, the next `up` repairs."""
     opened = prepared(stack)
     if opened.release_dead_lock():
-        progress("The last update was killed: its lock on the stack is released")
+        progress("The last update was killed: releasing its lock on the stack")
     if code := opened.refresh():
         return code
     if images := opened.outputs().get("images", {}):

@@ -11,9 +11,8 @@ from carbide_infra.cli.outcome import WELL, ends, print_json, progress
 from carbide_infra.endpoint import registry_server
 from carbide_infra.errors import CommandError
 from carbide_infra.images.tags import sanitised
-from carbide_infra.programs import find_buildx
-from carbide_infra.registry.docker_login import docker_login
-from carbide_infra.registry.releases import Registry, Released, ReleaseError, images_of, tagged
+from carbide_infra.registry.client import RegistryClient
+from carbide_infra.registry.releases import Released, images_of, tagged
 from carbide_infra.settings import Settings, load_settings
 from carbide_infra.source.facts import REF_VARIABLE, RELEASE_TAG, read_source
 from carbide_infra.stack.pulumi_stack import open_stack
@@ -44,14 +43,18 @@ def release(
     opened = open_stack(stack)
     settings = load_settings(opened.values(), os.environ)
     version, commit = _checked_out(tag, settings, opened.project)
-    with docker_login(opened.environment, _login(settings)) as environment:
-        registry = Registry(find_buildx(), environment)
-        repositories = _repositories(settings, opened.project)
-        try:
-            digests = images_of(commit, repositories, registry, 60.0 * wait, progress)
-            released = tagged(digests, repositories, sanitised(version), registry)
-        except ReleaseError as error:
-            raise CommandError(str(error)) from error
+    repositories = {
+        service.image: f"{settings.registry_repository}/{service.image}" for service in settings.selected_services
+    }
+    password = settings.registry_password
+    with RegistryClient.connected(
+        registry_server(settings.registry_server, opened.project),
+        opened.environment,
+        settings.registry_username,
+        password.get_secret_value() if password else None,
+    ) as client:
+        digests = images_of(commit, repositories, client, 60.0 * wait, progress)
+        released = tagged(digests, repositories, sanitised(version), client)
     if as_json:
         print_json([vars(item) for item in released])
     else:
@@ -72,22 +75,6 @@ def _checked_out(tag: str, settings: Settings, project: Path) -> tuple[str, str]
         message = f"--tag {tag}: is not what is checked out here; git checkout {tag}"
         raise CommandError(message)
     return source.version, source.revision
-
-
-def _login(settings: Settings) -> dict[str, str]:
-    if settings.registry_username is None or settings.registry_password is None:
-        return {}
-    return {
-        "registryServer": settings.registry_server,
-        "registryUsername": settings.registry_username,
-        "registryPassword": settings.registry_password.get_secret_value(),
-    }
-
-
-def _repositories(settings: Settings, project: Path) -> dict[str, str]:
-    server = registry_server(settings.registry_server, project)
-    services = settings.selected_services
-    return {service.image: f"{server}/{settings.registry_repository}/{service.image}" for service in services}
 
 
 def _table(version: str, commit: str, released: list[Released]) -> str:

@@ -36,7 +36,7 @@ def up(stack: StackName = DEV_STACK, summary_file: SummaryFile = None) -> int:
     event_log.parent.mkdir(parents=True, exist_ok=True)
     event_log.unlink(missing_ok=True)
     if opened.release_dead_lock():
-        progress("The last update was killed: its lock on the stack is released")
+        progress("The last update was killed: releasing its lock on the stack")
     code = opened.update(event_log)
     failures, seconds = build_failures(event_log), image_seconds(event_log)
     images: dict[str, Any] = opened.outputs().get("images", {})

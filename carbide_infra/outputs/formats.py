@@ -49,4 +49,4 @@ def compose(outputs: StackOutputs) -> str:
 
 
 def _yaml(content: Mapping[str, Any]) -> str:
-    return yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=200)
+    return yaml.safe_dump(content, sort_keys=False, allow_unicode=True)

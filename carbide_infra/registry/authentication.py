@@ -30,7 +30,7 @@ class Challenge:
 def challenge_of(answer: Answer) -> Challenge | None:
     """The challenge of an answer that we can meet: bearer before basic."""
     found: dict[str, dict[str, str]] = {}
-    for header in answer.headers.get_all("WWW-Authenticate") or []:
+    for header in answer.headers.getlist("WWW-Authenticate"):
         parameters: dict[str, str] = {}
         for part in _PART.finditer(header):
             if part["scheme"]:

@@ -13,7 +13,7 @@ from typing import Any, Self
 from carbide_infra.registry.authentication import Authenticator, challenge_of
 from carbide_infra.registry.credentials import Credentials, find_credentials
 from carbide_infra.registry.errors import Corrupt, Denied, NotFound, RegistryError
-from carbide_infra.registry.transport import Answer, Transport
+from carbide_infra.registry.transport import Answer, Origin, Transport
 
 INDEX_TYPES = frozenset(
     {"application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json"}
@@ -81,14 +81,21 @@ class RegistryClient(AbstractContextManager["RegistryClient"]):
 
     @classmethod
     def connected(
-        cls, server: str, environment: Mapping[str, str], username: str | None = None, password: str | None = None
+        cls,
+        server: str,
+        environment: Mapping[str, str],
+        username: str | None = None,
+        password: str | None = None,
+        *,
+        plain_http: bool = False,
     ) -> Self:
         """A client with the login that is given, else Docker's for this server, else none.
 
         Raises:
             RegistryError: SSL_CERT_FILE or Docker's configuration makes no sense.
         """
-        return cls(server, find_credentials(server, username, password, environment), Transport(environment))
+        credentials = find_credentials(server, username, password, environment)
+        return cls(server, credentials, Transport(environment), plain_http=plain_http)
 
     def manifest(self, repository: str, reference: str) -> Manifest:
         """The manifest under a tag or digest.
@@ -111,6 +118,20 @@ class RegistryClient(AbstractContextManager["RegistryClient"]):
             return None
         digest = answer.headers.get("Docker-Content-Digest")
         return digest or self.manifest(repository, reference).digest
+
+    def tag(self, repository: str, tag: str, digest: str) -> None:
+        """Let a tag point at a manifest that is there.
+
+        Raises:
+            NotFound: it is not there.
+            Denied: we may not push.
+        """
+        manifest = self.manifest(repository, digest)
+        # The same bytes, so the same digest under one more name; blobs and manifests below it stay where they are.
+        headers = {"Content-Type": manifest.media_type}
+        answer = self._send("PUT", self._url(repository, f"manifests/{tag}"), headers, _push(repository), manifest.body)
+        if answer.status not in {_CREATED, _OK, _ACCEPTED}:
+            raise self._problem(answer, f"{repository}:{tag}")
 
     def has_blob(self, repository: str, digest: str) -> bool:
         """Whether a config or layer is there, without reading it."""
@@ -161,7 +182,7 @@ class RegistryClient(AbstractContextManager["RegistryClient"]):
         Raises:
             Denied: we may not.
         """
-        scope = f"repository:{repository}:pull,push"
+        scope = _push(repository)
         offer = f"?{urllib.parse.urlencode({'mount': present, 'from': repository})}" if present else ""
         answer = self._send("POST", self._url(repository, f"blobs/uploads/{offer}"), {"Content-Length": "0"}, scope)
         if answer.status == _CREATED:
@@ -170,6 +191,11 @@ class RegistryClient(AbstractContextManager["RegistryClient"]):
             raise self._problem(answer, f"an upload to {repository}")
         # The whole address, query included: it holds the state of the upload.
         upload = urllib.parse.urljoin(answer.url, answer.headers["Location"])
+        if Origin.of(upload) != Origin.of(self._base):
+            message = (
+                f"{self.server}: wants the upload at {upload}, which is another server's; the login does not go there"
+            )
+            raise RegistryError(message)
         cancelled = self._send("DELETE", upload, {}, scope)
         # A registry without this request lets the upload expire by itself.
         if cancelled.status not in {_NO_CONTENT, _OK, _ACCEPTED, _NOT_FOUND, _NOT_ALLOWED}:
@@ -181,15 +207,15 @@ class RegistryClient(AbstractContextManager["RegistryClient"]):
             raise self._problem(answer, f"{repository}/{path}")
         return answer
 
-    def _send(self, method: str, url: str, headers: Mapping[str, str], scope: str) -> Answer:
+    def _send(self, method: str, url: str, headers: Mapping[str, str], scope: str, body: bytes | None = None) -> Answer:
         login = self._authenticator.header(scope)
-        answer = self._transport.send(method, url, {**headers, **login})
+        answer = self._transport.send(method, url, {**headers, **login}, body)
         challenge = challenge_of(answer) if answer.status == _UNAUTHORIZED else None
         if challenge is None:
             return answer
         # Also after a header that was known: a token lives for minutes only.
         login = self._authenticator.answer(challenge, scope, login.get("Authorization"))
-        return self._transport.send(method, url, {**headers, **login})
+        return self._transport.send(method, url, {**headers, **login}, body)
 
     def _url(self, repository: str, path: str) -> str:
         return f"{self._base}/v2/{repository}/{path}"
@@ -214,6 +240,10 @@ class RegistryClient(AbstractContextManager["RegistryClient"]):
             )
             raise Corrupt(message)
         return digest
+
+
+def _push(repository: str) -> str:
+    return f"repository:{repository}:pull,push"
 
 
 def _told(answer: Answer) -> str:

@@ -1,17 +1,17 @@
 """Docker Hub, or the mirror that stands for it: does it answer?"""
 
-import http.client
+import os
 import re
-import ssl
-import urllib.error
-import urllib.request
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
 
 from carbide_infra.errors import SetupError
 from carbide_infra.progress import Report
+from carbide_infra.registry.errors import RegistryError
+from carbide_infra.registry.transport import Transport
 
 MIRROR_VARIABLE = "CARBIDE_DOCKERHUB_MIRROR"
 HUB = "registry-1.docker.io"
@@ -89,12 +89,10 @@ def registry_answers(url: str, ca_bundle: Path, seconds: float = PROBE_SECONDS) 
 
 
 def _answers(url: str, ca_bundle: Path, seconds: float) -> bool:
+    # Who asks has a few seconds for all of it.
+    environment = {**os.environ, "SSL_CERT_FILE": str(ca_bundle)}
     try:
-        context = ssl.create_default_context(cafile=str(ca_bundle))
-        opener = urllib.request.build_opener(urllib.request.HTTPSHandler(context=context))
-        with opener.open(url, timeout=seconds) as answer:
-            return answer.status in _REGISTRY_ANSWERS
-    except urllib.error.HTTPError as error:
-        return error.code in _REGISTRY_ANSWERS
-    except (OSError, ValueError, http.client.HTTPException):
+        with closing(Transport(environment, timeout=seconds, attempts=1)) as transport:
+            return transport.send("GET", url, {}).status in _REGISTRY_ANSWERS
+    except RegistryError:
         return False

@@ -1,28 +1,33 @@
-"""HTTP and TLS: connections that are kept and reused by many threads, retries, redirects."""
+"""How requests travel: urllib3's pool, retries and proxies, with the limits that a registry's client needs."""
 
-import http.client
 import ssl
-import threading
 import time
 import urllib.parse
 import urllib.request
-from base64 import b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from email.message import Message
 from pathlib import Path
+from typing import Any, Self
+
+import urllib3
+from urllib3.exceptions import HTTPError, MaxRetryError, NewConnectionError, SSLError
+from urllib3.exceptions import TimeoutError as Timeout
 
 from carbide_infra.registry.errors import RegistryError, Unreachable
 
 TIMEOUT_SECONDS = 30.0
+# A whole answer, however slowly its bytes come.
+DEADLINE_SECONDS = 300.0
 LARGEST_BODY = 64 * 1024 * 1024
-_ATTEMPTS = 4
+_CHUNK = 1 << 20
+_CONNECTIONS = 16
+ATTEMPTS = 4
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 10.0
 _REDIRECTS = 5
 _TRY_AGAIN = frozenset({429, 500, 502, 503, 504})
 _MOVED = frozenset({301, 302, 303, 307, 308})
 # Sent twice, these do no more than sent once.
-_REPEATABLE = frozenset({"GET", "HEAD", "DELETE"})
+_REPEATABLE = frozenset({"GET", "HEAD", "PUT", "DELETE"})
 _PORTS = {"https": 443, "http": 80}
 
 
@@ -35,44 +40,39 @@ class Answer:
     """
 
     status: int
-    headers: Message
+    headers: urllib3.HTTPHeaderDict
     body: bytes = field(repr=False)
     url: str
 
 
 @dataclass(frozen=True)
-class _Origin:
+class Origin:
+    """Scheme, host and port: what a login is given for."""
+
     scheme: str
     host: str
     port: int
 
     @classmethod
-    def of(cls, url: str) -> "_Origin":
-        parts = urllib.parse.urlsplit(url)
+    def of(cls, url: str) -> Self:
+        """The origin of an address.
+
+        Raises:
+            RegistryError: it is not an http or https address.
+        """
+        try:
+            parts = urllib.parse.urlsplit(url)
+            port = parts.port
+        except ValueError:
+            parts, port = urllib.parse.urlsplit(""), None
         if parts.scheme not in _PORTS or not parts.hostname:
-            message = f"{url}: is no http or https address"
+            message = f"{url}: is not an http or https address"
             raise RegistryError(message)
-        return cls(parts.scheme, parts.hostname, parts.port or _PORTS[parts.scheme])
+        return cls(parts.scheme, parts.hostname, port or _PORTS[parts.scheme])
 
     def __str__(self) -> str:
+        """As in a reference: without the port that the scheme has anyhow."""
         return self.host if self.port == _PORTS[self.scheme] else f"{self.host}:{self.port}"
-
-
-@dataclass(frozen=True)
-class _Request:
-    method: str
-    url: str
-    headers: Mapping[str, str] = field(repr=False)
-    body: bytes | None = field(repr=False)
-
-    @property
-    def origin(self) -> _Origin:
-        return _Origin.of(self.url)
-
-    @property
-    def path(self) -> str:
-        parts = urllib.parse.urlsplit(self.url)
-        return urllib.parse.urlunsplit(("", "", parts.path or "/", parts.query, ""))
 
 
 class Transport:
@@ -82,6 +82,8 @@ class Transport:
         environment: SSL_CERT_FILE, HTTP_PROXY, HTTPS_PROXY and NO_PROXY hold as in other programs.
         timeout: seconds that a connection may stay silent.
         pause: waits between two attempts.
+        deadline: seconds that one whole answer may take.
+        attempts: how often a passing failure is asked again about, the first time included.
     """
 
     def __init__(
@@ -89,156 +91,161 @@ class Transport:
         environment: Mapping[str, str],
         timeout: float = TIMEOUT_SECONDS,
         pause: Callable[[float], None] = time.sleep,
+        *,
+        deadline: float = DEADLINE_SECONDS,
+        attempts: int = ATTEMPTS,
     ) -> None:
         self._environment = environment
-        self._timeout = timeout
-        self._pause = pause
-        self._context = _trust(environment)
-        self._idle: dict[_Origin, list[http.client.HTTPConnection]] = {}
-        self._lock = threading.Lock()
+        self._deadline = deadline
+        self._retries = _retries(pause, attempts)
+        self._options: dict[str, Any] = {
+            "ssl_context": _trust(environment),
+            "timeout": urllib3.Timeout(connect=timeout, read=timeout),
+            "maxsize": _CONNECTIONS,
+        }
+        self._direct = urllib3.PoolManager(**self._options)
+        self._proxies: dict[str, urllib3.ProxyManager] = {}
 
     def close(self) -> None:
         """End the idle connections."""
-        with self._lock:
-            connections = [connection for waiting in self._idle.values() for connection in waiting]
-            self._idle.clear()
-        for connection in connections:
-            connection.close()
+        for pool in (self._direct, *self._proxies.values()):
+            pool.clear()
 
     def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None = None) -> Answer:
         """Send a request, again after a passing failure, and on to where it is redirected.
 
         Raises:
             Unreachable: no answer came.
+            RegistryError: the answer is too large, or redirects without end or to an address without TLS.
         """
-        origin = _Origin.of(url)
+        origin = Origin.of(url)
         for _ in range(_REDIRECTS):
-            answer = self._patiently(_Request(method, url, headers, body))
+            answer = self._patiently(method, url, {"User-Agent": "carbide-infra", **headers}, body)
             target = answer.headers.get("Location")
             if method not in {"GET", "HEAD"} or answer.status not in _MOVED or not target:
                 return answer
             url = urllib.parse.urljoin(url, target)
-            if _Origin.of(url) != origin:
+            if Origin.of(url) != origin:
                 # A registry's storage is another party, which must not see the login.
                 headers = {name: value for name, value in headers.items() if name.lower() != "authorization"}
-            if origin.scheme == "https" and _Origin.of(url).scheme != "https":
+            if origin.scheme == "https" and Origin.of(url).scheme != "https":
                 message = f"{origin}: redirects to {url}, which has no TLS; the registry is set up wrongly"
                 raise RegistryError(message)
         message = (
-            f"{origin}: redirects more than {_REDIRECTS} times; the registry, or a proxy before it, goes in circles"
+            f"{origin}: redirects more than {_REDIRECTS} times; the registry, or a proxy before it, is set up wrongly"
         )
         raise RegistryError(message)
 
-    def _patiently(self, request: _Request) -> Answer:
-        pause = _FIRST_PAUSE
-        for attempts_left in reversed(range(_ATTEMPTS)):
-            can_repeat = attempts_left > 0 and request.method in _REPEATABLE
-            try:
-                answer = self._once(request)
-            except (OSError, http.client.HTTPException) as error:
-                if not can_repeat or isinstance(error, ssl.SSLError):
-                    raise _unreachable(request.origin, error) from error
-            else:
-                if answer.status not in _TRY_AGAIN or not can_repeat:
-                    return answer
-                pause = _wished(answer.headers.get("Retry-After"), pause)
-            self._pause(pause)
-            pause = min(2 * pause, _LONGEST_PAUSE)
-        raise AssertionError  # the last attempt returns or raises
-
-    def _once(self, request: _Request) -> Answer:
-        kept = self._take(request.origin)
-        if kept is not None:
-            try:
-                return self._exchange(request, kept)
-            except (ConnectionError, http.client.BadStatusLine):
-                # The server has closed it since; that says nothing about a new one.
-                if request.method not in _REPEATABLE:
-                    raise
-        return self._exchange(request, self._connect(request.origin))
-
-    def _exchange(self, request: _Request, connection: http.client.HTTPConnection) -> Answer:
-        headers = {"User-Agent": "carbide-infra", **request.headers}
+    def _patiently(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> Answer:
+        """One request with its retries, those of an answer that broke off among them."""
+        retries, origin = self._retries, Origin.of(url)
         try:
-            connection.request(request.method, request.path, body=request.body, headers=headers)
-            response = connection.getresponse()
-            content = response.read(LARGEST_BODY + 1)
+            while True:
+                response = self._pool(origin).request(
+                    method, url, headers=headers, body=body, retries=retries, redirect=False, preload_content=False
+                )
+                retries = response.retries or retries
+                try:
+                    return Answer(response.status, response.headers, self._body(response, url), url)
+                except (HTTPError, OSError) as error:
+                    # urllib3 itself repeats only what fails before the body.
+                    retries = retries.increment(method, url, error=error)
+                    retries.sleep()
+        except (HTTPError, OSError) as error:
+            raise _unreachable(origin, error) from error
+
+    def _body(self, response: urllib3.BaseHTTPResponse, url: str) -> bytes:
+        end, content = time.monotonic() + self._deadline, bytearray()
+        try:
+            while chunk := response.read1(_CHUNK):
+                content += chunk
+                self._require_limits(len(content), end, url)
         except BaseException:
-            connection.close()
+            response.close()
             raise
-        if len(content) > LARGEST_BODY:
-            connection.close()
-            message = f"{request.url}: is larger than {LARGEST_BODY} bytes; no manifest or config is"
+        response.release_conn()
+        return bytes(content)
+
+    def _require_limits(self, size: int, end: float, url: str) -> None:
+        if size > LARGEST_BODY:
+            message = f"{url}: is larger than {LARGEST_BODY} bytes; no manifest or config is"
             raise RegistryError(message)
-        if response.length:
-            # http.client says nothing of a body that ends early.
-            connection.close()
-            raise http.client.IncompleteRead(content, response.length)
-        if response.will_close:
-            connection.close()
-        else:
-            self._give_back(request.origin, connection)
-        return Answer(response.status, response.headers, content, request.url)
+        if time.monotonic() > end:
+            message = f"{url}: was not read to its end within {self._deadline:.0f} s; try again later"
+            raise Unreachable(message)
 
-    def _take(self, origin: _Origin) -> http.client.HTTPConnection | None:
-        with self._lock:
-            idle = self._idle.get(origin)
-            return idle.pop() if idle else None
-
-    def _give_back(self, origin: _Origin, connection: http.client.HTTPConnection) -> None:
-        with self._lock:
-            self._idle.setdefault(origin, []).append(connection)
-
-    def _connect(self, origin: _Origin) -> http.client.HTTPConnection:
+    def _pool(self, origin: Origin) -> urllib3.PoolManager:
         proxy = _proxy(self._environment, origin)
-        host, port = (proxy.hostname or "", proxy.port) if proxy else (origin.host, origin.port)
-        if origin.scheme == "http":
-            if proxy:
-                message = f"{origin}: a registry without TLS is not asked through a proxy; add it to NO_PROXY"
-                raise RegistryError(message)
-            return http.client.HTTPConnection(host, port, timeout=self._timeout)
-        connection = http.client.HTTPSConnection(host, port, timeout=self._timeout, context=self._context)
-        if proxy:
-            login = {"Proxy-Authorization": _basic(proxy)} if proxy.username else {}
-            connection.set_tunnel(origin.host, origin.port, login)
-        return connection
+        if proxy is None:
+            return self._direct
+        if proxy not in self._proxies:
+            parts = urllib.parse.urlsplit(proxy)
+            login = f"{urllib.parse.unquote(parts.username or '')}:{urllib.parse.unquote(parts.password or '')}"
+            headers = urllib3.make_headers(proxy_basic_auth=login) if parts.username else None
+            self._proxies[proxy] = urllib3.ProxyManager(proxy, proxy_headers=headers, **self._options)
+        return self._proxies[proxy]
+
+
+def _retries(pause: Callable[[float], None], attempts: int) -> urllib3.Retry:
+    class Patience(urllib3.Retry):
+        """Waits as the server wishes, as far as anybody would wait for it."""
+
+        def get_backoff_time(self) -> float:
+            # urllib3 begins with none after the first failure.
+            return float(min(_FIRST_PAUSE * 2 ** (len(self.history) - 1), _LONGEST_PAUSE))
+
+        def sleep(self, response: urllib3.BaseHTTPResponse | None = None) -> None:
+            wish = self.get_retry_after(response) if response and self.respect_retry_after_header else None
+            pause(self.get_backoff_time() if wish is None else min(wish, _LONGEST_PAUSE))
+
+    return Patience(
+        total=attempts - 1,
+        # Trust does not come back by asking again.
+        other=0,
+        allowed_methods=_REPEATABLE,
+        status_forcelist=_TRY_AGAIN,
+        raise_on_status=False,
+    )
 
 
 def _trust(environment: Mapping[str, str]) -> ssl.SSLContext:
     bundle = environment.get("SSL_CERT_FILE")
-    if bundle and not Path(bundle).is_file():
-        message = f"SSL_CERT_FILE = {bundle!r}: is no file; unset it, or name a PEM file of CA certificates"
-        raise RegistryError(message)
-    return ssl.create_default_context(cafile=bundle or None)
+    try:
+        return ssl.create_default_context(cafile=bundle or None)
+    except OSError as error:
+        problem = "holds no certificate" if Path(bundle or "").is_file() else "is not a file"
+        message = f"SSL_CERT_FILE = {bundle!r}: {problem}; unset it, or name a PEM file of CA certificates"
+        raise RegistryError(message) from error
 
 
-def _proxy(environment: Mapping[str, str], origin: _Origin) -> urllib.parse.SplitResult | None:
+def _proxy(environment: Mapping[str, str], origin: Origin) -> str | None:
     name = f"{origin.scheme}_proxy"
     address = environment.get(name) or environment.get(name.upper())
     exempt = environment.get("no_proxy") or environment.get("NO_PROXY") or ""
     if not address or urllib.request.proxy_bypass_environment(origin.host, {"no": exempt}):  # type: ignore[attr-defined]
         return None
-    return urllib.parse.urlsplit(address if "://" in address else f"http://{address}")
+    return address if "://" in address else f"http://{address}"
 
 
-def _basic(proxy: urllib.parse.SplitResult) -> str:
-    login = f"{urllib.parse.unquote(proxy.username or '')}:{urllib.parse.unquote(proxy.password or '')}"
-    return f"Basic {b64encode(login.encode()).decode()}"
-
-
-def _wished(retry_after: str | None, otherwise: float) -> float:
-    """The server's wish in seconds, as far as anybody would wait for it."""
-    if retry_after is None or not retry_after.strip().isdigit():
-        return otherwise
-    return min(float(retry_after), _LONGEST_PAUSE)
-
-
-def _unreachable(origin: _Origin, error: Exception) -> Unreachable:
-    if isinstance(error, ssl.SSLCertVerificationError):
-        what = f"its certificate is not trusted ({error.verify_message})"
+def _unreachable(origin: Origin, error: Exception) -> Unreachable:
+    cause = error.reason if isinstance(error, MaxRetryError) and error.reason else error
+    if isinstance(cause, (ssl.SSLError, SSLError)):
+        what = f"its certificate is not trusted ({_words(cause)})"
         fix = "let SSL_CERT_FILE name a PEM file that holds its CA"
-    elif isinstance(error, TimeoutError):
+    # A refused connection is a time-out by its class only.
+    elif isinstance(cause, (TimeoutError, Timeout)) and not isinstance(cause, NewConnectionError):
         what, fix = "does not answer in time", "check the network, HTTPS_PROXY, and whether it runs"
     else:
-        what, fix = f"cannot be reached ({error})", "check its name, the network, HTTPS_PROXY, and whether it runs"
+        what, fix = (
+            f"cannot be reached ({_words(cause)})",
+            "check its name, the network, HTTPS_PROXY, and whether it runs",
+        )
     return Unreachable(f"{origin}: {what}; {fix}")
+
+
+def _words(error: BaseException) -> str:
+    """What the system says, out of the wrappers that urllib3 puts around it."""
+    inner = error.__cause__ or (error.args[-1] if error.args and isinstance(error.args[-1], BaseException) else None)
+    if inner is not None:
+        return _words(inner)
+    return error.verify_message if isinstance(error, ssl.SSLCertVerificationError) else str(error)

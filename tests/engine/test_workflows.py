@@ -3,6 +3,7 @@
 import json
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
+from carbide_infra.paths import project_root
 from tests.engine.conftest import IDENTITY, Checkout, Deployed
 from tests.engine.previews import digests
 from tests.engine.registry import Repository
@@ -54,14 +56,15 @@ class GitHub:
     def run(self, workflow: str, *arguments: str, api: str = "") -> dict[str, str]:
         """Run a workflow to its good end; gives how each job ended."""
         checkout = self.deployed.checkout
-        command: list[str | Path] = [checkout.root / "tools/run-workflow", workflow, "--remote", self.remote]
+        runner = [sys.executable, "-m", "tests.support.workflow_runner"]
+        command: list[str | Path] = [*runner, workflow, "--remote", self.remote]
         places: list[str | Path] = ["--workspace", checkout.root, "--kept", self.kept]
         # What the repository's settings on GitHub hold.
         variables = ["--variable", f"CARBIDE_STACK={STACK}", "--variable", f"PULUMI_BACKEND_URL=file://{self.state}"]
         secrets = ["--secret", "PULUMI_CONFIG_PASSPHRASE=rehearsal", "--secret", f"GITHUB_TOKEN={TOKEN}"]
         done = subprocess.run(
             [*command, *places, *variables, *secrets, *arguments],
-            cwd=self.folder,
+            cwd=project_root(),
             env={**checkout.environment, **({"GITHUB_API_URL": api} if api else {})},
             capture_output=True,
             text=True,

@@ -22,6 +22,9 @@ class FakeGitHub:
         self.requests: list[str] = []
         self.sent: list[Any] = []
         self.faults: dict[str, tuple[int, bytes]] = {}
+        # Of other repositories, by name: the newest release, and the commit of each tag.
+        self.newest: dict[str, str] = {}
+        self.tags: dict[str, dict[str, str]] = {}
         self.further_pages = ""
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self.url = f"http://127.0.0.1:{self.server.server_port}"
@@ -58,6 +61,16 @@ class FakeGitHub:
         if method == "PATCH" and (changed := re.fullmatch(rf"{self.path}/issues/comments/(\d+)", path)):
             self.comments[int(changed[1]) - 1]["body"] = body["body"]
             return 200, self.comments[int(changed[1]) - 1], ""
+        return self.released(path) if method == "GET" else (404, {"message": "Not Found"}, "")
+
+    def released(self, path: str) -> tuple[int, object, str]:
+        """The newest release of a repository, and the commits of tags."""
+        if asked := re.fullmatch(r"/repos/([^/]+/[^/]+)/releases/latest", path):
+            tag = self.newest.get(asked[1])
+            return (200, {"tag_name": tag}, "") if tag else (404, {"message": "Not Found"}, "")
+        if asked := re.fullmatch(r"/repos/([^/]+/[^/]+)/commits/(.+)", path):
+            commit = self.tags.get(asked[1], {}).get(asked[2])
+            return (200, {"sha": commit}, "") if commit else (422, {"message": "No commit found"}, "")
         return 404, {"message": "Not Found"}, ""
 
 

@@ -64,6 +64,7 @@ class Fault:
         status: 0 hangs up without a word.
         length: what the header says of the body's length, where that is not true.
         silence: seconds until the answer.
+        method: the only one that it meets; all, where it is empty.
     """
 
     status: int
@@ -72,6 +73,7 @@ class Fault:
     body: bytes = b""
     length: int | None = None
     silence: float = 0.0
+    method: str = ""
 
 
 @dataclass
@@ -201,16 +203,16 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         registry.requests.append(Request(self.command, self.path, dict(self.headers.items()), body))
         fault = registry.faults.get(path)
-        if fault and fault.times:
+        if fault and fault.times and fault.method in {"", self.command}:
             fault.times -= 1
             return self._fail(fault)
         if path == "/token":
             return self._token(body)
         if not self._is_let_in(path):
             return self._refuse()
-        return self._serve(path)
+        return self._put(path, body) if self.command == "PUT" else self._serve(path)
 
-    do_GET = do_HEAD = do_POST = do_DELETE = handle_any  # noqa: N815 - names of the base class
+    do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = handle_any  # noqa: N815 - names of the base class
 
     def _fail(self, fault: Fault) -> None:
         time.sleep(fault.silence)
@@ -296,6 +298,15 @@ class _Handler(BaseHTTPRequestHandler):
             media_type, body = self._converted(repository, media_type, body)
         promise = {"Docker_Content_Digest": digest_of(body)} if self.content.digest_header else {}
         return self._answer(200, body, None, Content_Type=media_type, **promise)
+
+    def _put(self, path: str, body: bytes) -> None:
+        """Take a manifest under a tag; its media type has to be the one that it says itself."""
+        repository, _, tag = path.removeprefix("/v2/").partition("/manifests/")
+        media_type = self.headers.get("Content-Type", "")
+        if media_type not in {INDEX, MANIFEST, DOCKER_LIST, DOCKER_MANIFEST}:
+            return self._answer(400, encoded({"errors": [{"code": "MANIFEST_INVALID"}]}))
+        self.content.manifests[repository, tag] = (media_type, body)
+        return self._answer(201, Docker_Content_Digest=digest_of(body))
 
     def _converted(self, repository: str, media_type: str, body: bytes) -> tuple[str, bytes]:
         """What a client of old times gets: one platform of a list, or a manifest of the first kind."""

@@ -9,17 +9,22 @@ import pytest
 import yaml
 
 from carbide_infra.paths import project_root
+from devenv.toolchain import BUILDKITD, BUILDX, DOCKER_BUILD, PULUMI, locked_version
 
 FOLDER = project_root() / ".github/workflows"
 FILES = sorted(FOLDER.glob("*.yml"))
 PREVIEW, COMMENT, BUILD = FOLDER / "preview.yml", FOLDER / "comment.yml", FOLDER / "build-push-docker.yml"
+TEST = FOLDER / "test.yml"
+SETUP = project_root() / ".github/actions/setup/action.yml"
+USES_SETUP = "./.github/actions/setup"
 
 _FILE = r'(?:\.local/[\w./-]+|"\$GITHUB_STEP_SUMMARY")'
 _WORD = r'(?:[\w./@=-]+|"\$[A-Z_]+"|[A-Z]+="\$[A-Z_]+")'
 _COMMAND = r"(?:\.venv/bin/|\.venv/bin/python -m devenv run -- )carbide-infra"
 _CALL = rf"(?:make|{_COMMAND})(?: {_WORD})+(?: \| tee -a {_FILE}| > {_FILE})?"
 _NOTE = rf'(?:cat {_FILE}|echo "\$[A-Z_]+") >>? {_FILE}'
-COMMAND = re.compile(rf"{_CALL}|{_NOTE}")
+COMMAND = re.compile(rf"{_CALL}|{_NOTE}|pulumi plugin install resource [a-z-]+ [\d.]+")
+PIN = re.compile(r"(?:actions|docker|pulumi)/[\w/-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+")
 
 
 def read(file: Path) -> dict[str, Any]:
@@ -32,6 +37,9 @@ def jobs(file: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def steps(file: Path) -> Iterator[dict[str, Any]]:
+    if file == SETUP:
+        yield from read(file)["runs"]["steps"]
+        return
     for _, job in jobs(file):
         yield from job["steps"]
 
@@ -40,32 +48,98 @@ def every_file(test: Any) -> Any:  # noqa: ANN401 - a decorator of pytest's
     return pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)(test)
 
 
-def test_there_are_the_three() -> None:
-    assert sorted([PREVIEW, COMMENT, BUILD]) == FILES
+def every_step_s_file(test: Any) -> Any:  # noqa: ANN401
+    return pytest.mark.parametrize("file", [*FILES, SETUP], ids=lambda file: file.name)(test)
 
 
-@every_file
-def test_actions_are_github_s_own_and_pinned_by_commit_with_a_version(file: Path) -> None:
+def test_there_are_the_four() -> None:
+    assert sorted([PREVIEW, COMMENT, BUILD, TEST]) == FILES
+
+
+@every_step_s_file
+def test_actions_are_their_makers_own_and_pinned_by_commit_with_a_version(file: Path) -> None:
     lines = re.findall(r"^ *(?:- )?uses: (.*)$", file.read_text(), re.MULTILINE)
     assert len(lines) == sum("uses" in step for step in steps(file)) > 0
-    assert [line for line in lines if not re.fullmatch(r"actions/[\w/-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", line)] == []
+    assert [line for line in lines if line != USES_SETUP and not PIN.fullmatch(line)] == []
 
 
 def test_an_action_has_one_pin_everywhere() -> None:
     pins: dict[str, set[str]] = {}
-    for file in FILES:
-        for action, pin in re.findall(r"uses: actions/([\w-]+)\S*@(\S+ # \S+)", file.read_text()):
+    for file in [*FILES, SETUP]:
+        for action, pin in re.findall(r"uses: ([\w-]+/[\w-]+)\S*@(\S+ # \S+)", file.read_text()):
             pins.setdefault(action, set()).add(pin)
     assert {action: found for action, found in pins.items() if len(found) > 1} == {}
 
 
 @every_file
+def test_a_job_is_set_up_by_the_one_action_after_its_checkout(file: Path) -> None:
+    for name, job in jobs(file):
+        first, second, *others = (step.get("uses", "") for step in job["steps"])
+        assert first.startswith("actions/checkout@"), name
+        assert second == USES_SETUP, name
+        assert not any("/setup" in action for action in others), name
+
+
+def test_only_what_runs_the_engine_is_given_one() -> None:
+    without = {
+        name for file in FILES for name, job in jobs(file) if job["steps"][1].get("with", {}).get("engine") == "false"
+    }
+    assert without == {"comment", "lint"}
+    conditions = {step.get("uses", step.get("run", "")).partition("@")[0]: step.get("if") for step in steps(SETUP)}
+    engine, there = "inputs.engine == 'true'", "runner.environment == 'github-hosted'"
+    assert conditions == {
+        "actions/setup-python": None,
+        "actions/setup-go": engine,
+        "pulumi/actions": f"{engine} && {there}",
+        "docker/setup-buildx-action": f"{engine} && {there}",
+        "pulumi plugin install resource docker-build 0.0.22": f"{engine} && {there}",
+        "make venv": None,
+        "make tools": f"{engine} && {there.replace('==', '!=')}",
+    }
+
+
+def test_the_engine_has_the_locked_versions() -> None:
+    locks = project_root() / "tools"
+    pulumi, provider, buildx, buildkit = (
+        locked_version(recipe, locks) for recipe in (PULUMI, DOCKER_BUILD, BUILDX, BUILDKITD)
+    )
+    given = {step["uses"].partition("@")[0]: step["with"] for step in steps(SETUP) if "uses" in step}
+    assert given["pulumi/actions"] == {"pulumi-version": pulumi}
+    assert given["docker/setup-buildx-action"]["version"] == f"v{buildx}"
+    image = re.escape(f"image=moby/buildkit:v{buildkit}@sha256:") + "[0-9a-f]{64}"
+    assert re.fullmatch(image, given["docker/setup-buildx-action"]["driver-opts"])
+    assert f"pulumi plugin install resource docker-build {provider}" in {step.get("run") for step in steps(SETUP)}
+
+
+def test_whatever_builds_does_so_with_the_builder_that_was_set_up() -> None:
+    for name, job in jobs(BUILD):
+        assert job["steps"][1]["id"] == "setup", name
+        with_credentials = [step for step in job["steps"] if "secrets." in str(step)]
+        builders = {step["env"]["BUILDX_BUILDER"] for step in with_credentials}
+        assert builders == {"${{ steps.setup.outputs.builder }}"}, name
+    assert read(SETUP)["outputs"]["builder"]["value"] == "${{ steps.buildx.outputs.name }}"
+    (buildx,) = (step for step in steps(SETUP) if step.get("id") == "buildx")
+    assert buildx["uses"].startswith("docker/setup-buildx-action@")
+
+
+def test_a_cache_s_key_names_files_that_are_there() -> None:
+    patterns = {
+        pattern
+        for file in FILES
+        for called in re.findall(r"hashFiles\((.*?)\)", file.read_text())
+        for pattern in re.findall(r"'([^']+)'", called)
+    }
+    assert patterns
+    assert [pattern for pattern in patterns if not list(project_root().glob(pattern))] == []
+
+
+@every_step_s_file
 def test_a_step_only_calls_make_or_the_command(file: Path) -> None:
     commands = [line for step in steps(file) if "run" in step for line in step["run"].splitlines()]
     assert [command for command in commands if not COMMAND.fullmatch(command)] == []
 
 
-@every_file
+@every_step_s_file
 def test_no_expression_is_pasted_into_a_command(file: Path) -> None:
     """A branch's name is a stranger's text: it goes through a variable, which no shell reads as code."""
     assert [step["run"] for step in steps(file) if "${{" in step.get("run", "")] == []
@@ -95,11 +169,15 @@ def test_every_job_ends(file: Path) -> None:
     assert all(int(job["timeout-minutes"]) <= 120 for _, job in jobs(file))
 
 
-def test_a_pull_request_s_code_meets_no_secret() -> None:
-    assert list(read(PREVIEW)["on"]) == ["pull_request"]
-    assert "secrets." not in PREVIEW.read_text()
-    assert "github.token" not in PREVIEW.read_text()
-    assert all("environment" not in job for _, job in jobs(PREVIEW))
+@pytest.mark.parametrize(("file", "events"), [(PREVIEW, ["pull_request"]), (TEST, ["pull_request", "push"])])
+def test_a_pull_request_s_code_meets_no_secret(file: Path, events: list[str]) -> None:
+    assert list(read(file)["on"]) == events
+    assert "secrets." not in file.read_text()
+    assert "github.token" not in file.read_text()
+    assert all("environment" not in job for _, job in jobs(file))
+
+
+def test_nothing_runs_a_pull_request_s_code_with_main_s_rights() -> None:
     assert not any("pull_request_target" in read(file)["on"] for file in FILES)
 
 
@@ -117,6 +195,7 @@ def test_whoever_may_comment_runs_main_s_code_on_a_file() -> None:
 
 def test_previews_replace_each_other_and_updates_never() -> None:
     assert read(PREVIEW)["concurrency"]["cancel-in-progress"] == "true"
+    assert read(TEST)["concurrency"]["cancel-in-progress"] == "true"
     building = dict(jobs(BUILD))
     assert all(job["concurrency"]["cancel-in-progress"] == "false" for job in building.values())
     # One group has one waiting job: a nightly check must not take the place of an update that waits.
@@ -130,8 +209,9 @@ def test_credentials_reach_no_action_and_no_setup() -> None:
         assert "secrets." not in str(job.get("env", "")), name
         with_secrets = [step for step in job["steps"] if "secrets." in str(step)]
         assert with_secrets
-        assert all("run" in step and step["name"] != "Set up the engine" for step in with_secrets)
+        assert all("run" in step for step in with_secrets)
     assert "secrets." not in str(read(BUILD)["env"])
+    assert not re.search(r"secrets\.|github\.token|github\.event", SETUP.read_text())
 
 
 def test_exactly_one_job_answers_each_event() -> None:
@@ -143,3 +223,8 @@ def test_exactly_one_job_answers_each_event() -> None:
         "release": "github.event_name == 'push' && github.ref_type == 'tag'",
         "drift": "github.event_name == 'schedule'",
     }
+
+
+def test_this_repository_runs_what_its_own_ci_runs() -> None:
+    commands = [step["run"] for step in steps(TEST) if "run" in step]
+    assert commands == re.findall(r"^make .*$", (project_root() / ".ci/run").read_text(), re.MULTILINE)

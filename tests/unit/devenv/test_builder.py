@@ -1,5 +1,6 @@
 """Tests of the builder's configuration, and of the choice between Docker and BuildKit."""
 
+import dataclasses
 import os
 import tomllib
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 from carbide_infra.errors import MissingPrerequisite, SetupError
 from carbide_infra.registry.docker_hub import Mirror
 from devenv import builder, containers
-from devenv.builder import Builder, container_arguments, docker_answers, render_config
+from devenv.builder import Builder, container_arguments, docker_answers, render_config, use_builder
 from devenv.certificates import Certificates
 from devenv.registry import Registry
 from devenv.toolchain import Tools
@@ -29,7 +30,7 @@ def registry(root: Path) -> Registry:
 
 
 def tools(folder: Path) -> Tools:
-    names = ("pulumi", "buildx", "registry", "plugin", "buildctl", "buildkitd")
+    names = ("pulumi", "buildx", "plugin", "buildctl", "buildkitd")
     return Tools(folder, *(folder / name for name in names))
 
 
@@ -217,6 +218,12 @@ def test_buildkit_answers_by_its_workers(root: Path, code: int, *, answers: bool
     buildctl.answer("", code=code)
     assert builder._buildkit_answers(buildctl.path, Path("/s.sock")) is answers
     assert buildctl.calls == ["--addr unix:///s.sock --timeout 2 debug workers"]
+
+
+def test_the_machine_s_builder_becomes_the_current_one(root: Path, buildx: FakeProgram) -> None:
+    found = dataclasses.replace(tools(root), buildx=buildx.path)
+    use_builder(found, "builder-1", os.environ)
+    assert buildx.calls == ["use builder-1"]
 
 
 def test_the_socket_stays_short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

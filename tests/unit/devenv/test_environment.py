@@ -16,7 +16,7 @@ from devenv.environment import (
 )
 from devenv.toolchain import Tools
 
-TOOLS = Tools(*(Path("/tools") for _ in range(7)))
+TOOLS = Tools(*(Path("/tools") for _ in range(6)))
 OURS = (
     "PULUMI_",
     "BUILDX_",
@@ -73,6 +73,27 @@ def test_the_users_choices_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     found = child_environment(tmp_path, TOOLS, "dev")
     assert {name: found[name] for name in chosen} == chosen
     assert buildx_config(tmp_path) == Path("/b")
+
+
+@pytest.mark.parametrize(
+    ("builder", "registry", "folder"),
+    [
+        ("builder-1", "nvcr.io", "{docker}/buildx"),
+        ("builder-1", "local", "{root}/.local/buildx"),
+        ("builder-1", None, "{root}/.local/buildx"),
+        ("", "nvcr.io", "{root}/.local/buildx"),
+    ],
+)
+def test_a_builder_that_the_machine_brings_is_looked_for_where_docker_keeps_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, builder: str, registry: str | None, folder: str
+) -> None:
+    docker = tmp_path / "docker"
+    monkeypatch.setenv("DOCKER_CONFIG", str(docker))
+    monkeypatch.setenv("BUILDX_BUILDER", builder)
+    line = f"  carbide-infra:registryServer: {registry}\n" if registry else "  carbide-infra:goVersion: '1.25'\n"
+    (tmp_path / "Pulumi.prod.yaml").write_text(f"config:\n{line}")
+    found = child_environment(tmp_path, TOOLS, "prod")["BUILDX_CONFIG"]
+    assert found == folder.format(root=tmp_path, docker=docker)
 
 
 def test_only_the_development_stack_has_a_known_passphrase(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 import errno
 import multiprocessing
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -23,19 +24,20 @@ from devenv.toolchain import (
     PULUMI,
     REGISTRY,
     ensure_actionlint,
+    ensure_registry_server,
     ensure_tools,
     missing_tools,
 )
 
-BINARIES = (
+ENGINE = (
     PULUMI,
     LANGUAGE_PYTHON,
     toolchain.BUILDCTL,
     toolchain.BUILDKITD,
     BUILDX,
-    REGISTRY,
     DOCKER_BUILD,
 )
+BINARIES = (*ENGINE, REGISTRY)
 
 # Answers as Go does for the three things that are asked of it, and notes what it built.
 FAKE_GO = """#!/bin/sh
@@ -57,7 +59,8 @@ class Machine:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.tools = folder / "tools"
+        self.root = folder / "project"
+        self.tools = self.root / "tools"
         self.cache = folder / "cache"
         self.programs = folder / "programs"
         self.lines: list[str] = []
@@ -69,6 +72,8 @@ class Machine:
         self.install_go()
 
     def _write_lock_files(self) -> None:
+        self.root.mkdir()
+        (self.root / "Pulumi.yaml").touch()
         for binary in (*BINARIES, ACTIONLINT):
             lock_file = self.tools / binary.folder / "go.mod"
             lock_file.parent.mkdir(parents=True, exist_ok=True)
@@ -114,8 +119,8 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
 
 def test_every_tool_is_built_and_runs(machine: Machine) -> None:
     tools = machine.ensure()
-    assert sorted(machine.built()) == sorted(binary.name for binary in BINARIES)
-    for program in (tools.pulumi, tools.buildx, tools.registry, tools.buildctl, tools.buildkitd):
+    assert sorted(machine.built()) == sorted(binary.name for binary in ENGINE)
+    for program in (tools.pulumi, tools.buildx, tools.buildctl, tools.buildkitd):
         assert program is not None
         assert program.parent == tools.bin_dir
         assert subprocess.check_output([program], text=True).strip() == program.name
@@ -136,8 +141,8 @@ def test_provider_is_kept_off_path(machine: Machine) -> None:
 
 def test_progress_is_one_line_before_and_one_after_each_tool(machine: Machine) -> None:
     machine.ensure()
-    assert machine.lines[1:3] == ["pulumi 1.2.3: building (1/7)…", "pulumi 1.2.3: done in 0 s"]
-    assert len(machine.lines) == 1 + 2 * len(BINARIES)
+    assert machine.lines[1:3] == ["pulumi 1.2.3: building (1/6)…", "pulumi 1.2.3: done in 0 s"]
+    assert len(machine.lines) == 1 + 2 * len(ENGINE)
 
 
 def test_second_run_builds_nothing_and_needs_no_go(machine: Machine) -> None:
@@ -154,6 +159,7 @@ def test_what_is_missing_is_named_and_not_built(machine: Machine) -> None:
     assert {line.split()[1] for line in missing} == {"1.2.3"}
     assert not machine.cache.exists()
     machine.ensure()
+    ensure_registry_server(machine.lines.append)
     assert missing_tools() == []
 
 
@@ -196,9 +202,9 @@ def test_language_host_follows_the_engine_that_its_script_comes_from(machine: Ma
 def test_a_changed_lock_file_rebuilds_its_tools_only(machine: Machine) -> None:
     first = machine.ensure()
     machine.built()
-    (machine.tools / "registry/go.sum").write_text("changed")
+    (machine.tools / "language-python/go.sum").write_text("changed")
     assert machine.ensure().bin_dir != first.bin_dir
-    assert machine.built() == ["registry"]
+    assert machine.built() == ["pulumi-language-python"]
 
 
 def test_installed_engine_and_buildx_are_used_as_they_are(machine: Machine) -> None:
@@ -228,15 +234,15 @@ def test_buildx_that_does_not_run_is_not_used(machine: Machine) -> None:
 
 
 def truncate(tools: toolchain.Tools) -> None:
-    tools.registry.write_text("")
+    tools.buildx.write_text("")
 
 
 def make_unrunnable(tools: toolchain.Tools) -> None:
-    tools.registry.chmod(0o644)
+    tools.buildx.chmod(0o644)
 
 
 def remove_from_bin_dir(tools: toolchain.Tools) -> None:
-    tools.registry.unlink()
+    tools.buildx.unlink()
 
 
 def remove_manifest(tools: toolchain.Tools) -> None:
@@ -248,7 +254,7 @@ def test_broken_cache_entry_is_mended(machine: Machine, harm: Callable[[toolchai
     tools = machine.ensure()
     harm(tools)
     assert machine.ensure() == tools
-    assert subprocess.check_output([tools.registry], text=True).strip() == "registry"
+    assert subprocess.check_output([tools.buildx], text=True).strip() == "buildx"
 
 
 def test_only_the_broken_entry_is_built_again(machine: Machine) -> None:
@@ -256,7 +262,7 @@ def test_only_the_broken_entry_is_built_again(machine: Machine) -> None:
     machine.built()
     truncate(tools)
     machine.ensure()
-    assert machine.built() == ["registry"]
+    assert machine.built() == ["buildx"]
 
 
 def test_leftovers_of_a_killed_run_are_removed(machine: Machine) -> None:
@@ -332,7 +338,7 @@ def test_two_runs_at_once_build_each_tool_once(machine: Machine) -> None:
     machine.ensure()
     other.join()
     assert other.exitcode == 0
-    assert sorted(machine.built()) == sorted(binary.name for binary in BINARIES)
+    assert sorted(machine.built()) == sorted(binary.name for binary in ENGINE)
 
 
 INTERRUPTED_RUN = """
@@ -403,6 +409,45 @@ def test_plugin_that_the_engine_fetched_itself_is_kept(machine: Machine, tmp_pat
     assert plugin.read_text() == "from the engine's own download"
 
 
+def test_the_provider_that_the_engine_installed_is_not_built(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    plugin = tmp_path / "home/.pulumi/plugins/resource-docker-build-v1.2.3/pulumi-resource-docker-build"
+    plugin.parent.mkdir(parents=True)
+    plugin.write_text("from the engine's own download")
+    plugin.chmod(0o755)
+    # Its own mark of an installation that was broken off.
+    partial = plugin.parent.with_name(f"{plugin.parent.name}.partial")
+    partial.touch()
+    assert machine.ensure().docker_build_plugin.is_relative_to(machine.cache)
+    partial.unlink()
+    shutil.rmtree(machine.cache)
+    machine.built()
+    # As in a shell with this checkout's variables.
+    monkeypatch.setenv("PULUMI_HOME", str(tmp_path / "checkout/.local/pulumi-home"))
+    tools = machine.ensure()
+    assert tools.docker_build_plugin == plugin
+    assert "pulumi-resource-docker-build" not in machine.built()
+    assert not any("docker-build" in line for line in missing_tools())
+
+
+def test_our_own_link_to_a_provider_does_not_stand_for_it(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    home = tmp_path / "pulumi-home"
+    toolchain.install_plugin(machine.ensure(), home)
+    monkeypatch.setenv("PULUMI_HOME", str(home))
+    assert machine.ensure().docker_build_plugin.is_relative_to(machine.cache)
+
+
+def test_the_registry_is_built_where_it_is_asked_for(machine: Machine) -> None:
+    machine.ensure()
+    assert "registry" not in machine.built()
+    server = ensure_registry_server(machine.lines.append)
+    assert subprocess.check_output([server], text=True).strip() == "registry"
+    assert machine.built() == ["registry"]
+
+
 def test_every_binary_is_pinned_in_the_projects_lock_files() -> None:
     locks = Path(__file__).parents[3] / "tools"
     versions = {binary.name: toolchain.locked_version(binary, locks) for binary in (*BINARIES, ACTIONLINT)}
@@ -412,7 +457,7 @@ def test_every_binary_is_pinned_in_the_projects_lock_files() -> None:
 def test_unpinned_binary_is_named(machine: Machine) -> None:
     (machine.tools / "registry/go.mod").write_text("module empty\n")
     with pytest.raises(SetupError, match=REGISTRY.module):
-        machine.ensure()
+        ensure_registry_server(machine.lines.append)
 
 
 def test_cache_folder_follows_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ def tracked(engine: RecordingEngine, *, login: Mapping[str, Any] | None = None, 
     values = {"registryServer": "nvcr.io", "registryRepository": "org/team", "trackBaseImages": True} | config
     settings = load_settings(values, {})
     found: list[Settings] = []
-    engine.run(lambda: found.append(resolved_bases(settings, target(**login or {}))))
+    engine.run(lambda: found.append(resolved_bases(settings, target=target(**login or {}))))
     return found[0]
 
 

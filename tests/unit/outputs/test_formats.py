@@ -65,6 +65,31 @@ def test_json_is_the_contract() -> None:
     assert json.loads(formats.as_json(OUTPUTS)) == exported()
 
 
+def renamed(name: str) -> StackOutputs:
+    """Outputs of a single image with this name."""
+    found: dict[str, Any] = exported()
+    image = found["images"][API] | {"repository": f"registry.test/{name}"}
+    return StackOutputs.of(found | {"images": {name: image}})
+
+
+def test_a_variable_is_one_for_any_shell() -> None:
+    assert formats.env(renamed("größe.2")).startswith("GR__E_2_IMAGE=")
+
+
+def test_files_are_for_readers_too() -> None:
+    outputs = renamed("größe")
+    (image,) = outputs.images.values()
+    assert formats.as_json(outputs).startswith('{\n  "schemaVersion": 1,\n  "images": {\n    "größe": {\n      "ref": ')
+    assert formats.as_json(outputs).endswith("}\n")
+    assert formats.helm_values(outputs) == (
+        "größe:\n"
+        "  image:\n"
+        "    repository: registry.test/größe\n"
+        "    tag: 1.4.0-8b1c6d050d4a\n"
+        f"    digest: {image.digest}\n"
+    )
+
+
 @pytest.mark.parametrize("form", [formats.env, formats.helm_values, formats.kustomize, formats.compose])
 def test_a_moved_tag_changes_no_file(form: Any) -> None:  # noqa: ANN401 - one of the writers
     moved: dict[str, Any] = exported()

@@ -28,7 +28,7 @@ class Backend(pulumi.runtime.Mocks):
         return args.name, state
 
     def call(self, args: pulumi.runtime.MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:
-        assert args.token.endswith(":readStackOutputs")
+        assert args.token == "pulumi:pulumi:readStackOutputs"
         if args.args["name"] != STACK:
             return {}, [("", f'unknown stack "{args.args["name"]}"')]
         return {"name": STACK, "outputs": self.outputs}, []
@@ -113,7 +113,7 @@ def test_a_secret_beside_the_images_makes_no_secret_of_them() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["prod", "carbide-infra/prod", "a/b/c/d", "my-org//prod", "", " my-org/a/b", "o/p/s\n"]
+    "name", ["prod", "carbide-infra/prod", "a/b/c/d", "my-org//prod", "", " my-org/a/b", "o/p/s\n", "örg/p/s"]
 )
 def test_a_malformed_name_is_an_error_at_once(name: str) -> None:
     with pytest.raises(pulumi.RunError, match=r"is no full name; write organization/project/stack, such as my-org"):
@@ -144,13 +144,13 @@ def test_a_missing_stack_is_an_error_at_once() -> None:
     ],
 )
 def test_a_stack_that_does_not_keep_the_contract_fails_the_program(outputs: dict[str, Any], message: str) -> None:
-    with pytest.raises(pulumi.RunError, match=f"stack {STACK}: .*{message}"):
+    with pytest.raises(pulumi.RunError, match=f"^stack {STACK}: .*{message}"):
         run(lambda: ImageSet.from_stack(STACK)[API].ref, Backend(outputs))
 
 
 def test_a_missing_image_fails_the_program_and_those_that_exist_are_named() -> None:
     with pytest.raises(
-        pulumi.RunError, match=rf"stack {STACK}: has no image 'carbide-rest-apii'; .*{API}, carbide-rest"
+        pulumi.RunError, match=rf"^stack {STACK}: has no image 'carbide-rest-apii'; .*{API}, carbide-rest"
     ):
         run(lambda: ImageSet.from_stack(STACK)["carbide-rest-apii"].ref)
 

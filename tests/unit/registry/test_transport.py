@@ -43,7 +43,7 @@ def test_a_passing_failure_is_waited_for(
 
 @pytest.mark.parametrize(
     ("wish", "pause"),
-    [("3", 3.0), (" 3 ", 3.0), ("0", 0.0), ("10", 10.0), ("3600", 10.0), ("Wed, 21 Oct 2015 07:28:00 GMT", 0.5)],
+    [("3", 3.0), (" 3 ", 3.0), ("0", 0.0), ("10", 10.0), ("3600", 10.0), ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0)],
 )
 @pytest.mark.usefixtures("digest")
 def test_the_servers_wish_for_a_pause_counts_within_reason(
@@ -97,7 +97,7 @@ def test_a_kept_connection_that_has_ended_is_no_failure(
     client.ping()
     registry.faults[TAG] = Fault(0, 1)
     assert client.manifest(REPOSITORY, "1.0").digest == digest
-    assert pauses == []
+    assert len(pauses) == 1
 
 
 def test_a_body_that_ends_early_is_read_again(
@@ -240,7 +240,7 @@ def test_a_redirect_to_where_there_is_no_tls_is_not_followed(registry: FakeRegis
 @pytest.mark.parametrize("location", ["ftp://registry.example/x", "https://:1/x"])
 def test_a_redirect_to_no_address_is_named(registry: FakeRegistry, client: RegistryClient, location: str) -> None:
     registry.faults[TAG] = Fault(307, 99, {"Location": location})
-    with pytest.raises(RegistryError, match=f"{location}: is no http or https address"):
+    with pytest.raises(RegistryError, match=f"{location}: is not an http or https address"):
         client.manifest(REPOSITORY, "1.0")
 
 
@@ -280,7 +280,7 @@ def test_a_certificate_of_another_host_is_not_trusted(registry: FakeRegistry, tl
 
 
 def test_a_missing_bundle_is_named() -> None:
-    with pytest.raises(RegistryError, match=r"SSL_CERT_FILE = '/nowhere\.pem': is no file"):
+    with pytest.raises(RegistryError, match=r"SSL_CERT_FILE = '/nowhere\.pem': is not a file"):
         Transport({"SSL_CERT_FILE": "/nowhere.pem"})
 
 
@@ -345,3 +345,21 @@ def test_a_proxy_serves_all_but_the_exempt(
         with anonymous(registry.server, environment) as client:
             client.ping()
     assert proxy.asked == ([] if is_direct else [registry.server])
+
+
+def test_a_bundle_without_a_certificate_is_named(tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_text("not a certificate\n")
+    with pytest.raises(RegistryError, match=r"ca\.pem': holds no certificate; unset it"):
+        Transport({"SSL_CERT_FILE": str(tmp_path / "ca.pem")})
+
+
+def test_an_answer_has_to_end_some_day(tls: tuple[ssl.SSLContext, Path], registry: FakeRegistry) -> None:
+    transport = Transport({"SSL_CERT_FILE": str(tls[1])}, deadline=-1)
+    with pytest.raises(Unreachable, match="was not read to its end within -1 s"):
+        transport.send("GET", f"{registry.address}/v2/", {})
+
+
+def test_who_asks_once_gets_the_first_failure(tls: tuple[ssl.SSLContext, Path], registry: FakeRegistry) -> None:
+    registry.faults["/v2/"] = Fault(503, 1)
+    transport = Transport({"SSL_CERT_FILE": str(tls[1])}, attempts=1)
+    assert transport.send("GET", f"{registry.address}/v2/", {}).status == 503

@@ -8,11 +8,11 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from carbide_infra.workflows import cli
-from carbide_infra.workflows.errors import WorkflowError
-from carbide_infra.workflows.events import on_main, pull_request, push, workflow_run
-from carbide_infra.workflows.repository import Remote
-from carbide_infra.workflows.runner import Machine, fresh
+from tests.support.workflow_runner import cli
+from tests.support.workflow_runner.errors import WorkflowError
+from tests.support.workflow_runner.events import on_main, pull_request, push, workflow_run
+from tests.support.workflow_runner.repository import Remote
+from tests.support.workflow_runner.runner import Machine, fresh
 
 IDENTITY = ("-c", "user.name=test", "-c", "user.email=test@example.invalid")
 CHECKOUT = {"uses": "actions/checkout@abc", "with": {"fetch-depth": "0"}}
@@ -166,13 +166,50 @@ def test_the_run_after_a_pull_request_s_is_main_s(world: World) -> None:
 def test_steps_after_a_failure_are_those_that_ask_for_it(world: World) -> None:
     world.workflow(
         CHECKOUT,
-        {"run": "false | true"},
+        {"run": "false | true", "shell": "bash"},
         say("never"),
         say("after-failure", **{"if": "failure()"}),
         say("always", **{"if": "${{ always() }}"}),
     )
     assert world.run() == {"job": "failure"}
     assert world.said().split() == ["after-failure", "always"], "and a pipe fails with any of its parts"
+
+
+PIPE = "false | true; echo went-on >> said"
+BASH = {"run": {"shell": "bash"}}
+
+
+@pytest.mark.parametrize(
+    ("step", "keys", "said"),
+    [
+        ({}, {}, "went-on"),
+        ({"shell": "bash"}, {}, ""),
+        ({}, {"defaults": BASH}, ""),
+    ],
+)
+def test_a_pipe_fails_with_any_of_its_parts_where_bash_is_asked_for(
+    world: World, step: dict[str, str], keys: dict[str, Any], said: str
+) -> None:
+    world.workflow(CHECKOUT, {"run": "> said"}, {"run": PIPE, **step}, **keys)
+    assert world.run() == {"job": "success" if said else "failure"}
+    assert world.said().strip() == said
+
+
+def test_an_output_may_have_several_lines(world: World) -> None:
+    write = "printf 'a=1=2\\nb<<END\\nc=3\\n\\nd<<E\\nEND\\ne=4\\n' >> \"$GITHUB_OUTPUT\""
+    outputs = {name: f"${{{{ steps.one.outputs.{name} }}}}" for name in "abcde"}
+    world.workflow(
+        CHECKOUT, {"id": "one", "run": write}, {"run": 'printf "[$a][$b][$c][$d][$e]" > said', "env": outputs}
+    )
+    assert world.run() == {"job": "success"}
+    assert world.said() == "[1=2][c=3\n\nd<<E][][][4]"
+
+
+@pytest.mark.parametrize("line", ["neither", "open<<END"])
+def test_an_output_that_github_cannot_read_is_an_error(world: World, line: str) -> None:
+    world.workflow(CHECKOUT, {"id": "one", "run": f"echo '{line}' >> \"$GITHUB_OUTPUT\""})
+    with pytest.raises(WorkflowError, match=f"GITHUB_OUTPUT: .*{line.split('<', maxsplit=1)[0]}"):
+        world.run()
 
 
 def test_jobs_and_steps_see_variables_secrets_and_each_other_s_outputs(world: World) -> None:
@@ -185,6 +222,93 @@ def test_jobs_and_steps_see_variables_secrets_and_each_other_s_outputs(world: Wo
     assert world.run() == {"job": "success"}
     assert world.said() == "blue none s3cr3t main 7\n"
     assert (world.machine.kept / "summaries/job.md").read_text() == "noted\n"
+
+
+class Action:
+    """A composite action in a world's repository."""
+
+    USES = "./.github/actions/greet"
+
+    def __init__(self, world: World, *steps: dict[str, Any], **keys: Any) -> None:  # noqa: ANN401
+        action = {"runs": {"using": "composite", "steps": list(steps)}, **keys}
+        world.commit(".github/actions/greet/action.yml", yaml.safe_dump(action))
+
+
+def greet(**keys: Any) -> dict[str, Any]:  # noqa: ANN401
+    return {"uses": Action.USES, **keys}
+
+
+def bash(text: str, **keys: Any) -> dict[str, Any]:  # noqa: ANN401
+    return {"run": text, "shell": "bash", **keys}
+
+
+def test_a_composite_action_takes_inputs_and_gives_outputs(world: World) -> None:
+    text = bash('echo "word=$WHO-$TONE-$A" >> "$GITHUB_OUTPUT"', id="say", env={"WHO": "${{ inputs.who }}"})
+    Action(
+        world,
+        text,
+        bash("false", **{"if": "inputs.who != 'me'"}),
+        inputs={"who": {"required": True}, "tone": {"default": "low"}},
+        outputs={"said": {"value": "${{ steps.say.outputs.word }}-${{ inputs.tone }}"}},
+    )
+    world.workflow(
+        CHECKOUT,
+        greet(id="greeting", **{"with": {"who": "${{ vars.COLOUR == 'blue' && 'me' || 'you' }}"}}, env={"TONE": "t"}),
+        say("${{ steps.greeting.outputs.said }}.${{ steps.say.outputs.word }}"),
+        env={"A": "a"},
+    )
+    assert world.run() == {"job": "success"}
+    assert world.said() == "me-t-a-low.\n"
+
+
+def test_a_step_that_fails_in_a_composite_action_fails_the_step_that_uses_it(world: World) -> None:
+    Action(world, bash("false"), bash("echo inner-never >> said"), bash("echo inner >> said", **{"if": "failure()"}))
+    world.workflow(CHECKOUT, greet(), say("never"), say("outer", **{"if": "failure()"}))
+    assert world.run() == {"job": "failure"}
+    assert world.said().split() == ["inner", "outer"]
+
+
+def test_a_composite_action_that_runs_after_a_failure_runs_whole(world: World) -> None:
+    Action(world, bash("echo inner >> said"))
+    world.workflow(CHECKOUT, {"run": "false"}, greet(**{"if": "always()"}))
+    assert world.run() == {"job": "failure"}
+    assert world.said().split() == ["inner"]
+
+
+@pytest.mark.parametrize(
+    ("step", "keys", "given", "named"),
+    [
+        (bash("echo ${{ secrets.KEY }}"), {}, {}, "secrets"),
+        (bash("echo ${{ vars.COLOUR }}"), {}, {}, "vars"),
+        ({"run": "true"}, {}, {}, r"steps\[1\]\.shell: is required"),
+        (bash("true", timeout=1), {}, {}, r"runs\.steps\[1\]\.timeout"),
+        (bash("true"), {}, {"who": "me"}, r"with\.who"),
+        (bash("true"), {"inputs": {"who": {"required": True}}}, {}, r"with\.who: is required"),
+        (bash("true"), {"runs": {"using": "node24", "main": "x"}}, {}, r"runs\.main"),
+        (bash("true"), {"runs": {"using": "docker", "steps": []}}, {}, "only composite"),
+        (bash("true"), {"branding": {}}, {}, "branding"),
+    ],
+)
+def test_what_is_not_understood_of_a_composite_action_is_an_error(
+    world: World, step: dict[str, Any], keys: dict[str, Any], given: dict[str, str], named: str
+) -> None:
+    Action(world, step, **keys)
+    world.workflow(CHECKOUT, greet(**{"with": given}))
+    with pytest.raises(WorkflowError, match=named):
+        world.run()
+
+
+def test_a_composite_action_is_there_after_the_checkout(world: World) -> None:
+    Action(world, bash("true"))
+    world.workflow(greet(), CHECKOUT)
+    with pytest.raises(WorkflowError, match="is the repository checked out before"):
+        world.run()
+
+
+def test_the_machine_is_none_of_github_s(world: World) -> None:
+    world.workflow(CHECKOUT, say("${{ runner.environment }}"))
+    world.run()
+    assert world.said() == "self-hosted\n"
 
 
 def test_artifacts_and_caches_outlive_the_job(world: World) -> None:

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from carbide_infra.workflows.errors import WorkflowError
-from carbide_infra.workflows.expressions import Function, Scope
+from tests.support.workflow_runner.errors import WorkflowError
+from tests.support.workflow_runner.expressions import Function, Scope
 
 CONTEXTS = {
     "github": {
@@ -50,6 +50,27 @@ def scope(*, well: bool = True) -> Scope:
 )
 def test_values(expression: str, value: Any) -> None:  # noqa: ANN401
     assert scope().value(expression) == value
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "equal"),
+    [
+        ("'true'", "true", False),
+        ("'1'", "true", True),
+        ("''", "false", True),
+        ("''", "null", True),
+        ("null", "false", True),
+        ("'null'", "null", False),
+        ("'seven'", "github.event.pull_request.number", False),
+        ("'7.0'", "github.event.pull_request.number", True),
+        ("' 0x7 '", "github.event.pull_request.number", True),
+        ("github.event", "''", False),
+        ("github.event", "github.event", True),
+    ],
+)
+def test_values_of_two_kinds_are_compared_as_numbers(left: str, right: str, equal: bool) -> None:  # noqa: FBT001
+    assert scope().value(f"{left} == {right}") is equal
+    assert scope().value(f"{right} != {left}") is not equal
 
 
 def test_a_text_is_filled_in() -> None:

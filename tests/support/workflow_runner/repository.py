@@ -4,7 +4,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from carbide_infra.workflows.errors import WorkflowError
+from tests.support.workflow_runner.errors import WorkflowError
 
 _IDENTITY = ("-c", "user.name=GitHub", "-c", "user.email=noreply@github.invalid")
 

@@ -1,4 +1,4 @@
-"""The command behind tools/run-workflow: which event, where, and with what settings of the repository."""
+"""The command: which event, where, and with what settings of the repository."""
 
 import os
 from collections.abc import Sequence
@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from carbide_infra.workflows.errors import WorkflowError
-from carbide_infra.workflows.events import Event, on_main, pull_request, push, workflow_run
-from carbide_infra.workflows.repository import Remote
-from carbide_infra.workflows.runner import Machine
+from tests.support.workflow_runner.errors import WorkflowError
+from tests.support.workflow_runner.events import Event, on_main, pull_request, push, workflow_run
+from tests.support.workflow_runner.repository import Remote
+from tests.support.workflow_runner.runner import Machine
 
 Settings = Annotated[list[str] | None, typer.Option(help="NAME=VALUE, or NAME for the shell's own; may be repeated.")]
 

@@ -1,11 +1,12 @@
 """GitHub's expressions, as far as this project's workflows use them: whatever else is an error, not a guess."""
 
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from carbide_infra.workflows.errors import WorkflowError
+from tests.support.workflow_runner.errors import WorkflowError
 
 Function = Callable[..., Any]
 STATUS_FUNCTIONS = frozenset({"success", "failure", "always", "cancelled"})
@@ -14,6 +15,8 @@ _INSERTED = re.compile(r"\$\{\{(.*?)\}\}", re.DOTALL)
 _TOKEN = re.compile(
     r"\s*(?:(?P<text>'(?:[^']|'')*')|(?P<name>[A-Za-z_][\w-]*(?:\.[A-Za-z_][\w-]*)*)|(?P<sign>==|!=|&&|\|\||[!(),]))"
 )
+_DECIMAL = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_PREFIXED = re.compile(r"0x[\da-fA-F]+|0o[0-7]+")
 _LITERALS: Mapping[str, Any] = {"true": True, "false": False, "null": None}
 
 
@@ -59,8 +62,22 @@ def _shown(value: object) -> str:
 
 
 def _equal(left: object, right: object) -> bool:
-    # Text is compared without regard to case; nothing is the empty text.
-    return _shown(left).lower() == _shown(right).lower()
+    """Compare as GitHub does: text without regard to case, values of two kinds as numbers."""
+    if isinstance(left, str) and isinstance(right, str):
+        return left.lower() == right.lower()
+    if isinstance(left, Mapping) and isinstance(right, Mapping):
+        return left is right
+    # What is not a number is not equal to anything, itself included.
+    return _number(left) == _number(right)
+
+
+def _number(value: object) -> float:
+    if value is None or isinstance(value, bool | int | float):
+        return float(value or 0)
+    text = value.strip() if isinstance(value, str) else "not a number"
+    if _PREFIXED.fullmatch(text):
+        return float(int(text, 0))
+    return float(text or 0) if not text or _DECIMAL.fullmatch(text) else math.nan
 
 
 class _Parser:

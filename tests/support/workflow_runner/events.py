@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
 
-from carbide_infra.workflows.errors import WorkflowError
-from carbide_infra.workflows.repository import Remote
+from tests.support.workflow_runner.errors import WorkflowError
+from tests.support.workflow_runner.repository import Remote
 
 REPOSITORY = "local/carbide-infra"
 _KINDS = {"heads": "branch", "tags": "tag", "pull": "branch"}
