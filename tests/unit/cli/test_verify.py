@@ -11,8 +11,9 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from carbide_infra.cli import verify
+from carbide_infra.cli import tables, verify
 from carbide_infra.cli.verify import app
+from carbide_infra.endpoint import Endpoint, write_endpoint
 from carbide_infra.errors import SetupError
 from carbide_infra.outputs import ImageOutput
 from carbide_infra.registry.client import RegistryClient
@@ -96,7 +97,7 @@ def test_a_terminal_has_a_width_of_its_own(
             widths.append(width)
             super().__init__(force_terminal=True, width=70, color_system=None)
 
-    monkeypatch.setattr(verify, "Console", Terminal)
+    monkeypatch.setattr(tables, "Console", Terminal)
     other = promised.model_copy(update={"digest": f"sha256:{'0' * 64}"})
     done = run(*saved(tmp_path, carbide_rest_api=other))
     assert widths == [None]
@@ -170,12 +171,11 @@ def test_arguments_that_do_not_go_together(arguments: tuple[str, ...], told: str
 def test_a_checkouts_own_registry_is_trusted(
     promised: ImageOutput, tls: Trust, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bundle = tmp_path / "tls/ca-bundle.pem"
-    bundle.parent.mkdir()
+    (tmp_path / "Pulumi.yaml").touch()
     monkeypatch.setenv("SSL_CERT_FILE", "/nowhere")
     arguments = saved(tmp_path, carbide_rest_api=promised)
     assert "SSL_CERT_FILE = '/nowhere'" in run(*arguments).stderr
-    bundle.write_bytes(tls[1].read_bytes())
+    write_endpoint(tmp_path, Endpoint("vm:5443", "carbide-local", str(tls[1]), ()))
     assert run(*arguments).exit_code == 0
 
     def outside() -> Path:

@@ -262,7 +262,7 @@ def test_a_stand_in_is_built_and_pushed_where_buildkit_looks_for_docker_hubs_ima
         " --provenance=false --sbom=false --output type=image,push=true,oci-mediatypes=true,compression=gzip"
         " --tag vm:5443/library/alpine:3.22 --build-arg DIFFERENCE=BusyBox of Debian instead of alpine"
         f" --build-arg SOURCE_DATE_EPOCH={debian.EPOCH}"
-        f" --file {tmp_path}/docker/local/Dockerfile.alpine {tmp_path}/cache/bases"
+        f" --file {stand_ins.DOCKERFILES}/Dockerfile.alpine {tmp_path}/cache/bases"
     )
     assert buildx.environment["BUILDX_CONFIG"] == "/config"
 
