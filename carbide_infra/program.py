@@ -9,7 +9,8 @@ from typing import ParamSpec, TypeVar
 import pulumi
 from pulumi.runtime.config import CONFIG, is_config_secret
 
-from carbide_infra.endpoint import read_endpoint
+from carbide_infra.endpoint import read_endpoint, registry_server, require_running
+from carbide_infra.errors import UserError
 from carbide_infra.images.build_secrets import build_secrets
 from carbide_infra.images.component import BuildTarget
 from carbide_infra.images.plan import ImagePlan, Stack, context_path, plan_image
@@ -24,7 +25,7 @@ from carbide_infra.source.facts import (
     require_packages,
     revisions_of,
 )
-from carbide_infra.source.inputs import InputError, Inputs, inputs_of
+from carbide_infra.source.inputs import Inputs, inputs_of
 from carbide_infra.source.staging import StagingError, collect_garbage, stage
 
 _Arguments = ParamSpec("_Arguments")
@@ -32,13 +33,13 @@ _Result = TypeVar("_Result")
 
 
 def _reported(step: Callable[_Arguments, _Result]) -> Callable[_Arguments, _Result]:
-    """Show what the user can mend as a message, not as a stack trace."""
+    """Show what the user can fix as a message, not as a stack trace."""
 
     @wraps(step)
     def wrapper(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> _Result:
         try:
             return step(*args, **kwargs)
-        except (ConfigError, InputError, StagingError) as error:
+        except (UserError, StagingError) as error:
             raise pulumi.RunError(str(error)) from None
 
     return wrapper
@@ -136,13 +137,11 @@ def _staged_inputs(stack: Stack, services: Sequence[Service]) -> dict[str, Input
 
 
 def _server(settings: Settings) -> str:
-    if settings.registry_server != LOCAL_REGISTRY:
-        return settings.registry_server
-    endpoint = read_endpoint(Path.cwd())
-    if endpoint is None:
-        msg = "registryServer = 'local': no local registry was set up in this checkout; run make local-up"
-        raise ConfigError(msg)
-    return endpoint.registry
+    server = registry_server(settings.registry_server, Path.cwd())
+    # A preview needs no registry; an update would fail once for each image, in the builder's words.
+    if settings.registry_server == LOCAL_REGISTRY and not pulumi.runtime.is_dry_run():
+        require_running(server)
+    return server
 
 
 def _require_password(settings: Settings) -> None:

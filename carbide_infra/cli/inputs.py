@@ -8,15 +8,15 @@ from typing import Annotated
 
 import typer
 
-from carbide_infra.cli.outcome import WELL, CommandError, ends, print_json, progress
-from carbide_infra.cli.stacks import StackName
+from carbide_infra.cli.options import StackName
+from carbide_infra.cli.outcome import WELL, ends, print_json, progress
+from carbide_infra.errors import CommandError
 from carbide_infra.paths import cache_dir, project_root
 from carbide_infra.services import Service
 from carbide_infra.settings import Settings, load_settings
 from carbide_infra.source.import_path import Imports, imports_of
 from carbide_infra.source.inputs import Inputs, inputs_of
-from carbide_infra.stack.engine import DEV_STACK
-from carbide_infra.stack.stack_file import ANY_REGISTRY, read_stack_file
+from carbide_infra.stack.stack_file import ANY_REGISTRY, DEV_STACK, read_stack_file
 
 app = typer.Typer(add_completion=False)
 ImageNames = Annotated[
@@ -39,7 +39,7 @@ def inputs(
 ) -> int:
     """List the files that each image is made of: a change elsewhere changes no image.
 
-    Needs the stack's file and the source tree, and no engine. Each line has an image and a path in the source tree.
+    Needs the stack's file and the source tree, and no Pulumi. Each line has an image and a path in the source tree.
     """
     project = project_root()
     settings = load_settings(ANY_REGISTRY | read_stack_file(project, stack), os.environ)
@@ -91,7 +91,7 @@ def _in_tree(name: str, root: Path, project: Path) -> str:
         for base in (root.resolve(), project.resolve()):
             if path.is_file() and path.is_relative_to(base):
                 return path.relative_to(base).as_posix()
-    message = f"--who {name}: is no file of the source tree {root}, nor of the project {project}"
+    message = f"--who {name}: is not a file of the source tree {root} or of the project {project}"
     raise CommandError(message)
 
 

@@ -9,7 +9,7 @@ from carbide_infra.settings import ConfigError, Settings
 from carbide_infra.source.facts import REF_VARIABLE, Source, read_source, require_go_version, require_packages
 
 
-def examine_source(settings: Settings, project: Path) -> Iterator[Finding]:
+def check_source(settings: Settings, project: Path) -> Iterator[Finding]:
     """Look at the tree that is built, and its history."""
     try:
         root = settings.source_root(project)
@@ -44,7 +44,7 @@ def _history(source: Source) -> Iterator[Finding]:
         yield warn("git tree", told, "commit: a dirty tree gets neither the git SHA nor latest as tags")
 
 
-def examine_bases(settings: Settings, stand_ins: Collection[str]) -> Iterator[Finding]:
+def check_bases(settings: Settings, stand_ins: Collection[str]) -> Iterator[Finding]:
     """Look at the base images, as the configuration names them."""
     for image in (settings.builder_base, settings.runtime_image):
         if image in stand_ins:

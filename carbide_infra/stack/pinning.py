@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from carbide_infra.endpoint import Endpoint
 from carbide_infra.errors import SetupError
 from carbide_infra.registry.docker_hub import MIRROR_VARIABLE, DockerHub, configured_mirror
+from carbide_infra.registry.hub_images import BaseImages, hub_image
 from carbide_infra.settings import Settings
-from devenv.bases import BaseImages, hub_image
 
 _GOLANG_TAG = re.compile(r"((?:^|/)golang:)\d+\.\d+(?:\.\d+)?(?:(?:rc|beta)\d+)?")
 _DEFAULTS = Settings.model_fields
+NOWHERE = Endpoint(registry="", builder="", ca_bundle="", stand_ins=())
+"""In the place of an endpoint where nothing stands in for a base image."""
+
 _INSPECT = ("imagetools", "inspect", "--format", "{{.Manifest.Digest}}")
 
 
@@ -81,8 +84,7 @@ def current_pins(config: Mapping[str, str], hub: DockerHub, buildx: str, environ
             f"run this where it does, or name a mirror with {MIRROR_VARIABLE}"
         )
         raise SetupError(message)
-    nowhere = Endpoint(registry="", builder="", ca_bundle="", stand_ins=())
-    return find_pins(bases, config, nowhere, buildx, environment)
+    return find_pins(bases, config, NOWHERE, buildx, environment)
 
 
 def _location(reference: str, endpoint: Endpoint, environment: Mapping[str, str]) -> str:

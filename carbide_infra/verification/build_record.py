@@ -1,4 +1,4 @@
-"""Recipes: all that an image was built from, as the stack's state records it."""
+"""Build records: all that an image was built from, as the stack's state has it."""
 
 import contextlib
 import hashlib
@@ -22,7 +22,7 @@ class InputsMissing(Exception):
 
 
 @dataclass(frozen=True)
-class Recipe:
+class BuildRecord:
     """One image's inputs.
 
     Attributes:
@@ -45,7 +45,9 @@ class Recipe:
     secret_ids: Sequence[str] = field(default=())
 
     @classmethod
-    def of(cls, image: str, record: Mapping[str, Any], inputs: Mapping[str, Any], revision: str | None) -> "Recipe":
+    def of(
+        cls, image: str, record: Mapping[str, Any], inputs: Mapping[str, Any], revision: str | None
+    ) -> "BuildRecord":
         """Read it from the state: what the component records, and the inputs of its Image."""
         return cls(
             image=image,

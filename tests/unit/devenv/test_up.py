@@ -15,12 +15,12 @@ from carbide_infra.endpoint import Endpoint, read_endpoint
 from carbide_infra.errors import MissingPrerequisite, SetupError
 from carbide_infra.progress import Report
 from carbide_infra.registry.docker_hub import DockerHub, Mirror
+from carbide_infra.registry.hub_images import BaseImages
 from devenv import up
-from devenv.bases import BaseImages
 from devenv.builder import Builder
 from devenv.certificates import Certificates
 from devenv.registry import Registry
-from devenv.stand_ins import Workshop
+from devenv.stand_ins import StandInMaker
 from devenv.toolchain import Tools
 
 
@@ -137,8 +137,8 @@ class Setup:
         self.mirrors = mirrors
         return self._noted("builder", self.builder)
 
-    def _ensure_bases(self, bases: BaseImages, platforms: list[str], workshop: Workshop) -> tuple[str, ...]:
-        assert (workshop.builder, workshop.registry) == (self.builder, self.registry)
+    def _ensure_bases(self, bases: BaseImages, platforms: list[str], maker: StandInMaker) -> tuple[str, ...]:
+        assert (maker.builder, maker.registry) == (self.builder, self.registry)
         self.bases = (bases, platforms)
         return self._noted("bases", ("alpine:latest",))
 
@@ -159,7 +159,9 @@ def test_up_brings_registry_builder_and_bases_and_leaves_an_endpoint(
     assert setup.bases == (BASES, ["linux/arm64"])
     assert setup.mirrors == [Mirror("vm:5443")]
     bundle = str(setup.registry.certificates.bundle)
-    assert endpoint == Endpoint("vm:5443", "carbide-local", bundle, ("alpine:latest",)) == read_endpoint(tmp_path)
+    bases = ("golang:1.25", "alpine:latest")
+    expected = Endpoint("vm:5443", "carbide-local", bundle, ("alpine:latest",), bases)
+    assert endpoint == expected == read_endpoint(tmp_path)
 
 
 def test_where_docker_hub_answers_nothing_stands_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
