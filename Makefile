@@ -13,7 +13,9 @@ endif
 
 VENV := .venv
 READY := $(VENV)/.requirements
-CARBIDE := $(VENV)/bin/python -m devenv
+DEVENV := $(VENV)/bin/python -m devenv
+CARBIDE := $(DEVENV) run -- carbide-infra
+STARTED := $(DEVENV) run --start
 CACHE := $(or $(CARBIDE_CACHE_DIR),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/carbide-infra)
 # One worker has the engine tests' checkout, the others what needs none.
 PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
@@ -26,42 +28,42 @@ help: ## List the targets
 
 .PHONY: up
 up: $(READY) ## Set up, build and push what changed, show all images
-	@$(CARBIDE) up
+	@$(STARTED) -- carbide-infra up
 
 .PHONY: build-production-images
 build-production-images: up ## The same as up, under its old name
 
 .PHONY: preview
 preview: $(READY) ## Show what `make up` would change
-	@$(CARBIDE) preview
+	@$(STARTED) --if-new -- carbide-infra preview
 
 .PHONY: report
 report: $(READY) ## Say what a preview means for images and deployments (FORMAT=markdown, json)
-	@$(VENV)/bin/carbide-infra report --stack $(STACK) --format $(or $(FORMAT),terminal)
+	@$(CARBIDE) report --format $(or $(FORMAT),terminal)
 
 .PHONY: refresh
 refresh: $(READY) ## Find what was moved or lost in the registry; `make up` repairs it
-	@$(CARBIDE) refresh
+	@$(STARTED) --if-local -- carbide-infra refresh
 
 .PHONY: verify
 verify: $(READY) ## Check every image in the registry against the stack's outputs
-	@$(VENV)/bin/carbide-infra verify
+	@$(STARTED) --if-local -- carbide-infra verify
 
 .PHONY: doctor
-doctor: $(READY) ## Check this machine, the stack and its registry, and say what to mend
-	@$(VENV)/bin/carbide-infra doctor
+doctor: $(READY) ## Check this machine, the stack and its registry, and say what to fix
+	@$(DEVENV) doctor
 
 .PHONY: images
 images: $(READY) ## Print the stack's images as JSON (with make -s)
-	@$(CARBIDE) images
+	@$(CARBIDE) images --format images
 
 .PHONY: env
-env: $(READY) ## For eval "$$(make -s env)": plain pulumi commands in this shell
-	@$(CARBIDE) env
+env: $(READY) ## For eval "$$(make -s env)": plain pulumi and carbide-infra commands
+	@$(DEVENV) env
 
 .PHONY: pin-bases
 pin-bases: $(READY) ## Pin the stack's base images to their current digests
-	@$(CARBIDE) pin-bases
+	@$(STARTED) --unpinned -- carbide-infra pin-bases
 
 .PHONY: check-bases
 check-bases: $(READY) ## Tell whether the pinned base images have moved
@@ -71,16 +73,16 @@ check-bases: $(READY) ## Tell whether the pinned base images have moved
 venv: $(READY) ## Make the Python environment, and no more
 
 .PHONY: tools
-tools: $(READY) ## Find or build the engine binaries
-	@$(CARBIDE) tools
+tools: $(READY) ## Find or build pulumi, BuildKit, buildx, a registry
+	@$(DEVENV) tools
 
 .PHONY: local-up
 local-up: $(READY) ## Start the local builder and registry
-	@$(CARBIDE) start
+	@$(DEVENV) start
 
 .PHONY: down
 down: $(READY) ## Stop the local builder and registry; their data stay
-	@$(CARBIDE) down
+	@$(DEVENV) down
 
 .PHONY: test
 test: $(READY) tools ## Set up, run all tests
@@ -97,13 +99,14 @@ test-mutation: $(READY) ## Find mistakes that no unit test notices (ALL=1, MODUL
 
 .PHONY: lint
 lint: export MYPY_CACHE_DIR ?= $(CACHE)/mypy
-lint: $(READY) ## Check style, types, Dockerfiles and workflows
+lint: $(READY) ## Check style, types, who imports whom, Dockerfiles and workflows
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/mypy
 	@$(VENV)/bin/mypy examples/deployment/__main__.py
-	@$(VENV)/bin/hadolint docker/production/Dockerfile.* docker/local/Dockerfile.*
-	@$(CARBIDE) lint-workflows
+	@$(VENV)/bin/lint-imports --no-logo --no-cache
+	@$(VENV)/bin/hadolint docker/production/Dockerfile.* devenv/docker/Dockerfile.*
+	@$(DEVENV) lint-workflows
 	@$(VENV)/bin/zizmor --offline --no-progress -qq .github
 
 .PHONY: schema
@@ -121,7 +124,7 @@ pin-actions: $(READY) ## Pin the workflows' actions to their newest releases
 
 .PHONY: clean
 clean: ## Stop everything and delete this checkout's local state, its registry too
-	@if [ -e $(READY) ]; then $(CARBIDE) down; fi
+	@if [ -e $(READY) ]; then $(DEVENV) down; fi
 	@rm -rf .local $(VENV)
 
 $(READY): pyproject.toml requirements.txt tools/bootstrap tools/make_environment.py

@@ -15,8 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from carbide_infra.paths import project_root
-from devenv.environment import child_environment
-from devenv.toolchain import ensure_tools, install_plugin
+from devenv import ensure
 
 ROOT = project_root()
 STACK = "dev"
@@ -28,9 +27,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pairs", type=int, default=11)
     pairs = parser.parse_args().pairs
-    tools = ensure_tools(print)
-    environment = child_environment(ROOT, tools, STACK)
-    install_plugin(tools, Path(environment["PULUMI_HOME"]))
+    environment = ensure(STACK, report=print)
     with tempfile.TemporaryDirectory() as folder:
         aside = environment | {"PULUMI_BACKEND_URL": f"file://{folder}"}
         _empty_program(Path(folder), aside)

@@ -20,8 +20,7 @@ from carbide_infra.paths import project_root
 from carbide_infra.report.changes import report_of
 from carbide_infra.report.markdown import markdown
 from carbide_infra.report.preview import read_preview
-from devenv.environment import child_environment
-from devenv.toolchain import ensure_tools, install_plugin
+from devenv import ensure
 
 ROOT = project_root()
 STACK = "dev"
@@ -34,9 +33,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pairs", type=int, default=11)
     pairs = parser.parse_args().pairs
-    tools = ensure_tools(print)
-    environment = child_environment(ROOT, tools, STACK)
-    install_plugin(tools, Path(environment["PULUMI_HOME"]))
+    environment = ensure(STACK, report=print)
     with tempfile.TemporaryDirectory() as folder:
         measured = [_pair(Path(folder) / "preview.json", environment) for _ in range(pairs + 1)][1:]
     preview, added, work = (statistics.median(values) for values in zip(*measured, strict=True))

@@ -1,10 +1,15 @@
 """The endpoint: what the Pulumi program has to know of the local registry and builder."""
 
+import socket
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from carbide_infra.errors import SetupError
 from carbide_infra.paths import state_dir
+from carbide_infra.settings import LOCAL_REGISTRY
 from carbide_infra.state_files import read_json, write_json
+
+_ANSWER_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -16,12 +21,14 @@ class Endpoint:
         builder: name of the buildx builder.
         ca_bundle: PEM file of everything to trust, the registry's own CA among it.
         stand_ins: base images that are not the real ones, such as "alpine:latest".
+        bases: base images that it was set up for.
     """
 
     registry: str
     builder: str
     ca_bundle: str
     stand_ins: tuple[str, ...]
+    bases: tuple[str, ...] = ()
 
 
 def write_endpoint(root: Path, endpoint: Endpoint) -> None:
@@ -33,11 +40,42 @@ def read_endpoint(root: Path) -> Endpoint | None:
     """Give the endpoint of the last set-up; None before the first, or when its file is damaged."""
     kept = read_json(_file(root))
     registry, builder, ca_bundle = kept.get("registry"), kept.get("builder"), kept.get("ca_bundle")
-    stand_ins = kept.get("stand_ins")
     if isinstance(registry, str) and isinstance(builder, str) and isinstance(ca_bundle, str):
-        names = stand_ins if isinstance(stand_ins, list) else []
-        return Endpoint(registry, builder, ca_bundle, tuple(str(name) for name in names))
+        return Endpoint(registry, builder, ca_bundle, _names(kept.get("stand_ins")), _names(kept.get("bases")))
     return None
+
+
+def registry_server(configured: str, root: Path) -> str:
+    """Give the registry that a stack's `registryServer` means: 'local' is the one of this checkout.
+
+    Raises:
+        SetupError: no local registry was set up yet.
+    """
+    if configured != LOCAL_REGISTRY:
+        return configured
+    endpoint = read_endpoint(root)
+    if endpoint is None:
+        message = "registryServer = 'local': no local registry was set up in this checkout; run make local-up"
+        raise SetupError(message)
+    return endpoint.registry
+
+
+def require_running(server: str) -> None:
+    """Refuse to push to a local registry that was stopped.
+
+    Raises:
+        SetupError: nobody listens there.
+    """
+    host, _, port = server.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=_ANSWER_SECONDS).close()
+    except OSError as error:
+        message = f"registryServer = 'local': the registry of this checkout, {server}, is down; run make local-up"
+        raise SetupError(message) from error
+
+
+def _names(kept: object) -> tuple[str, ...]:
+    return tuple(str(name) for name in kept) if isinstance(kept, list) else ()
 
 
 def _file(root: Path) -> Path:

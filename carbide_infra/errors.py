@@ -1,4 +1,4 @@
-"""The base of every error that the user can mend; it imports nothing, so that catching it costs nothing."""
+"""The base of every error that the user can fix; it imports nothing, so that catching it costs nothing."""
 
 
 class UserError(Exception):
@@ -7,6 +7,10 @@ class UserError(Exception):
 
 class SetupError(UserError):
     """The machine could not be set up; the message is meant for the person at the keyboard."""
+
+
+class CommandError(UserError):
+    """No answer can be given; the message names what was asked, what is wrong, and what to do."""
 
 
 class MissingPrerequisite(SetupError):

@@ -7,10 +7,15 @@ from carbide_infra.errors import SetupError
 
 
 def project_root() -> Path:
-    """Give the checkout that this package belongs to: the folder with Pulumi.yaml."""
-    root = Path(__file__).resolve().parents[1]
-    if not (root / "Pulumi.yaml").is_file():
-        message = f"No Pulumi.yaml in {root}: install the package with `pip install -e` from a checkout of the project."
+    """Give the project that a command is run in: the current folder, or the nearest one above, with Pulumi.yaml.
+
+    Raises:
+        SetupError: there is none.
+    """
+    here = Path.cwd()
+    root = next((folder for folder in (here, *here.parents) if (folder / "Pulumi.yaml").is_file()), None)
+    if root is None:
+        message = f"No Pulumi.yaml in {here}, nor in a folder above: run this command from a checkout of the project."
         raise SetupError(message)
     return root
 

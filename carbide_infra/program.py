@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import wraps
 from pathlib import Path
 from typing import ParamSpec, TypeVar
@@ -11,18 +11,26 @@ import pulumi
 from pulumi.runtime.config import CONFIG, is_config_secret
 
 from carbide_infra.catalogue.checks import check_images
-from carbide_infra.catalogue.loading import Catalogue, load_catalogue
 from carbide_infra.catalogue.model import Image
 from carbide_infra.catalogue.problems import CatalogueError
-from carbide_infra.endpoint import read_endpoint
+from carbide_infra.endpoint import read_endpoint, registry_server, require_running
+from carbide_infra.errors import UserError
 from carbide_infra.images.build_secrets import build_secrets
 from carbide_infra.images.component import BuildTarget
 from carbide_infra.images.plan import ImagePlan, Stack, context_path, dockerfile_of, plan_image
 from carbide_infra.paths import cache_dir
-from carbide_infra.settings import LOCAL_REGISTRY, SECRET_KEYS, ConfigError, Settings, load_settings
+from carbide_infra.settings import (
+    LOCAL_REGISTRY,
+    SECRET_KEYS,
+    ConfigError,
+    Selection,
+    Settings,
+    load_settings,
+    selected_images,
+)
 from carbide_infra.source.facts import REF_VARIABLE, revisions_of
 from carbide_infra.source.images import Sources, read_sources, wanted_by
-from carbide_infra.source.inputs import InputError, Inputs, inputs_of
+from carbide_infra.source.inputs import Inputs, inputs_of
 from carbide_infra.source.staging import StagingError, collect_garbage, stage
 
 _Arguments = ParamSpec("_Arguments")
@@ -30,13 +38,13 @@ _Result = TypeVar("_Result")
 
 
 def _reported(step: Callable[_Arguments, _Result]) -> Callable[_Arguments, _Result]:
-    """Show what the user can mend as a message, not as a stack trace."""
+    """Show what the user can fix as a message, not as a stack trace."""
 
     @wraps(step)
     def wrapper(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> _Result:
         try:
             return step(*args, **kwargs)
-        except (CatalogueError, ConfigError, InputError, StagingError) as error:
+        except (UserError, StagingError) as error:
             raise pulumi.RunError(str(error)) from None
 
     return wrapper
@@ -66,24 +74,10 @@ def stack_settings() -> Settings:
     return settings
 
 
-@dataclass(frozen=True)
-class Selection:
-    """The images that this stack builds.
-
-    Attributes:
-        catalogue: where they come from.
-        images: as the stack wants them, in the catalogue's order.
-    """
-
-    catalogue: Catalogue
-    images: tuple[Image, ...]
-
-
 @_reported
 def stack_images(settings: Settings) -> Selection:
     """The images of the catalogue, with what the stack says of them."""
-    catalogue = load_catalogue(settings.catalogue_file(Path.cwd()), settings.catalogue)
-    return Selection(catalogue, catalogue.resolved(settings.said_of_images))
+    return selected_images(settings, Path.cwd())
 
 
 @_reported
@@ -177,13 +171,11 @@ def _staged_inputs(stack: Stack, images: Sequence[Image], root: Path) -> dict[st
 
 
 def _server(settings: Settings) -> str:
-    if settings.registry_server != LOCAL_REGISTRY:
-        return settings.registry_server
-    endpoint = read_endpoint(Path.cwd())
-    if endpoint is None:
-        msg = "registryServer = 'local': no local registry was set up in this checkout; run make local-up"
-        raise ConfigError(msg)
-    return endpoint.registry
+    server = registry_server(settings.registry_server, Path.cwd())
+    # A preview needs no registry; an update would fail once for each image, in the builder's words.
+    if settings.registry_server == LOCAL_REGISTRY and not pulumi.runtime.is_dry_run():
+        require_running(server)
+    return server
 
 
 def _require_password(settings: Settings) -> None:

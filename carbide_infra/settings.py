@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Self, get_args
 
@@ -20,7 +21,9 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
-from carbide_infra.catalogue.loading import Stack
+from carbide_infra.catalogue.bases import NOTHING
+from carbide_infra.catalogue.loading import Catalogue, Stack, load_catalogue
+from carbide_infra.catalogue.model import Image
 from carbide_infra.catalogue.problems import plain_problem
 from carbide_infra.catalogue.values import GoVersion, Platform, Reference, go_version_of
 from carbide_infra.errors import UserError
@@ -259,6 +262,47 @@ class Settings(BaseModel):
                 )
             )
         return root
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The images that a stack builds.
+
+    Attributes:
+        catalogue: where they come from.
+        images: as the stack wants them, in the catalogue's order.
+    """
+
+    catalogue: Catalogue
+    images: tuple[Image, ...]
+
+    @property
+    def builders(self) -> tuple[str, ...]:
+        """The builder images, each once."""
+        return tuple(dict.fromkeys(image.builder for image in self.images))
+
+    @property
+    def platforms(self) -> tuple[str, ...]:
+        """Every platform that an image is built for."""
+        return tuple(sorted({platform for image in self.images for platform in image.platforms}))
+
+    @property
+    def bases(self) -> dict[str, tuple[str, ...]]:
+        """The bases of final stages, with the platforms that each is wanted for."""
+        found: dict[str, set[str]] = {}
+        for image in self.images:
+            found.setdefault(image.base, set()).update(image.platforms)
+        return {base: tuple(sorted(platforms)) for base, platforms in found.items() if base != NOTHING}
+
+
+def selected_images(settings: Settings, project: Path) -> Selection:
+    """The images that a stack selects from its catalogue, with all that it says of them.
+
+    Raises:
+        CatalogueError: what is wrong with the catalogue, or with what the stack says of it.
+    """
+    catalogue = load_catalogue(settings.catalogue_file(project), settings.catalogue)
+    return Selection(catalogue, catalogue.resolved(settings.said_of_images))
 
 
 def _sentence(key: str, value: object, problem: str) -> str:

@@ -2,4 +2,4 @@
 
 from devenv.cli import app
 
-app(prog_name="carbide-local")
+app(prog_name="python -m devenv")

@@ -16,19 +16,20 @@ from string import Template
 
 from carbide_infra.errors import MissingPrerequisite, SetupError
 from carbide_infra.paths import cache_dir, state_dir
-from carbide_infra.processes import Daemon, run
+from carbide_infra.processes import run
 from carbide_infra.progress import Report
 from carbide_infra.registry.docker_hub import Mirror
 from carbide_infra.state_files import read_json, read_text, write_json, write_text
 from devenv.build_caches import claim_folder, claimed_folder, left_folder
 from devenv.containers import clear_away, end_containers
+from devenv.daemons import Daemon
 from devenv.environment import buildx_config, daemon_environment
 from devenv.prerequisites import ensure_debian_packages, find_program
 from devenv.registry import Registry
 from devenv.toolchain import Tools
 
 BUILDER = "carbide-local"
-TEMPLATE = Path("docker/local/buildkitd.toml")
+TEMPLATE = Path(__file__).parent / "docker/buildkitd.toml"
 START_SECONDS = 30.0
 ANSWER_SECONDS = 10
 # The kernel's limit is 108 bytes, on macOS 104; a temporary name may be a little longer.
@@ -166,7 +167,7 @@ def render_config(root: Path, registry: Registry, mirrors: Sequence[Mirror]) -> 
         "registry": json.dumps(registry.server),
         "ca": json.dumps(str(registry.certificates.ca), ensure_ascii=False),
     }
-    text = Template((root / TEMPLATE).read_text(encoding="utf-8")).substitute(values)
+    text = Template(TEMPLATE.read_text(encoding="utf-8")).substitute(values)
     plain = [mirror.host for mirror in mirrors if mirror.plain_http]
     return text + "".join(f"\n[registry.{json.dumps(host)}]\nhttp = true\n" for host in plain)
 

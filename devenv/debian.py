@@ -1,4 +1,4 @@
-"""Debian as a quarry: a root file system and single programs, taken without touching the machine's own packages."""
+"""Debian's archive: a root file system and single programs, taken without touching the machine's own packages."""
 
 import os
 import platform
@@ -51,7 +51,7 @@ def this_debian() -> Debian:
     if release.get("ID") != "debian" or not codename or os.geteuid() != 0:
         message = (
             "Docker Hub does not answer, and stand-ins for its images are made only as root on Debian: "
-            "mend the connection, or name a mirror in CARBIDE_DOCKERHUB_MIRROR."
+            "fix the connection, or name a mirror in CARBIDE_DOCKERHUB_MIRROR."
         )
         raise MissingPrerequisite(message)
     return Debian(codename, _mirror(codename))

@@ -8,13 +8,13 @@ from pathlib import Path
 
 from carbide_infra.paths import state_dir
 from carbide_infra.settings import LOCAL_REGISTRY
-from carbide_infra.stack.stack_file import read_stack_file
+from carbide_infra.stack.stack_file import DEV_STACK, read_stack_file
 from carbide_infra.state_files import read_json
 from devenv.certificates import ensure_bundle
 from devenv.toolchain import Tools
 
-# The development stack's secrets protect nothing: its registry has no password.
-DEV_STACK, DEV_PASSPHRASE = "dev", "carbide-dev"
+# Of the development stack: its registry has no password.
+DEV_PASSPHRASE = "carbide-dev"  # noqa: S105
 # Names the checkout whose variables a shell has, so that another checkout does not take them for the user's.
 OWNER = "CARBIDE_ENVIRONMENT_OF"
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
@@ -33,8 +33,14 @@ _INSIDE_THE_STATE = frozenset({"PULUMI_HOME", "PULUMI_BACKEND_URL", "BUILDX_CONF
 _FOR_DAEMONS = ("PATH", "HOME", "TMPDIR", "LANG", "SSL_CERT_DIR", "SSL_CERT_FILE", *PROXIES, *NO_PROXIES)
 
 
-def child_environment(root: Path, tools: Tools, stack: str) -> dict[str, str]:
-    """Give the whole environment of the engine: the shell's own, and what this checkout adds."""
+def child_environment(root: Path, tools: Tools | None, stack: str) -> dict[str, str]:
+    """Give the whole environment that commands run in: the shell's own, and what this checkout adds.
+
+    Args:
+        root: the project.
+        tools: None where they are not built yet.
+        stack: the one that commands run on.
+    """
     environment = _without_other_checkout(os.environ, root)
     state = state_dir(root)
     backend = state / "state"
@@ -53,7 +59,9 @@ def child_environment(root: Path, tools: Tools, stack: str) -> dict[str, str]:
         environment
         | _no_proxy(environment, read_json(state / "registry.json").get("host"))
         | {
-            "PATH": _path(environment.get("PATH", os.defpath), root / ".venv" / "bin", tools.bin_dir),
+            "PATH": _path(
+                environment.get("PATH", os.defpath), root / ".venv" / "bin", *([tools.bin_dir] if tools else [])
+            ),
             "PULUMI_SKIP_UPDATE_CHECK": "true",
             "SSL_CERT_FILE": str(ensure_bundle(root)),
             OWNER: str(root),
@@ -64,7 +72,7 @@ def child_environment(root: Path, tools: Tools, stack: str) -> dict[str, str]:
 def _pulumi_home(state: Path) -> Path:
     """Keep the CLI's automatic debug log out of a home of our own.
 
-    It has no switch, takes a seventh of a preview, and fills up to 500 MB. The CLI goes on without
+    It has no switch, takes a seventh of a preview, and fills up to 500 MB. The CLI works without
     it where its folder cannot be made; `pulumi -v=9 --logtostderr` still tells everything.
     """
     home = state / "pulumi-home"

@@ -29,7 +29,7 @@ def find_program(name: str, *more_folders: Path) -> Path | None:
 
 
 def require_go() -> Path:
-    """Give the path of a Go that can build the engine."""
+    """Give the path of a Go that can build the tools."""
     go = find_program("go", *GO_FOLDERS)
     if go is None:
         message = f"Go is missing: {GET_GO}."
@@ -40,7 +40,7 @@ def require_go() -> Path:
     version = re.search(r"go(\d+)\.(\d+)", answer)
     # A development build names no number; it is newer than any release.
     if version and (int(version[1]), int(version[2])) < OLDEST_GO:
-        message = f"The Go at {go} is {version[1]}.{version[2]}, too old to build the engine: {GET_GO}."
+        message = f"The Go at {go} is {version[1]}.{version[2]}, too old to build the tools: {GET_GO}."
         raise MissingPrerequisite(message)
     return go
 

@@ -13,20 +13,20 @@ from string import Template
 
 from carbide_infra.errors import SetupError
 from carbide_infra.paths import state_dir
-from carbide_infra.processes import Daemon
 from carbide_infra.progress import Report
 from carbide_infra.registry.client import RegistryClient
 from carbide_infra.registry.errors import RegistryError
 from carbide_infra.registry.transport import Transport
 from carbide_infra.state_files import read_json, read_text, write_json, write_text
 from devenv.certificates import Certificates, ensure_certificates
+from devenv.daemons import Daemon
 from devenv.environment import daemon_environment
 
 PREFERRED_PORT = 5443
 START_SECONDS = 20.0
 ANSWER_SECONDS = 5.0
 HOSTS_FILE = Path("/etc/hosts")
-TEMPLATE = Path("docker/local/registry.yml")
+TEMPLATE = Path(__file__).parent / "docker/registry.yml"
 _HOST_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
 
 
@@ -106,7 +106,7 @@ def registry_daemon(state: Path, program: Path = Path("registry")) -> Daemon:
 
 
 def machine_host(remembered: str | None = None) -> Host:
-    """Find a name that leads to this machine and is no loopback literal, which Pulumi's plugin speaks no TLS to.
+    """Find a name that leads to this machine and is not a loopback literal, which Pulumi's plugin speaks no TLS to.
 
     Raises:
         SetupError: there is none; it says how to make one.
@@ -186,7 +186,7 @@ def _config(root: Path, certificates: Certificates, host: Host, port: int) -> st
         "key": certificates.key,
     }
     quoted = {name: json.dumps(str(value)) for name, value in values.items()}
-    return Template((root / TEMPLATE).read_text(encoding="utf-8")).substitute(quoted)
+    return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(quoted)
 
 
 def _fingerprint(daemon: Daemon, config: str) -> str:

@@ -26,8 +26,8 @@ from devenv.prerequisites import require_go
 from devenv.registry import Registry
 
 # Raise it when the content of an archive changes in a way that its name does not show.
-RECIPE = "1"
-DOCKERFILES = Path("docker/local")
+CONTENT_VERSION = "1"
+DOCKERFILES = Path(__file__).parent / "docker"
 TOOLCHAIN = "golang.org/toolchain"
 _PROCESSORS = {"x86_64": "amd64", "aarch64": "arm64", "i686": "386", "armv7l": "arm"}
 # "1.25", "1.25.4", "1.26rc1", each perhaps with the name of a distribution behind it; "latest", "alpine".
@@ -56,11 +56,11 @@ _FILES = {
 
 
 @dataclass(frozen=True)
-class Workshop:
+class StandInMaker:
     """What stand-ins are made with.
 
     Attributes:
-        root: the checkout, for the Dockerfiles.
+        root: the checkout, which remembers the stand-ins that it has.
         builder: builds them.
         registry: holds them, where BuildKit looks for Docker Hub's images.
         report: where progress is told.
@@ -72,11 +72,11 @@ class Workshop:
     report: Report
 
 
-def recipe_key(root: Path, repository: str) -> str:
+def content_key(repository: str) -> str:
     """Hash what decides a stand-in's content, as far as this checkout knows it."""
     name = repository.rpartition("/")[2]
-    dockerfile = (root / DOCKERFILES / f"Dockerfile.{name}").read_text(encoding="utf-8")
-    return hashlib.sha256(f"{RECIPE}\0{dockerfile}".encode()).hexdigest()[:12]
+    dockerfile = (DOCKERFILES / f"Dockerfile.{name}").read_text(encoding="utf-8")
+    return hashlib.sha256(f"{CONTENT_VERSION}\0{dockerfile}".encode()).hexdigest()[:12]
 
 
 def is_go_tag(tag: str) -> bool:
@@ -84,30 +84,30 @@ def is_go_tag(tag: str) -> bool:
     return bool(_GO_TAG.fullmatch(tag)) or not re.match(r"\d", tag)
 
 
-def make_golang(workshop: Workshop, tag: str) -> None:
+def make_golang(maker: StandInMaker, tag: str) -> None:
     """Build and push golang:<tag> for this machine's own platform; raise SetupError for an unknown Go."""
     own = own_platform()
     version = find_go(tag, published_go(own), own)
-    debian, name, cache = this_debian(), own.replace("/", "-"), _quarry()
+    debian, name, cache = this_debian(), own.replace("/", "-"), _archive_dir()
     with ThreadPoolExecutor() as pool:
         root = pool.submit(
             _archive,
             cache / f"debian-{debian.codename}-{name}.tar",
-            lambda file: make_root(debian, file, workshop.report),
+            lambda file: make_root(debian, file, maker.report),
         )
         go = _archive(cache / f"go-{version}-{name}.tar", lambda file: _write_go(version, own, file))
         arguments = {"DEBIAN_ARCHIVE": root.result().stem, "GO_ARCHIVE": go.stem, "GO_VERSION": version}
     difference = f"Go {version} on Debian {debian.codename} instead of golang"
     # It never leaves this machine: compressing it would take longer than all the rest.
-    _build(workshop, f"golang:{tag}", [own], arguments, difference, compression="uncompressed")
+    _build(maker, f"golang:{tag}", [own], arguments, difference, compression="uncompressed")
 
 
-def make_alpine(workshop: Workshop, tag: str, platforms: Sequence[str]) -> None:
+def make_alpine(maker: StandInMaker, tag: str, platforms: Sequence[str]) -> None:
     """Build and push alpine:<tag> for some platforms."""
     missing = [name for name in platforms if not _alpine_archive(name).exists()]
     if missing:
-        _quarry_alpine(missing)
-    _build(workshop, f"alpine:{tag}", platforms, {}, "BusyBox of Debian instead of alpine", compression="gzip")
+        _fetch_alpine(missing)
+    _build(maker, f"alpine:{tag}", platforms, {}, "BusyBox of Debian instead of alpine", compression="gzip")
 
 
 def own_platform() -> str:
@@ -178,10 +178,10 @@ def _go_mode(path: str) -> int:
     return _PROGRAM if is_program else 0o644
 
 
-def _quarry_alpine(platforms: Sequence[str]) -> None:
+def _fetch_alpine(platforms: Sequence[str]) -> None:
     debian = this_debian()
     own = own_platform()
-    with TemporaryDirectory(dir=_quarry(), prefix=".unfinished-") as folder:
+    with TemporaryDirectory(dir=_archive_dir(), prefix=".unfinished-") as folder:
         unpacked = fetch_program(debian, "busybox-static", sorted({own, *platforms}), Path(folder))
         command = [str(unpacked[own] / "bin/busybox"), "--list-full"]
         applets = sorted(run(command, {}, "Asking BusyBox for its applets").split())
@@ -191,7 +191,7 @@ def _quarry_alpine(platforms: Sequence[str]) -> None:
 
 
 def _alpine_archive(name: str) -> Path:
-    return _quarry() / f"alpine-{name.removeprefix('linux/').replace('/', '')}.tar"
+    return _archive_dir() / f"alpine-{name.removeprefix('linux/').replace('/', '')}.tar"
 
 
 def _write_alpine(busybox: bytes, applets: Sequence[str], archive: Path) -> None:
@@ -238,7 +238,7 @@ def _archive(path: Path, write: Callable[[Path], None]) -> Path:
     return path
 
 
-def _quarry() -> Path:
+def _archive_dir() -> Path:
     """Give the folder of archives, which all checkouts share."""
     folder = cache_dir() / "bases"
     folder.mkdir(parents=True, exist_ok=True)
@@ -246,7 +246,7 @@ def _quarry() -> Path:
 
 
 def _build(
-    workshop: Workshop,
+    maker: StandInMaker,
     image: str,
     platforms: Sequence[str],
     arguments: dict[str, str],
@@ -256,12 +256,12 @@ def _build(
 ) -> None:
     name = image.partition(":")[0]
     values = arguments | {"DIFFERENCE": difference, "SOURCE_DATE_EPOCH": str(EPOCH)}
-    workshop.builder.run(
+    maker.builder.run(
         f"Building the stand-in for {image}",
-        *("build", "--builder", workshop.builder.name, "--progress", "plain"),
+        *("build", "--builder", maker.builder.name, "--progress", "plain"),
         *("--platform", ",".join(platforms), "--provenance=false", "--sbom=false"),
         *("--output", f"type=image,push=true,oci-mediatypes=true,compression={compression}"),
-        *("--tag", f"{workshop.registry.server}/library/{image}"),
+        *("--tag", f"{maker.registry.server}/library/{image}"),
         *(part for key, value in values.items() for part in ("--build-arg", f"{key}={value}")),
-        *("--file", workshop.root / DOCKERFILES / f"Dockerfile.{name}", _quarry()),
+        *("--file", DOCKERFILES / f"Dockerfile.{name}", _archive_dir()),
     )

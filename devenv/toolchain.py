@@ -1,4 +1,4 @@
-"""The engine's binaries: those already installed, and the others built from the lock files in tools/."""
+"""The tools, as binaries: those already installed, and the others built from the lock files in tools/."""
 
 import errno
 import fcntl
@@ -20,13 +20,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from carbide_infra.errors import SetupError
-from carbide_infra.paths import cache_dir, project_root
+from carbide_infra.paths import cache_dir
+from carbide_infra.programs import docker_plugin_folders
 from carbide_infra.progress import Report
 from devenv.go_environment import contained_go
 from devenv.prerequisites import require_go
 
+LOCKS = Path(__file__).resolve().parents[1] / "tools"
 # Part of every cache key: raise it when the way to build changes in a manner that the key cannot see.
-RECIPE_VERSION = "1"
+KEY_VERSION = "1"
 # The linker drops debug information, so the compiler need not make it.
 BUILD_FLAGS = ("-trimpath", "-gcflags=all=-dwarf=false")
 LINKER_FLAGS = "-s -w"
@@ -36,12 +38,6 @@ MANIFEST = ".sizes.json"
 UNFINISHED = ".unfinished-"
 # The tools are for this machine, whatever else its user cross-compiles; GOBIN would move them.
 FOREIGN_GO_SETTINGS = frozenset({"GOOS", "GOARCH", "GOBIN", "GOEXPERIMENT", "GO111MODULE"})
-SHARED_DOCKER_FOLDERS = (
-    Path("/usr/local/lib/docker"),
-    Path("/usr/local/libexec/docker"),
-    Path("/usr/lib/docker"),
-    Path("/usr/libexec/docker"),
-)
 DISK_FULL = "The disk is full: free some space in {folder}, or let CARBIDE_CACHE_DIR name another cache folder."
 CAUSES = (
     (("no space left on device",), DISK_FULL),
@@ -70,10 +66,10 @@ class Script:
 
 
 @dataclass(frozen=True)
-class Recipe:
+class Binary:
     """One binary: the folder in tools/ that locks it, what to compile, and the variable that holds its version."""
 
-    binary: str
+    name: str
     folder: str
     module: str
     package: str
@@ -87,15 +83,15 @@ class Recipe:
         return (self.folder, self.script.folder) if self.script else (self.folder,)
 
 
-PULUMI = Recipe(
-    binary="pulumi",
+PULUMI = Binary(
+    name="pulumi",
     folder="pulumi",
     module="github.com/pulumi/pulumi/pkg/v3",
     package="github.com/pulumi/pulumi/pkg/v3/cmd/pulumi",
     version_variable="github.com/pulumi/pulumi/sdk/v3/go/common/version.Version",
 )
-LANGUAGE_PYTHON = Recipe(
-    binary="pulumi-language-python",
+LANGUAGE_PYTHON = Binary(
+    name="pulumi-language-python",
     folder="language-python",
     module="github.com/pulumi/pulumi/sdk/v3",
     package="github.com/pulumi/pulumi/sdk/v3/python/cmd/pulumi-language-python",
@@ -107,45 +103,45 @@ LANGUAGE_PYTHON = Recipe(
         path="python/cmd/pulumi-language-python-exec",
     ),
 )
-DOCKER_BUILD = Recipe(
-    binary="pulumi-resource-docker-build",
+DOCKER_BUILD = Binary(
+    name="pulumi-resource-docker-build",
     folder="builder",
     module="github.com/pulumi/pulumi-docker-build",
     package="github.com/pulumi/pulumi-docker-build/provider/cmd/pulumi-resource-docker-build",
     version_variable="github.com/pulumi/pulumi-docker-build/provider.Version",
     version_prefix="",
 )
-BUILDX = Recipe(
-    binary="buildx",
+BUILDX = Binary(
+    name="buildx",
     folder="builder",
     module="github.com/docker/buildx",
     package="github.com/docker/buildx/cmd/buildx",
     version_variable="github.com/docker/buildx/version.Version",
 )
-BUILDCTL = Recipe(
-    binary="buildctl",
+BUILDCTL = Binary(
+    name="buildctl",
     folder="builder",
     module="github.com/moby/buildkit",
     package="github.com/moby/buildkit/cmd/buildctl",
     version_variable="github.com/moby/buildkit/version.Version",
 )
-BUILDKITD = Recipe(
-    binary="buildkitd",
+BUILDKITD = Binary(
+    name="buildkitd",
     folder="builder",
     module="github.com/moby/buildkit",
     package="github.com/moby/buildkit/cmd/buildkitd",
     version_variable="github.com/moby/buildkit/version.Version",
 )
-REGISTRY = Recipe(
-    binary="registry",
+REGISTRY = Binary(
+    name="registry",
     folder="registry",
     module="github.com/distribution/distribution/v3",
     # A main package of our own, in the folder of its locks.
     package=".",
     version_variable="github.com/distribution/distribution/v3/version.version",
 )
-ACTIONLINT = Recipe(
-    binary="actionlint",
+ACTIONLINT = Binary(
+    name="actionlint",
     folder="lint",
     module="github.com/rhysd/actionlint",
     package="github.com/rhysd/actionlint/cmd/actionlint",
@@ -156,7 +152,7 @@ ACTIONLINT = Recipe(
 
 @dataclass(frozen=True)
 class Tools:
-    """The engine's binaries; `bin_dir` goes first on PATH, and `buildctl` and `buildkitd` exist when embedded."""
+    """The binaries; `bin_dir` goes first on PATH, and `buildctl` and `buildkitd` exist when embedded."""
 
     bin_dir: Path
     pulumi: Path
@@ -167,13 +163,13 @@ class Tools:
 
 
 def ensure_tools(report: Report, *, embedded: bool = True) -> Tools:
-    """Give every binary that the engine needs, building those that this machine has not got.
+    """Give every binary that the program needs, building those that this machine has not got.
 
     `embedded` asks for a BuildKit of our own, for a machine without a Docker engine. Raises SetupError.
     """
-    workshop = Workshop(locks=project_root() / "tools", cache=cache_dir(), report=report)
-    with _storage_errors_explained(workshop.cache):
-        return _gather(workshop, embedded=embedded)
+    store = ToolStore(locks=LOCKS, cache=cache_dir(), report=report)
+    with _storage_errors_explained(store.cache):
+        return _gather(store, embedded=embedded)
 
 
 def ensure_actionlint(report: Report) -> Path:
@@ -186,25 +182,25 @@ def ensure_registry_server(report: Report) -> Path:
     return _ensure(REGISTRY, report)
 
 
-def _ensure(recipe: Recipe, report: Report) -> Path:
-    workshop = Workshop(locks=project_root() / "tools", cache=cache_dir(), report=report)
-    with _storage_errors_explained(workshop.cache):
-        _stock(workshop, [recipe])
-    return workshop.shelf(recipe) / recipe.binary
+def _ensure(binary: Binary, report: Report) -> Path:
+    store = ToolStore(locks=LOCKS, cache=cache_dir(), report=report)
+    with _storage_errors_explained(store.cache):
+        _build_missing(store, [binary])
+    return store.folder_of(binary) / binary.name
 
 
 def missing_tools(*, embedded: bool = True) -> list[str]:
     """Name the binaries, with their versions, that `ensure_tools` would have to build."""
-    workshop = Workshop(locks=project_root() / "tools", cache=cache_dir(), report=lambda _: None)
-    pulumi, buildx = _installed_pulumi(workshop.store), _installed_buildx(workshop.store)
-    plugin = () if _installed_plugin(workshop.locks) else (DOCKER_BUILD,)
+    store = ToolStore(locks=LOCKS, cache=cache_dir(), report=lambda _: None)
+    pulumi, buildx = _installed_pulumi(store.finished), _installed_buildx(store.finished)
+    plugin = () if _installed_plugin(store.locks) else (DOCKER_BUILD,)
     wanted = [*_to_be_built(pulumi, buildx, embedded=embedded), *plugin, REGISTRY]
-    return [f"{recipe.binary} {locked_version(recipe, workshop.locks)}" for recipe in workshop.missing(wanted)]
+    return [f"{binary.name} {locked_version(binary, store.locks)}" for binary in store.missing(wanted)]
 
 
 def plugin_folder(pulumi_home: Path) -> Path:
     """Name the folder of the engine's plugin cache that the docker-build provider belongs in."""
-    return _plugin_folder(pulumi_home, project_root() / "tools")
+    return _plugin_folder(pulumi_home, LOCKS)
 
 
 def _plugin_folder(pulumi_home: Path, locks: Path) -> Path:
@@ -222,7 +218,7 @@ def install_plugin(tools: Tools, pulumi_home: Path) -> None:
 
 def _link_plugin(built: Path, folder: Path) -> None:
     partial = _partial(folder)
-    plugin = folder / DOCKER_BUILD.binary
+    plugin = folder / DOCKER_BUILD.name
     if not partial.exists() and _serves(plugin, built):
         return
     folder.mkdir(parents=True, exist_ok=True)
@@ -238,24 +234,29 @@ def _partial(folder: Path) -> Path:
     return folder.with_name(f"{folder.name}.partial")
 
 
-def locked_version(recipe: Recipe, locks: Path) -> str:
+def locked_version(binary: Binary, locks: Path) -> str:
     """Read from its go.mod which version of a binary is pinned, as in "3.259.0"."""
-    lock_file = locks / recipe.folder / "go.mod"
-    pinned = re.search(rf"^\s*(?:require\s+)?{re.escape(recipe.module)} v(\S+)", lock_file.read_text(), re.MULTILINE)
+    lock_file = locks / binary.folder / "go.mod"
+    pinned = re.search(rf"^\s*(?:require\s+)?{re.escape(binary.module)} v(\S+)", lock_file.read_text(), re.MULTILINE)
     if pinned is None:
-        message = f"{lock_file} does not require {recipe.module}: run `go get` there."
+        message = f"{lock_file} does not require {binary.module}: run `go get` there."
         raise SetupError(message)
     return pinned[1]
 
 
-def cache_key(recipe: Recipe, locks: Path) -> str:
+def cache_key(binary: Binary, locks: Path) -> str:
     """Hash everything that decides the bytes of a binary: its lock files, the platform, and the way to build it."""
-    facts = [RECIPE_VERSION, sys.platform, platform.machine(), *BUILD_FLAGS, LINKER_FLAGS, repr(recipe)]
+    facts = [KEY_VERSION, sys.platform, platform.machine(), *BUILD_FLAGS, LINKER_FLAGS, _key_text(binary)]
     digest = hashlib.sha256("\0".join(facts).encode())
-    for folder in recipe.folders:
+    for folder in binary.folders:
         for file in sorted(_lock_files(locks / folder)):
             digest.update(f"\0{file.relative_to(locks).as_posix()}\0".encode() + file.read_bytes())
     return digest.hexdigest()[:12]
+
+
+def _key_text(binary: Binary) -> str:
+    # The names are those of the first version: others would build everything anew.
+    return repr(binary).replace("Binary(name=", "Recipe(binary=", 1)
 
 
 def _lock_files(folder: Path) -> Iterator[Path]:
@@ -264,7 +265,7 @@ def _lock_files(folder: Path) -> Iterator[Path]:
 
 
 @dataclass(frozen=True)
-class Workshop:
+class ToolStore:
     """The folders that binaries are made from and kept in, and where progress is told."""
 
     locks: Path
@@ -272,37 +273,37 @@ class Workshop:
     report: Report
 
     @property
-    def store(self) -> Path:
+    def finished(self) -> Path:
         """The folder of finished binaries, one folder each."""
         return self.cache / "tools"
 
-    def shelf(self, recipe: Recipe) -> Path:
+    def folder_of(self, binary: Binary) -> Path:
         """Name the folder of the store that a binary belongs in."""
-        return self.store / f"{recipe.binary}-{locked_version(recipe, self.locks)}-{cache_key(recipe, self.locks)}"
+        return self.finished / f"{binary.name}-{locked_version(binary, self.locks)}-{cache_key(binary, self.locks)}"
 
-    def missing(self, recipes: Iterable[Recipe]) -> list[Recipe]:
+    def missing(self, binaries: Iterable[Binary]) -> list[Binary]:
         """Pick the binaries that the store has not got, or only in part."""
-        return [recipe for recipe in recipes if not is_complete(self.shelf(recipe))]
+        return [binary for binary in binaries if not is_complete(self.folder_of(binary))]
 
 
-def _gather(workshop: Workshop, *, embedded: bool) -> Tools:
-    pulumi, buildx = _installed_pulumi(workshop.store), _installed_buildx(workshop.store)
+def _gather(store: ToolStore, *, embedded: bool) -> Tools:
+    pulumi, buildx = _installed_pulumi(store.finished), _installed_buildx(store.finished)
     on_path = _to_be_built(pulumi, buildx, embedded=embedded)
-    plugin = _installed_plugin(workshop.locks)
-    _stock(workshop, [*on_path, *(() if plugin else (DOCKER_BUILD,))])
-    bin_dir = _lay_out(workshop, on_path)
+    plugin = _installed_plugin(store.locks)
+    _build_missing(store, [*on_path, *(() if plugin else (DOCKER_BUILD,))])
+    bin_dir = _lay_out(store, on_path)
     return Tools(
         bin_dir=bin_dir,
-        pulumi=pulumi or bin_dir / PULUMI.binary,
-        buildx=buildx or bin_dir / BUILDX.binary,
-        docker_build_plugin=plugin or workshop.shelf(DOCKER_BUILD) / DOCKER_BUILD.binary,
-        buildctl=bin_dir / BUILDCTL.binary if embedded else None,
-        buildkitd=bin_dir / BUILDKITD.binary if embedded else None,
+        pulumi=pulumi or bin_dir / PULUMI.name,
+        buildx=buildx or bin_dir / BUILDX.name,
+        docker_build_plugin=plugin or store.folder_of(DOCKER_BUILD) / DOCKER_BUILD.name,
+        buildctl=bin_dir / BUILDCTL.name if embedded else None,
+        buildkitd=bin_dir / BUILDKITD.name if embedded else None,
     )
 
 
-def _to_be_built(pulumi: Path | None, buildx: Path | None, *, embedded: bool) -> list[Recipe]:
-    """What goes on PATH beside that which is installed."""
+def _to_be_built(pulumi: Path | None, buildx: Path | None, *, embedded: bool) -> list[Binary]:
+    """What is put on PATH beside what is installed."""
     return [
         *(() if pulumi else (PULUMI, LANGUAGE_PYTHON)),
         *((BUILDCTL, BUILDKITD) if embedded else ()),
@@ -310,18 +311,18 @@ def _to_be_built(pulumi: Path | None, buildx: Path | None, *, embedded: bool) ->
     ]
 
 
-def _installed_pulumi(store: Path) -> Path | None:
-    pulumi = _find_outside(store, "pulumi")
+def _installed_pulumi(finished: Path) -> Path | None:
+    pulumi = _find_outside(finished, "pulumi")
     if pulumi is None:
         return None
     host = "pulumi-language-python"
-    has_host = os.access(pulumi.resolve().parent / host, os.X_OK) or _find_outside(store, host)
+    has_host = os.access(pulumi.resolve().parent / host, os.X_OK) or _find_outside(finished, host)
     return pulumi if has_host and OLDEST_PULUMI <= _version_of(pulumi) < TOO_NEW_PULUMI else None
 
 
-def _installed_buildx(store: Path) -> Path | None:
+def _installed_buildx(finished: Path) -> Path | None:
     # The plugin of the docker command also runs by itself.
-    buildx = _find_outside(store, "docker-buildx", *_docker_plugin_folders())
+    buildx = _find_outside(finished, "docker-buildx", *docker_plugin_folders())
     return buildx if buildx and _version_of(buildx) >= OLDEST_BUILDX else None
 
 
@@ -329,18 +330,13 @@ def _installed_plugin(locks: Path) -> Path | None:
     """The docker-build provider that `pulumi plugin install` put there, of the locked version; a link is our own."""
     homes = (os.environ.get("PULUMI_HOME"), "~/.pulumi")
     folders = [_plugin_folder(Path(home).expanduser(), locks) for home in homes if home]
-    plugins = [folder / DOCKER_BUILD.binary for folder in folders if not _partial(folder).exists()]
+    plugins = [folder / DOCKER_BUILD.name for folder in folders if not _partial(folder).exists()]
     return next((plugin for plugin in plugins if os.access(plugin, os.X_OK) and not plugin.is_symlink()), None)
 
 
-def _docker_plugin_folders() -> list[Path]:
-    users = Path(os.environ.get("DOCKER_CONFIG", "~/.docker")).expanduser()
-    return [folder / "cli-plugins" for folder in (users, *SHARED_DOCKER_FOLDERS)]
-
-
-def _find_outside(store: Path, program: str, *more_folders: Path) -> Path | None:
+def _find_outside(finished: Path, program: str, *more_folders: Path) -> Path | None:
     # A command that was started with bin_dir on PATH must come to the same answer as the one that started it.
-    folders = [Path(entry) for entry in os.get_exec_path() if not Path(entry).is_relative_to(store)]
+    folders = [Path(entry) for entry in os.get_exec_path() if not Path(entry).is_relative_to(finished)]
     found = shutil.which(program, path=os.pathsep.join(map(str, [*folders, *more_folders])))
     return Path(found).absolute() if found else None
 
@@ -356,35 +352,35 @@ def _version_of(program: Path) -> tuple[int, ...]:
     return (int(version[1]), int(version[2])) if version and answer.returncode == 0 else ()
 
 
-def _stock(workshop: Workshop, recipes: list[Recipe]) -> None:
-    if not workshop.missing(recipes):
+def _build_missing(store: ToolStore, binaries: list[Binary]) -> None:
+    if not store.missing(binaries):
         return
     go = require_go()
-    with _sole_builder(workshop):
+    with _sole_builder(store):
         # Whoever held the lock before may have built them.
-        missing = workshop.missing(recipes)
+        missing = store.missing(binaries)
         if missing:
             many = "; this takes some minutes" if len(missing) > 1 else ""
-            workshop.report(f"Building what is missing from source, once for all checkouts{many}.")
-        for number, recipe in enumerate(missing, start=1):
-            _make(workshop, go, recipe, f"{number}/{len(missing)}")
+            store.report(f"Building what is missing from source, once for all checkouts{many}.")
+        for number, binary in enumerate(missing, start=1):
+            _build_one(store, go, binary, f"{number}/{len(missing)}")
         # Sources and packages take twenty times the binaries' room, and serve no more until a version changes.
-        shutil.rmtree(workshop.cache / "go", ignore_errors=True)
+        shutil.rmtree(store.cache / "go", ignore_errors=True)
 
 
-def _make(workshop: Workshop, go: Path, recipe: Recipe, progress: str) -> None:
-    title = f"{recipe.binary} {locked_version(recipe, workshop.locks)}"
-    workshop.report(f"{title}: building ({progress})…")
+def _build_one(store: ToolStore, go: Path, binary: Binary, progress: str) -> None:
+    title = f"{binary.name} {locked_version(binary, store.locks)}"
+    store.report(f"{title}: building ({progress})…")
     start = time.monotonic()
     with (
-        _put_on(workshop.shelf(recipe)) as folder,
-        tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=workshop.store, ignore_cleanup_errors=True) as scratch,
+        _completed(store.folder_of(binary)) as folder,
+        tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=store.finished, ignore_cleanup_errors=True) as scratch,
     ):
-        compiler = Compiler(go, workshop, _go_env(workshop.cache, Path(scratch)), title)
-        compiler.build(recipe, folder / recipe.binary)
-        if recipe.script:
-            compiler.copy(recipe.script, folder)
-    workshop.report(f"{title}: done in {time.monotonic() - start:.0f} s")
+        compiler = Compiler(go, store, _go_env(store.cache, Path(scratch)), title)
+        compiler.build(binary, folder / binary.name)
+        if binary.script:
+            compiler.copy(binary.script, folder)
+    store.report(f"{title}: done in {time.monotonic() - start:.0f} s")
 
 
 @dataclass(frozen=True)
@@ -392,15 +388,15 @@ class Compiler:
     """Go, with everything that it writes kept inside the cache folder."""
 
     go: Path
-    workshop: Workshop
+    store: ToolStore
     env: Mapping[str, str]
     title: str
 
-    def build(self, recipe: Recipe, target: Path) -> None:
+    def build(self, binary: Binary, target: Path) -> None:
         """Compile one binary and stamp its version into it."""
-        version = recipe.version_prefix + locked_version(recipe, self.workshop.locks)
-        linker_flags = f"{LINKER_FLAGS} -X {recipe.version_variable}={version}"
-        self._run(recipe.folder, "build", *BUILD_FLAGS, "-ldflags", linker_flags, "-o", str(target), recipe.package)
+        version = binary.version_prefix + locked_version(binary, self.store.locks)
+        linker_flags = f"{LINKER_FLAGS} -X {binary.version_variable}={version}"
+        self._run(binary.folder, "build", *BUILD_FLAGS, "-ldflags", linker_flags, "-o", str(target), binary.package)
 
     def copy(self, script: Script, folder: Path) -> None:
         """Take a script out of the module that holds it."""
@@ -411,7 +407,7 @@ class Compiler:
         target.chmod(0o755)
 
     def _run(self, lock_folder: str, *arguments: str) -> str:
-        where = self.workshop.locks / lock_folder
+        where = self.store.locks / lock_folder
         process = subprocess.Popen(
             [self.go, *arguments],
             cwd=where,
@@ -426,7 +422,7 @@ class Compiler:
             answer, log = process.communicate()
         if process.returncode:
             command = f"cd {where} && {shlex.join(['go', *arguments])}"
-            raise SetupError(_build_failure(self.title, command, log + answer, self.workshop.cache))
+            raise SetupError(_build_failure(self.title, command, log + answer, self.store.cache))
         return answer
 
 
@@ -472,44 +468,44 @@ def _storage_advice(error: OSError, folder: Path) -> str:
         return DISK_FULL.format(folder=folder)
     if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
         return f"{error.filename or folder} cannot be written: let CARBIDE_CACHE_DIR name another cache folder."
-    return f"Setting up the engine failed: {error}."
+    return f"Setting up the tools failed: {error}."
 
 
 @contextmanager
-def _sole_builder(workshop: Workshop) -> Iterator[None]:
+def _sole_builder(store: ToolStore) -> Iterator[None]:
     """Hold the store's lock, so that two runs at once do not do the same work."""
-    workshop.store.mkdir(parents=True, exist_ok=True)
-    with (workshop.store / ".lock").open("w") as lock:
+    store.finished.mkdir(parents=True, exist_ok=True)
+    with (store.finished / ".lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            workshop.report("Another run is building the engine: waiting for it…")
+            store.report("Another run is building the tools: waiting for it…")
             fcntl.flock(lock, fcntl.LOCK_EX)
         # What a killed run left behind; nobody else is building now.
-        for leftover in workshop.store.glob(f"{UNFINISHED}*"):
+        for leftover in store.finished.glob(f"{UNFINISHED}*"):
             shutil.rmtree(leftover, ignore_errors=True)
         yield
 
 
 @contextmanager
-def _put_on(shelf: Path) -> Iterator[Path]:
-    """Give an empty folder to fill, which appears as `shelf` all at once, and only if nothing goes wrong."""
-    with tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=shelf.parent, ignore_cleanup_errors=True) as unfinished:
-        folder = Path(unfinished) / shelf.name
+def _completed(final: Path) -> Iterator[Path]:
+    """Give an empty folder to fill, which appears as `final` all at once, and only if nothing goes wrong."""
+    with tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=final.parent, ignore_cleanup_errors=True) as unfinished:
+        folder = Path(unfinished) / final.name
         folder.mkdir()
         yield folder
         sizes = {file.name: file.stat().st_size for file in folder.iterdir()}
         (folder / MANIFEST).write_text(json.dumps(sizes, indent=1, sort_keys=True))
         # A broken folder may be in the way.
-        shutil.rmtree(shelf, ignore_errors=True)
-        folder.rename(shelf)
+        shutil.rmtree(final, ignore_errors=True)
+        folder.rename(final)
 
 
-def is_complete(shelf: Path) -> bool:
+def is_complete(folder: Path) -> bool:
     """Tell whether a folder of the store holds all that was put into it, unharmed."""
     try:
-        sizes = json.loads((shelf / MANIFEST).read_text())
-        return all(_is_program_of_size(shelf / name, size) for name, size in sizes.items())
+        sizes = json.loads((folder / MANIFEST).read_text())
+        return all(_is_program_of_size(folder / name, size) for name, size in sizes.items())
     except (OSError, ValueError):
         return False
 
@@ -518,22 +514,22 @@ def _is_program_of_size(file: Path, size: int) -> bool:
     return file.stat().st_size == size and os.access(file, os.X_OK)
 
 
-def _lay_out(workshop: Workshop, recipes: list[Recipe]) -> Path:
+def _lay_out(store: ToolStore, binaries: list[Binary]) -> Path:
     """Bring binaries together in one folder for PATH."""
-    shelves = [workshop.shelf(recipe) for recipe in recipes]
-    names = "\n".join(shelf.name for shelf in shelves)
-    bin_dir = workshop.store / f"bin-{hashlib.sha256(names.encode()).hexdigest()[:12]}"
+    folders = [store.folder_of(binary) for binary in binaries]
+    names = "\n".join(folder.name for folder in folders)
+    bin_dir = store.finished / f"bin-{hashlib.sha256(names.encode()).hexdigest()[:12]}"
     if not is_complete(bin_dir):
-        with _sole_builder(workshop):
+        with _sole_builder(store):
             # Another run may have laid it out meanwhile, and be using it.
             if not is_complete(bin_dir):
-                _fill(bin_dir, shelves)
+                _fill(bin_dir, folders)
     return bin_dir
 
 
-def _fill(bin_dir: Path, shelves: list[Path]) -> None:
-    programs = [file for shelf in shelves for file in shelf.iterdir() if file.name != MANIFEST]
-    with _put_on(bin_dir) as folder:
+def _fill(bin_dir: Path, folders: list[Path]) -> None:
+    programs = [file for folder in folders for file in folder.iterdir() if file.name != MANIFEST]
+    with _completed(bin_dir) as folder:
         for program in programs:
             _duplicate(program, folder / program.name)
 

@@ -3,7 +3,7 @@
 import errno
 import fcntl
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,29 +12,32 @@ from carbide_infra.errors import SetupError
 from carbide_infra.paths import cache_dir, state_dir
 from carbide_infra.progress import Report
 from carbide_infra.registry.docker_hub import DockerHub, Mirror, find_docker_hub
-from devenv.bases import BaseImages, ensure_bases
+from carbide_infra.registry.hub_images import BaseImages
+from devenv.bases import ensure_bases
 from devenv.builder import ensure_builder, stop_builder
 from devenv.certificates import ensure_bundle
 from devenv.registry import Registry, ensure_registry, registry_daemon
-from devenv.stand_ins import Workshop
+from devenv.stand_ins import StandInMaker
 from devenv.toolchain import Tools, ensure_registry_server
 
 DISK_FULL = "no space left on device"
 
 
-def local_up(root: Path, tools: Tools, bases: BaseImages, platforms: Sequence[str], report: Report) -> Endpoint:
+def local_up(root: Path, tools: Tools, bases: BaseImages, report: Report) -> Endpoint:
     """Bring up what images are built with; does nothing where all is as it should be.
 
     Raises:
-        SetupError: in one sentence, what is in the way; the next call goes on from there.
+        SetupError: in one sentence, what is in the way; the next call resumes from there.
     """
     with _explained(root), _sole_run(root, report):
         registry = ensure_registry(root, ensure_registry_server(report), report)
         hub = find_docker_hub(os.environ, ensure_bundle(root), report)
         builder = ensure_builder(root, tools, registry, _mirrors(hub, registry), report)
-        workshop = Workshop(root, builder, registry, report)
-        stand_ins = () if hub.answers else ensure_bases(bases, platforms, workshop)
-        endpoint = Endpoint(registry.server, builder.name, str(registry.certificates.bundle), stand_ins)
+        maker = StandInMaker(root, builder, registry, report)
+        stand_ins = () if hub.answers else ensure_bases(bases, maker)
+        endpoint = Endpoint(
+            registry.server, builder.name, str(registry.certificates.bundle), stand_ins, bases.references
+        )
         write_endpoint(root, endpoint)
         return endpoint
 

@@ -7,7 +7,21 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command
 
-COMMANDS: tuple[str, ...] = ("baseline", "comment", "doctor", "images", "inputs", "release", "report", "verify")
+COMMANDS: tuple[str, ...] = (
+    "up",
+    "preview",
+    "report",
+    "refresh",
+    "verify",
+    "doctor",
+    "images",
+    "inputs",
+    "release",
+    "pin-bases",
+    "check-bases",
+    "baseline",
+    "comment",
+)
 EPILOG = "Exit codes: 0 all is well; 1 something differs or fails, as printed; 2 no answer could be given."
 
 
@@ -20,7 +34,7 @@ class _Subcommands(TyperGroup):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401, ARG002
         if cmd_name not in COMMANDS:
             return None
-        return get_command(import_module(f"carbide_infra.cli.{cmd_name}").app)
+        return get_command(import_module(f"carbide_infra.cli.{cmd_name.replace('-', '_')}").app)
 
 
 app = typer.Typer(
@@ -30,4 +44,4 @@ app = typer.Typer(
 
 @app.callback()
 def main() -> None:
-    """Ask about the container images of Carbide REST: what changes, why, and whether the registry has it."""
+    """Build the container images of Carbide REST, and ask what changes, why, and whether the registry has it."""

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from carbide_infra.cli.outcome import WELL, CommandError, ends, progress
+from carbide_infra.cli.outcome import WELL, ends, progress
+from carbide_infra.errors import CommandError
 from carbide_infra.report.github import DEFAULT_API, REPOSITORY, GitHubError, Repository
 
 MOST_CHARACTERS = 65_536
@@ -44,7 +45,7 @@ def comment(
     number = _number(pull_request)
     where = _repository(repository)
     if commit and not _COMMIT.fullmatch(commit):
-        message = f"--commit {commit}: is no full SHA"
+        message = f"--commit {commit}: is not a full SHA"
         raise CommandError(message)
     try:
         if commit and (head := where.head_of(number)) != commit:
@@ -63,7 +64,7 @@ def _report(file: Path) -> str:
     """The report, made harmless."""
     text = _text(file, MOST_CHARACTERS)
     if not _MARKER.fullmatch(text.partition("\n")[0]):
-        message = f"{file}: is no report, its first line is not the marker of one; make it with carbide-infra report"
+        message = f"{file}: is not a report: its first line is not the marker of one; make it with carbide-infra report"
         raise CommandError(message)
     return _MENTION.sub("&#64;", _INVISIBLE.sub("", text))[:MOST_CHARACTERS]
 
@@ -71,7 +72,7 @@ def _report(file: Path) -> str:
 def _number(given: str) -> int:
     text = _text(Path(given[1:]), 16).strip() if given.startswith("@") else given
     if not _NUMBER.fullmatch(text):
-        message = f"--pull-request {given}: {text!r} is no number of a pull request"
+        message = f"--pull-request {given}: {text!r} is not the number of a pull request"
         raise CommandError(message)
     return int(text)
 
@@ -90,7 +91,7 @@ def _repository(name: str) -> Repository:
 def _text(file: Path, most: int) -> str:
     """A file's text, if it is a plain file of a sensible size: a link could show what is not the stranger's to see."""
     if file.is_symlink() or not file.is_file():
-        message = f"{file}: is no plain file"
+        message = f"{file}: is not a plain file"
         raise CommandError(message)
     # No character takes more than four bytes.
     with file.open("rb") as stream:

@@ -1,42 +1,48 @@
 """`carbide-infra doctor`: what in this machine, the stack and its registry would stop an update."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from carbide_infra.cli.options import StackName
 from carbide_infra.cli.outcome import DIFFERENT, WELL, ends, print_json
-from carbide_infra.cli.stacks import StackName
+from carbide_infra.cli.tables import wide_console
 from carbide_infra.diagnosis.finding import Finding
+from carbide_infra.errors import CommandError
 from carbide_infra.paths import project_root
-from carbide_infra.stack.engine import DEV_STACK
+from carbide_infra.stack.stack_file import DEV_STACK
 
-_FILE_WIDTH = 200
 _STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red"}
 
 app = typer.Typer(add_completion=False)
 AsJson = Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")]
+FindingsFile = Annotated[
+    Path | None, typer.Option("--findings", metavar="FILE", help="Findings of another program, to be shown first.")
+]
 
 
 @app.command()
 @ends
 def doctor(
     stack: StackName = DEV_STACK,
+    findings_file: FindingsFile = None,
     as_json: AsJson = False,  # noqa: FBT002 - a flag of the command line
 ) -> int:
-    """Check engine, builder, source, base images, configuration, registry and login, and say what to mend.
+    """Check Pulumi, builder, source, base images, configuration, registry and login, and say what to fix.
 
     Builds and starts nothing, and leaves nothing in the registry. Exit code 1 when something fails.
     """
-    # An installed wheel lacks what this needs, and has nothing to examine.
-    root = project_root()
-    from carbide_infra.cli.examination import examine  # noqa: PLC0415
+    project = project_root()
+    # An installation that only reads outputs lacks what this needs, and has nothing to check.
+    from carbide_infra.diagnosis.checks import checked  # noqa: PLC0415
 
-    findings = list(examine(root, stack))
+    findings = [*_given(findings_file), *checked(project, stack)]
     if as_json:
         print_json([asdict(finding) for finding in findings])
     else:
@@ -44,10 +50,18 @@ def doctor(
     return DIFFERENT if any(finding.level == "fail" for finding in findings) else WELL
 
 
+def _given(file: Path | None) -> list[Finding]:
+    if file is None:
+        return []
+    try:
+        return [Finding(**entry) for entry in json.loads(file.read_text(encoding="utf-8"))]
+    except (OSError, ValueError, TypeError) as error:
+        message = f"--findings {file}: is not a list of findings ({error}); give what doctor --json prints"
+        raise CommandError(message) from error
+
+
 def _print(findings: Sequence[Finding]) -> None:
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=_FILE_WIDTH)
+    console = wide_console()
     table = Table.grid(padding=(0, 2))
     for finding in findings:
         told = Text(finding.told, overflow="fold")
@@ -56,4 +70,4 @@ def _print(findings: Sequence[Finding]) -> None:
         table.add_row(Text(finding.level, style=_STYLES[finding.level]), finding.subject, told)
     console.print(table)
     counts = {level: sum(finding.level == level for finding in findings) for level in _STYLES}
-    console.print(f"{counts['ok']} ok, {counts['warn']} to know, {counts['fail']} to mend")
+    console.print(f"{counts['ok']} ok, {counts['warn']} to know, {counts['fail']} to fix")

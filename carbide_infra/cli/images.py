@@ -1,19 +1,21 @@
 """`carbide-infra images`: a stack's images by digest, as a table or as the file of another tool."""
 
+import json
 import sys
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
-from carbide_infra.cli.outcome import WELL, CommandError, ends
-from carbide_infra.cli.saved import saved_outputs, understood
-from carbide_infra.cli.stacks import open_stack
+from carbide_infra.cli.outcome import WELL, ends
+from carbide_infra.cli.saved import saved_outputs
+from carbide_infra.cli.tables import shown_digest, wide_console
+from carbide_infra.errors import CommandError
 from carbide_infra.outputs import StackOutputs, formats
-from carbide_infra.stack.summary import FILE_WIDTH, SHORT_DIGEST
+from carbide_infra.stack.deployed import understood
+from carbide_infra.stack.pulumi_stack import open_stack
 
 app = typer.Typer(add_completion=False)
 
@@ -23,14 +25,20 @@ class Format(StrEnum):
 
     TABLE = "table"
     JSON = "json"
+    IMAGES = "images"
     ENV = "env"
     HELM_VALUES = "helm-values"
     KUSTOMIZE = "kustomize"
     COMPOSE = "compose"
 
 
+def _images_alone(outputs: StackOutputs) -> str:
+    return json.dumps(outputs.exported()["images"], indent=2) + "\n"
+
+
 _WRITERS: Mapping[Format, Callable[[StackOutputs], str]] = {
     Format.JSON: formats.as_json,
+    Format.IMAGES: _images_alone,
     Format.ENV: formats.env,
     Format.HELM_VALUES: formats.helm_values,
     Format.KUSTOMIZE: formats.kustomize,
@@ -38,7 +46,8 @@ _WRITERS: Mapping[Format, Callable[[StackOutputs], str]] = {
 }
 
 _FORMATS = (
-    "table; json: the outputs as the contract has them; env: lines for a shell, CARBIDE_REST_API_IMAGE=…; "
+    "table; json: the outputs as the contract has them; images: the images alone, in JSON; "
+    "env: lines for a shell, CARBIDE_REST_API_IMAGE=…; "
     "helm-values: <image>.image.{repository,tag,digest}; kustomize: a component with images; compose: an override file."
 )
 
@@ -80,14 +89,12 @@ def _exported(stack: str | None) -> StackOutputs:
 
 def _print_table(outputs: StackOutputs) -> None:
     """Print whole digests where it is not a terminal, as `make up` does."""
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=FILE_WIDTH)
+    console = wide_console()
     table = Table("Image", "Reference", "Digest", "Platforms", "Port", box=None, pad_edge=False)
     table.columns[0].no_wrap = True
     table.columns[1].overflow = "fold"
     for name, image in outputs.images.items():
-        digest = f"{image.digest[:SHORT_DIGEST]}…" if console.is_terminal else image.digest
+        digest = shown_digest(image.digest, console)
         port = "–" if image.port is None else str(image.port)  # noqa: RUF001 - a dash for "none", as in the docs
         table.add_row(name, f"{image.repository}:{image.tags[0]}", digest, ", ".join(image.platforms), port)
     console.print(table)

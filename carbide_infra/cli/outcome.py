@@ -11,24 +11,31 @@ import typer
 from carbide_infra.errors import UserError
 
 WELL, DIFFERENT, NO_ANSWER, INTERRUPTED = 0, 1, 2, 130
+FAILED = DIFFERENT
 _Arguments = ParamSpec("_Arguments")
 
 
-class CommandError(UserError):
-    """No answer can be given; the message names what was asked, what is wrong, and what to do."""
-
-
 def ends(command: Callable[_Arguments, int]) -> Callable[_Arguments, None]:
-    """Make the number that a subcommand returns its exit code, and what the user can mend a message."""
+    """Make the number that a question returns its exit code, and what the user can fix a message."""
+    return _ended(command, NO_ANSWER, "")
 
+
+def acts(command: Callable[_Arguments, int]) -> Callable[_Arguments, None]:
+    """The same for a command that changes something: an error is its failure, and it can be interrupted."""
+    return _ended(command, FAILED, "Interrupted; the same command resumes from here.")
+
+
+def _ended(command: Callable[_Arguments, int], failure: int, on_interrupt: str) -> Callable[_Arguments, None]:
     @wraps(command)
     def wrapper(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> None:
         try:
             code = command(*args, **kwargs)
         except UserError as error:
             typer.secho(f"error: {error}", fg=typer.colors.RED, err=True)
-            code = NO_ANSWER
+            code = failure
         except KeyboardInterrupt:
+            if on_interrupt:
+                progress(on_interrupt)
             code = INTERRUPTED
         raise typer.Exit(code)
 

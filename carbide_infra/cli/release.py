@@ -6,15 +6,17 @@ from typing import Annotated
 
 import typer
 
-from carbide_infra.cli.deployed import stack_values
-from carbide_infra.cli.outcome import WELL, CommandError, ends, print_json, progress
-from carbide_infra.cli.stacks import StackName, open_stack
-from carbide_infra.endpoint import read_endpoint
+from carbide_infra.cli.options import StackName
+from carbide_infra.cli.outcome import WELL, ends, print_json, progress
+from carbide_infra.endpoint import registry_server
+from carbide_infra.errors import CommandError
 from carbide_infra.images.tags import sanitised
 from carbide_infra.registry.client import RegistryClient
 from carbide_infra.registry.releases import Released, images_of, tagged
-from carbide_infra.settings import LOCAL_REGISTRY, Settings, load_settings
-from carbide_infra.source.facts import REF_VARIABLE, RELEASE_TAG, read_source
+from carbide_infra.settings import Settings, load_settings, selected_images
+from carbide_infra.source.facts import REF_VARIABLE, release_tag
+from carbide_infra.source.images import read_sources
+from carbide_infra.stack.pulumi_stack import open_stack
 
 _TAGS = "refs/tags/"
 
@@ -36,18 +38,16 @@ def release(
     """Tag the images that main's update has built from a release tag's commit with the version.
 
     They are found by the tag that has the commit's SHA. Digests stay, nothing is built, and all images are there
-    before the first is tagged. From then on the program leaves that version's tags alone, and main goes on with the
+    before the first is tagged. From then on the program leaves that version's tags alone, and main works on the
     next VERSION.
     """
     opened = open_stack(stack)
-    settings = load_settings(stack_values(opened), os.environ)
-    version, commit = _checked_out(tag, settings, opened.folder)
-    repositories = {
-        service.image: f"{settings.registry_repository}/{service.image}" for service in settings.selected_services
-    }
+    settings = load_settings(opened.values(), os.environ)
+    names, version, commit = _checked_out(tag, settings, opened.project)
+    repositories = {name: f"{settings.registry_repository}/{name}" for name in names}
     password = settings.registry_password
     with RegistryClient.connected(
-        _server(settings, opened.folder),
+        registry_server(settings.registry_server, opened.project),
         opened.environment,
         settings.registry_username,
         password.get_secret_value() if password else None,
@@ -61,29 +61,25 @@ def release(
     return WELL
 
 
-def _checked_out(tag: str, settings: Settings, project: Path) -> tuple[str, str]:
-    """The version and the commit of the release."""
+def _checked_out(tag: str, settings: Settings, project: Path) -> tuple[list[str], str, str]:
+    """The images that the tag releases, their version, and the commit of the release."""
     tag = tag or os.environ.get(REF_VARIABLE, "").removeprefix(_TAGS)
-    if not RELEASE_TAG.fullmatch(tag):
-        message = f"--tag {tag!r}: is no release tag; a good value: v1.4.0"
+    root = settings.source_root(project)
+    settings = settings.model_copy(update={"require_history": True})
+    images = [
+        image for image in selected_images(settings, project).images if release_tag(image.tag_prefix).fullmatch(tag)
+    ]
+    if not images:
+        message = f"--tag {tag!r}: is not a release tag; a good value: v1.4.0"
         raise CommandError(message)
-    source = read_source(
-        settings.source_root(project), settings.version, require_history=True, full_ref=f"{_TAGS}{tag}"
-    )
+    sources = read_sources(settings, images, root, full_ref=None)
+    # Another image may have a version of its own.
+    named = [image for image in images if f"{image.tag_prefix}v{sources.of(image).version}" == tag]
+    source = read_sources(settings, named[:1] or images[:1], root, full_ref=f"{_TAGS}{tag}").of((named or images)[0])
     if source.revision is None or source.revision != source.released or not source.is_commit:
         message = f"--tag {tag}: is not what is checked out here; git checkout {tag}"
         raise CommandError(message)
-    return source.version, source.revision
-
-
-def _server(settings: Settings, project: Path) -> str:
-    if settings.registry_server != LOCAL_REGISTRY:
-        return settings.registry_server
-    endpoint = read_endpoint(project)
-    if endpoint is None:
-        message = "registryServer = 'local': no local registry was set up in this checkout; run make local-up"
-        raise CommandError(message)
-    return endpoint.registry
+    return [image.name for image in named], source.version, source.revision
 
 
 def _table(version: str, commit: str, released: list[Released]) -> str:

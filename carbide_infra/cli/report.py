@@ -8,12 +8,14 @@ from typing import Annotated, Any, TextIO
 
 import typer
 
-from carbide_infra.cli.outcome import DIFFERENT, WELL, CommandError, ends, progress
-from carbide_infra.cli.stacks import StackName, open_stack
+from carbide_infra.cli.options import StackName
+from carbide_infra.cli.outcome import DIFFERENT, WELL, ends, progress
+from carbide_infra.errors import CommandError
 from carbide_infra.report.changes import Report, report_of
 from carbide_infra.report.data import as_data
 from carbide_infra.report.markdown import markdown
 from carbide_infra.report.preview import PreviewError, read_preview
+from carbide_infra.stack.pulumi_stack import open_stack
 
 _FILE_WIDTH = 160
 

@@ -2,12 +2,12 @@
 
 import json
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from carbide_infra.cli.outcome import CommandError
-from carbide_infra.outputs import SCHEMA_VERSION, OutputsError, StackOutputs
+from carbide_infra.errors import CommandError
+from carbide_infra.outputs import SCHEMA_VERSION, StackOutputs
+from carbide_infra.stack.deployed import understood
 
 STDIN = "-"
 
@@ -31,25 +31,12 @@ def saved_outputs(source: str) -> StackOutputs:
         )
         raise CommandError(message) from error
     except ValueError as error:
-        message = f"{subject}: is no JSON ({error}); give what `pulumi stack output --json` printed"
+        message = f"{subject}: is not JSON ({error}); give what `pulumi stack output --json` printed"
         raise CommandError(message) from error
     if not isinstance(found, dict):
-        message = f"{subject}: is no JSON object; give what `pulumi stack output --json` printed"
+        message = f"{subject}: is not a JSON object; give what `pulumi stack output --json` printed"
         raise CommandError(message)
     return understood(_with_version(found), subject)
-
-
-def understood(outputs: Mapping[str, Any], subject: str) -> StackOutputs:
-    """Read outputs of whatever origin; `subject` names it in the error.
-
-    Raises:
-        CommandError: they are not the contract.
-    """
-    try:
-        return StackOutputs.of(outputs)
-    except OutputsError as error:
-        message = f"{subject}: {error}"
-        raise CommandError(message) from error
 
 
 def _with_version(found: dict[str, Any]) -> dict[str, Any]:

@@ -6,25 +6,25 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
-from carbide_infra.cli.deployed import Deployed, deployed_by, registry_password, stack_values
-from carbide_infra.cli.outcome import DIFFERENT, NO_ANSWER, WELL, CommandError, ends, print_json, progress
+from carbide_infra.cli.options import StackName
+from carbide_infra.cli.outcome import DIFFERENT, NO_ANSWER, WELL, ends, print_json, progress
 from carbide_infra.cli.saved import saved_outputs
-from carbide_infra.cli.stacks import StackName, open_stack
-from carbide_infra.errors import SetupError
+from carbide_infra.cli.tables import wide_console
+from carbide_infra.endpoint import read_endpoint
+from carbide_infra.errors import CommandError, SetupError
 from carbide_infra.outputs import ImageOutput
-from carbide_infra.paths import project_root, state_dir
+from carbide_infra.paths import project_root
 from carbide_infra.registry.client import RegistryClient
 from carbide_infra.registry.images import PARALLEL, split_reference
-from carbide_infra.verification.build_record import InputsMissing, Recipe
+from carbide_infra.stack.deployed import Deployed, deployed_by
+from carbide_infra.stack.pulumi_stack import open_stack
+from carbide_infra.stack.registry_access import registry_password
+from carbide_infra.verification.build_record import BuildRecord, InputsMissing
 from carbide_infra.verification.checks import Check, Promise, verify_image
-from carbide_infra.verification.rebuild import Kitchen
+from carbide_infra.verification.rebuild import RebuildEnvironment
 from carbide_infra.verification.rebuild import rebuild as build_again
-
-# Wide enough for two digests where no terminal folds them.
-_FILE_WIDTH = 240
 
 app = typer.Typer(add_completion=False)
 ImageNames = Annotated[
@@ -61,18 +61,19 @@ def verify(
     if not (outputs or stack):
         message = "--stack: is not given; name a stack, or a file of its outputs with --from"
         raise CommandError(message)
-    cli = None if outputs else open_stack(stack)
-    deployed = deployed_by(cli) if cli else Deployed(saved_outputs(outputs).images)
-    values = stack_values(cli) if cli and (rebuild or deployed.wants_login) else {}
-    environment = cli.environment if cli else _own_environment()
+    opened = None if outputs else open_stack(stack)
+    deployed = deployed_by(opened) if opened else Deployed(saved_outputs(outputs).images)
+    values = opened.values() if opened and (rebuild or deployed.wants_login) else {}
+    environment = opened.environment if opened else _own_environment()
     wanted = deployed.selected(image or ())
     checks = _read(deployed, wanted, values, environment)
     missing: list[str] = []
-    if rebuild and cli:
-        # Only a checkout has what builds images.
-        from carbide_infra.cli.rebuild_environment import kitchen_of  # noqa: PLC0415
+    if rebuild and opened:
+        # An installation that only reads outputs lacks what this needs.
+        from carbide_infra.verification.rebuild_environment import rebuild_environment  # noqa: PLC0415
 
-        checks, missing = _rebuilt(deployed, wanted, kitchen_of(cli, values, cold=cold), values, checks)
+        again = rebuild_environment(opened, values, cold=cold)
+        checks, missing = _rebuilt(deployed, wanted, again, values, checks)
     _show(wanted, checks, missing, as_json=as_json)
     if any(not check.agrees for check in checks):
         return DIFFERENT
@@ -82,10 +83,10 @@ def verify(
 def _own_environment() -> dict[str, str]:
     """This shell's variables; in a checkout, with trust in its local registry."""
     try:
-        bundle = state_dir(project_root()) / "tls" / "ca-bundle.pem"
+        endpoint = read_endpoint(project_root())
     except SetupError:
-        return dict(os.environ)
-    return os.environ | ({"SSL_CERT_FILE": str(bundle)} if bundle.is_file() else {})
+        endpoint = None
+    return os.environ | ({"SSL_CERT_FILE": endpoint.ca_bundle} if endpoint else {})
 
 
 def _clients(
@@ -118,18 +119,18 @@ def _read(
 def _rebuilt(
     deployed: Deployed,
     wanted: Mapping[str, ImageOutput],
-    kitchen: Kitchen,
+    again: RebuildEnvironment,
     values: Mapping[str, str],
     checks: Sequence[Check],
 ) -> tuple[list[Check], list[str]]:
     """The checks with those of the rebuilds, and why an image could not be built again."""
-    clients = _clients(wanted, values, kitchen.environment)
+    clients = _clients(wanted, values, again.variables)
     all_checks, missing = list(checks), []
     for name, output in wanted.items():
         progress(f"Building {name} again from its recorded inputs…")
         try:
-            recipe = Recipe.of(name, deployed.records[name], deployed.inputs[name], output.revision)
-            all_checks += build_again(recipe, output, kitchen, clients[split_reference(output.repository)[0]])
+            record = BuildRecord.of(name, deployed.records[name], deployed.inputs[name], output.revision)
+            all_checks += build_again(record, output, again, clients[split_reference(output.repository)[0]])
         except InputsMissing as error:
             missing.append(str(error))
     order = list(wanted)
@@ -173,9 +174,7 @@ def _document(images: Mapping[str, ImageOutput], checks: Sequence[Check], missin
 
 
 def _print_table(differences: Sequence[Check]) -> None:
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=_FILE_WIDTH)
+    console = wide_console()
     table = Table("Image", "What", "Expected", "Found", box=None, pad_edge=False)
     for column in table.columns:
         column.overflow = "fold"

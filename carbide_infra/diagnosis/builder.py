@@ -22,7 +22,7 @@ def ask_buildx(buildx: Path, name: str | None, environment: Mapping[str, str]) -
         return subprocess.CompletedProcess(command, 1, "", f"does not answer in {_SECONDS} s")
 
 
-def examine_builder(answer: subprocess.CompletedProcess[str], platforms: Sequence[str]) -> Iterator[Finding]:
+def check_builder(answer: subprocess.CompletedProcess[str], platforms: Sequence[str]) -> Iterator[Finding]:
     """Judge what `buildx inspect` says."""
     facts = dict(re.findall(r"^([\w ]+?):[ \t]+(.*)$", answer.stdout, re.MULTILINE))
     name, status = facts.get("Name", "builder"), facts.get("Status", "")

@@ -7,7 +7,7 @@ from carbide_infra.registry.client import RegistryClient
 from carbide_infra.registry.errors import RegistryError
 
 
-def examine_registry(
+def check_registry(
     connect: Callable[[], RegistryClient], repository: str, present: Callable[[RegistryClient], str | None]
 ) -> Iterator[Finding]:
     """Ask a registry, and try an upload that leaves nothing behind.

@@ -1,8 +1,11 @@
 """Build secrets: what builds may know and images must not, as BuildKit secret mounts."""
 
+import hashlib
 import re
 import shlex
+from base64 import urlsafe_b64encode
 from collections.abc import Mapping
+from importlib.metadata import files
 from pathlib import Path
 
 import certifi
@@ -94,7 +97,15 @@ def _private_certificates(environment: Mapping[str, str]) -> str:
 
 def _public_certificates() -> set[str]:
     distributed = (file for folder in _DISTRIBUTED for file in Path(folder).rglob("*") if file.is_file())
-    return {_body(item) for file in (Path(certifi.where()), *distributed) for item in _certificates(file)}
+    return {_body(item) for file in (*_published_bundle(), *distributed) for item in _certificates(file)}
+
+
+def _published_bundle() -> list[Path]:
+    """The bundle of certifi, unless somebody has added a company's CA to it: its own record of hashes tells."""
+    bundle = Path(certifi.where())
+    recorded = next((file.hash for file in files("certifi") or [] if file.name == bundle.name), None)
+    digest = urlsafe_b64encode(hashlib.sha256(bundle.read_bytes()).digest()).decode().rstrip("=")
+    return [bundle] if recorded and recorded.value == digest else []
 
 
 def _certificates(file: Path) -> list[str]:

@@ -128,7 +128,7 @@ class ServiceImage(pulumi.ComponentResource):
 def _said_of(image: Image) -> dict[str, Any]:
     """What the outputs say of an image before it is built."""
     user, health = image.user, image.health
-    is_known = not isinstance(user, BaseUser)
+    uid, gid = (None, None) if isinstance(user, BaseUser) else (user.uid, user.gid)
     return {
         "platforms": list(image.platforms),
         "go_version": image.go_version,
@@ -138,9 +138,9 @@ def _said_of(image: Image) -> dict[str, Any]:
         "ports": dict(image.ports),
         "port": next(iter(image.ports.values()), None),
         "user": user.instruction,
-        "user_name": user.name if is_known or not user.name[0].isdigit() else None,
-        "user_id": user.uid if is_known else None,
-        "group_id": user.gid if is_known else None,
+        "user_name": None if user.name[0].isdigit() else user.name,
+        "user_id": uid,
+        "group_id": gid,
         "entrypoint": list(image.entrypoint),
         "command": list(image.command),
         "environment": dict(image.environment),

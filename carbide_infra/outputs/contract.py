@@ -201,6 +201,6 @@ def _upgraded_image(image: Mapping[str, Any]) -> dict[str, Any]:
 
 def _first(error: ValidationError) -> str:
     """What is wrong first, in one clause."""
-    found = error.errors(include_url=False, include_input=False)[0]
+    found = error.errors()[0]
     place = ".".join(str(part) for part in found["loc"])
     return f"{place}: {found['msg'][0].lower()}{found['msg'][1:]}"

@@ -15,7 +15,7 @@ def schema_text() -> str:
         **StackOutputs.model_json_schema(),
         "title": f"Outputs of a carbide-infra stack, version {SCHEMA_VERSION}",
     }
-    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(schema, indent=2) + "\n"
 
 
 if __name__ == "__main__":

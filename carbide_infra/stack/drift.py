@@ -1,15 +1,14 @@
-"""Drift that the provider does not see, or sees and does not mend: tags moved, parts of an image lost."""
+"""Drift that the provider does not see, or sees and does not repair: tags moved, parts of an image lost."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
+from carbide_infra.names import IMAGE_TYPE, INDEX_TYPE
 from carbide_infra.registry.client import RegistryClient
 from carbide_infra.registry.errors import Corrupt, NotFound
 from carbide_infra.registry.images import PARALLEL, platforms_in, read_platform, split_reference
-
-_IMAGE, _INDEX = "docker-build:index:Image", "docker-build:index:Index"
 
 
 @dataclass(frozen=True)
@@ -24,6 +23,19 @@ class Drift:
     reason: str
 
 
+def drift_in(resources: Sequence[Mapping[str, Any]], client: RegistryClient) -> list[Drift]:
+    """What the provider's own refresh leaves as it is; an alias goes with its image.
+
+    Args:
+        resources: of the stack's state, after that refresh.
+        client: of the registry that has the images.
+    """
+    damaged = damaged_images(resources, client)
+    gone = {drift.urn for drift in damaged}
+    dependents = {item["urn"] for item in resources if gone & set(item.get("dependencies") or ())}
+    return [*damaged, *(drift for drift in moved_aliases(resources) if drift.urn not in dependents)]
+
+
 def moved_aliases(resources: Sequence[Mapping[str, Any]]) -> list[Drift]:
     """The tags that a refresh found at another digest.
 
@@ -32,7 +44,7 @@ def moved_aliases(resources: Sequence[Mapping[str, Any]]) -> list[Drift]:
     """
     found = []
     for resource in resources:
-        if resource["type"] == _INDEX:
+        if resource["type"] == INDEX_TYPE:
             tag = str(resource["outputs"]["tag"])
             actual = str(resource["outputs"]["ref"]).partition("@")[2]
             wanted = str(resource["inputs"]["sources"][0]).partition("@")[2]
@@ -49,7 +61,7 @@ def damaged_images(resources: Sequence[Mapping[str, Any]], client: RegistryClien
     Raises:
         RegistryError: the registry gives no answer, or does not let us in.
     """
-    images = [resource for resource in resources if resource["type"] == _IMAGE]
+    images = [resource for resource in resources if resource["type"] == IMAGE_TYPE]
     with ThreadPoolExecutor(PARALLEL) as pool:
         problems = pool.map(lambda resource: next(_problems(resource["outputs"], client), None), images)
         return [Drift(image["urn"], problem) for image, problem in zip(images, problems, strict=True) if problem]

@@ -1,4 +1,4 @@
-"""A stack's configuration file, read without the engine: set-up needs no passphrase."""
+"""A stack's configuration file, read without Pulumi: set-up needs no passphrase."""
 
 from pathlib import Path
 from typing import Any
@@ -8,6 +8,9 @@ import yaml
 from carbide_infra.errors import SetupError
 
 PROJECT = "carbide-infra"
+DEV_STACK = "dev"
+"""The development stack: it is updated unasked, and its secrets protect nothing."""
+
 # For what does not depend on where images go: a new stack may not say it yet.
 ANY_REGISTRY = {"registryServer": "local", "registryRepository": "carbide"}
 
@@ -16,11 +19,11 @@ def read_stack_file(root: Path, stack: str) -> dict[str, Any]:
     """Give the plain config values of Pulumi.<stack>.yaml by key; empty when there is no such file.
 
     Raises:
-        SetupError: the file is no YAML mapping.
+        SetupError: the file is not a YAML mapping.
     """
     file = root / f"Pulumi.{stack}.yaml"
     try:
-        # As the engine does: every scalar is text, so 1.30 stays another version than 1.3.
+        # As Pulumi does: every scalar is text, so 1.30 stays another version than 1.3.
         content = yaml.load(file.read_text(encoding="utf-8"), yaml.BaseLoader) or {}  # noqa: S506 - builds no objects
         entries = dict(content.get("config") or {})
     except FileNotFoundError:

@@ -14,7 +14,7 @@ from carbide_infra.registry.errors import Corrupt, NotFound
 from carbide_infra.registry.images import platforms_of, split_reference
 from carbide_infra.source.inputs import Inputs
 from carbide_infra.source.staging import stage
-from carbide_infra.verification.build_record import Recipe
+from carbide_infra.verification.build_record import BuildRecord
 from carbide_infra.verification.checks import ABSENT, Check
 
 # What the stack's own builds have, in a folder in the place of a registry.
@@ -22,14 +22,14 @@ _OUTPUT = "type=oci,tar=false,oci-mediatypes=true"
 
 
 @dataclass(frozen=True)
-class Kitchen:
-    """What a rebuild needs beside the recipe.
+class RebuildEnvironment:
+    """What a rebuild needs beside the record.
 
     Attributes:
         project: the folder with Pulumi.yaml.
         source: the source tree as it is now.
         buildx: the program.
-        environment: variables for buildx.
+        variables: for buildx.
         secrets: contents of the BuildKit secrets by id; they change no byte of an image.
         run: names this verification, as no other is named.
         cold: whether downloaded modules and compiled packages are made anew as well.
@@ -38,7 +38,7 @@ class Kitchen:
     project: Path
     source: Path
     buildx: Path
-    environment: Mapping[str, str] = field(repr=False)
+    variables: Mapping[str, str] = field(repr=False)
     secrets: Mapping[str, str] = field(repr=False)
     run: str
     cold: bool = False
@@ -54,7 +54,9 @@ class Kitchen:
         return (*fresh, "--build-arg", f"BUILDKIT_CACHE_MOUNT_NS={self.run}") if self.cold else fresh
 
 
-def rebuild(recipe: Recipe, promised: ImageOutput, kitchen: Kitchen, client: RegistryClient) -> list[Check]:
+def rebuild(
+    record: BuildRecord, promised: ImageOutput, environment: RebuildEnvironment, client: RegistryClient
+) -> list[Check]:
     """Build an image from its recorded inputs, each step anew, and compare digests.
 
     Raises:
@@ -62,34 +64,34 @@ def rebuild(recipe: Recipe, promised: ImageOutput, kitchen: Kitchen, client: Reg
         SetupError: the build fails; in the builder's words.
     """
     with tempfile.TemporaryDirectory(prefix="carbide-rebuild-") as scratch:
-        layout = _build(recipe, kitchen, Path(scratch))
+        layout = _build(record, environment, Path(scratch))
         (entry,) = json.loads((layout / "index.json").read_text())["manifests"]
-        found = Check(recipe.image, "built again: index", promised.digest, entry["digest"])
+        found = Check(record.image, "built again: index", promised.digest, entry["digest"])
         if found.agrees:
             return [found]
         made = _platforms(layout, entry)
-        return [found, *_by_platform(recipe.image, promised, made, client)]
+        return [found, *_by_platform(record.image, promised, made, client)]
 
 
-def _build(recipe: Recipe, kitchen: Kitchen, scratch: Path) -> Path:
+def _build(record: BuildRecord, environment: RebuildEnvironment, scratch: Path) -> Path:
     tree = scratch / "tree"
     tree.mkdir()
-    context = scratch / "contexts" / recipe.image
-    stage(recipe.source(kitchen.source, tree), Inputs(recipe.files, None), context)
+    context = scratch / "contexts" / record.image
+    stage(record.source(environment.source, tree), Inputs(record.files, None), context)
     dockerfile = scratch / "Dockerfile"
-    dockerfile.write_text(recipe.dockerfile_text(kitchen.project), encoding="utf-8")
+    dockerfile.write_text(record.dockerfile_text(environment.project), encoding="utf-8")
     layout = scratch / "layout"
-    variables = {f"CARBIDE_SECRET_{name.upper()}": kitchen.secrets.get(name, "") for name in recipe.secret_ids}
+    given = {f"CARBIDE_SECRET_{name.upper()}": environment.secrets.get(name, "") for name in record.secret_ids}
     command = [
-        *(str(kitchen.buildx), "build", *kitchen.no_cache, "--provenance=false", "--progress=plain"),
-        *(("--builder", recipe.builder) if recipe.builder else ()),
-        *("--platform", ",".join(recipe.platforms)),
-        *(word for name, value in recipe.build_args.items() for word in ("--build-arg", f"{name}={value}")),
-        *(word for name, value in recipe.labels.items() for word in ("--label", f"{name}={value}")),
-        *(word for name in recipe.secret_ids for word in ("--secret", f"id={name},env=CARBIDE_SECRET_{name.upper()}")),
+        *(str(environment.buildx), "build", *environment.no_cache, "--provenance=false", "--progress=plain"),
+        *(("--builder", record.builder) if record.builder else ()),
+        *("--platform", ",".join(record.platforms)),
+        *(word for name, value in record.build_args.items() for word in ("--build-arg", f"{name}={value}")),
+        *(word for name, value in record.labels.items() for word in ("--label", f"{name}={value}")),
+        *(word for name in record.secret_ids for word in ("--secret", f"id={name},env=CARBIDE_SECRET_{name.upper()}")),
         *("--file", dockerfile, "--output", f"{_OUTPUT},dest={layout}", context),
     ]
-    run(command, {**kitchen.environment, **variables}, f"Building {recipe.image} again")
+    run(command, {**environment.variables, **given}, f"Building {record.image} again")
     return layout
 
 

@@ -53,6 +53,10 @@ class Checkout:
         """Run commands as a user would type them, after `eval "$(make -s env)"`."""
         return self.run("bash", "-ec", f'eval "$(make -s env)"\n{script}', check=check)
 
+    def carbide(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run a subcommand of carbide-infra where the engine is found."""
+        return self.run(".venv/bin/python", "-m", "devenv", "run", "--", "carbide-infra", *arguments, check=check)
+
     def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
             command,

@@ -277,6 +277,23 @@ def test_a_killed_update_does_not_lock_the_stack(deployed: Deployed) -> None:
 
 
 @pytest.mark.stops_daemons
+def test_what_needs_no_daemon_starts_none_and_what_does_says_how(deployed: Deployed) -> None:
+    checkout = deployed.checkout
+    checkout.make("down")
+    try:
+        assert re.search(r"\d+ unchanged", checkout.make("preview").stdout)
+        done = checkout.shell("pulumi up --yes --skip-preview", check=False)
+        assert done.returncode != 0
+        assert "is down; run make local-up" in done.stdout + done.stderr
+        assert not list((checkout.root / ".local/run").glob("*.json"))
+        # What reads the registry of the checkout starts it.
+        assert checkout.make("verify").returncode == 0
+        daemons(checkout)
+    finally:
+        checkout.make("local-up")
+
+
+@pytest.mark.stops_daemons
 def test_down_leaves_nothing_running(deployed: Deployed) -> None:
     checkout = deployed.checkout
     running = daemons(checkout)

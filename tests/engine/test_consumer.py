@@ -62,6 +62,6 @@ def test_a_consumer_sees_what_the_stack_exports_and_fails_on_what_it_does_not(
 
 
 def test_the_command_prints_what_the_stack_exports(deployed: Deployed) -> None:
-    done = deployed.checkout.run(".venv/bin/carbide-infra", "images", "--stack", "dev", "--json")
+    done = deployed.checkout.carbide("images", "--stack", "dev", "--json")
     assert StackOutputs.of(json.loads(done.stdout)).exported() == {"schemaVersion": 1, "images": deployed.images}
     assert done.stderr == ""

@@ -2,7 +2,6 @@
 
 import json
 import ssl
-import subprocess
 import urllib.request
 from pathlib import Path
 
@@ -12,10 +11,6 @@ from tests.engine.registry import Repository
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 MOVED, LOST, DAMAGED = "carbide-rest-ipam", "carbide-rest-db", "carbide-rest-workflow"
 VERSION = "1.4.0"
-
-
-def carbide_infra(checkout: Checkout, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return checkout.run(".venv/bin/carbide-infra", *arguments, check=False)
 
 
 def send(repository: Repository, method: str, reference: str, body: bytes | None = None) -> None:
@@ -38,7 +33,7 @@ def uploads(checkout: Checkout) -> set[Path]:
 
 def test_what_is_moved_or_lost_is_found_and_repaired(deployed: Deployed) -> None:
     checkout = deployed.checkout
-    well = carbide_infra(checkout, "verify", "--stack", "dev")
+    well = checkout.carbide("verify", "--stack", "dev", check=False)
     assert (well.returncode, well.stdout.splitlines()[-1][:9]) == (0, "7 images,"), well.stdout + well.stderr
 
     moved = deployed.platforms(MOVED)["linux/amd64"]
@@ -47,7 +42,7 @@ def test_what_is_moved_or_lost_is_found_and_repaired(deployed: Deployed) -> None
     part = deployed.platforms(DAMAGED)["linux/arm64"].digest
     send(deployed.repository(DAMAGED), "DELETE", part)
 
-    ill = carbide_infra(checkout, "verify", "--stack", "dev", "--json")
+    ill = checkout.carbide("verify", "--stack", "dev", "--json", check=False)
     assert ill.returncode == 1
     found = {
         name: {difference["what"]: difference["found"] for difference in image["differences"]}
@@ -66,23 +61,23 @@ def test_what_is_moved_or_lost_is_found_and_repaired(deployed: Deployed) -> None
 
     assert "created" in checkout.make("up").stdout
     assert checkout.images() == deployed.images
-    repaired = carbide_infra(checkout, "verify", "--stack", "dev")
+    repaired = checkout.carbide("verify", "--stack", "dev", check=False)
     assert (repaired.returncode, repaired.stdout) == (0, well.stdout), repaired.stdout
 
 
 def test_an_image_is_reproduced_from_its_recorded_inputs(tree: Checkout) -> None:
     main = tree.source / "ipam/cmd/server/main.go"
     main.write_text(main.read_text() + "\nthis does not compile\n")
-    done = carbide_infra(tree, "verify", "--stack", "dev", "--rebuild", "--image", MOVED)
+    done = tree.carbide("verify", "--stack", "dev", "--rebuild", "--image", MOVED, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.startswith("1 image,")
 
 
-def test_doctor_finds_nothing_to_mend_and_leaves_nothing(deployed: Deployed) -> None:
+def test_doctor_finds_nothing_to_fix_and_leaves_nothing(deployed: Deployed) -> None:
     before = uploads(deployed.checkout)
-    done = carbide_infra(deployed.checkout, "doctor", "--stack", "dev", "--json")
+    done = deployed.checkout.run(".venv/bin/python", "-m", "devenv", "doctor", "--", "--json", check=False)
     findings = json.loads(done.stdout)
     assert done.returncode == 0, findings
     levels = {finding["subject"]: finding["level"] for finding in findings}
-    assert levels["push"] == levels["registry"] == levels["builder"] == levels["engine"] == "ok"
+    assert levels["push"] == levels["registry"] == levels["builder"] == levels["tools"] == "ok"
     assert uploads(deployed.checkout) == before

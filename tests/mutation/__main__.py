@@ -58,6 +58,7 @@ def main(
     test_paths = tests.split() or options["tests"]
     imports = read_imports(str(path) for folder in (*packages, "tests") for path in Path(folder).rglob("*.py"))
     with tempfile.TemporaryDirectory(prefix="mutation-") as folder:
+        Path(folder).chmod(0o711)  # for tests that are another user for a while
         bench = Bench(
             packages, test_paths, imports, Memory(memory, imports), jobs, time.monotonic() + 60 * minutes, Path(folder)
         )

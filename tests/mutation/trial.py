@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from importlib.util import spec_from_file_location
@@ -31,7 +32,15 @@ from tests.mutation.selection import Memory, Ran, Selection
 NOTICED, SURVIVED, TIMED_OUT, UNTOUCHED = "noticed", "survived", "timed out", "is run by no test"
 _REFUSED = "refused"
 _CODES = {0: SURVIVED, 2: UNTOUCHED, 3: _REFUSED, -signal.SIGALRM: TIMED_OUT, -signal.SIGPROF: TIMED_OUT}
-_OPTIONS = ("-s", "--override-ini=addopts=", "-pno:terminal", "-pno:cacheprovider", "-pno:xdist")
+_OPTIONS = (
+    "-s",
+    "--override-ini=addopts=",
+    "--assert=plain",
+    "--hypothesis-seed=0",
+    "-pno:terminal",
+    "-pno:cacheprovider",
+    "-pno:xdist",
+)
 _RESULT = "result"
 _SHOWN_EVERY = 10
 _IMPORT_SECONDS = 5.0
@@ -80,7 +89,6 @@ def outcomes(mutants: Sequence[Mutant], bench: Bench) -> dict[int, str]:
     phases = hypothesis.Phase.explicit, hypothesis.Phase.generate
     hypothesis.settings.register_profile(
         "mutation",
-        derandomize=True,
         database=None,
         deadline=None,
         phases=phases,
@@ -116,6 +124,13 @@ class _Loop:
         if not session.testsfailed:
             self.code = self._work(session.items)
         return True
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> None:
+        """End the process at the first failure: a report of it costs more than most tests."""
+        is_skip = call.excinfo is None or call.excinfo.errisinstance(pytest.skip.Exception)
+        if not is_skip and not item.get_closest_marker("xfail"):
+            os._exit(1)
 
 
 class _Imported:
@@ -153,9 +168,15 @@ class _Imported:
             say("fail without a mutant, and are left out: " + ", ".join(failed))
         passed = {test: ran[test] for test in ran if ran[test].passed}
         self._selection = Selection(passed, imported, self._bench.imports)
-        in_place = [index for index, mutant in enumerate(self._mutants) if self._is_replaceable(mutant)]
+        in_place = {
+            index: self._selection.touching(mutant)
+            for index, mutant in enumerate(self._mutants)
+            if self._is_replaceable(mutant)
+        }
         say(f"{len(in_place)} mutants of functions")
-        tried = dict(self._bench.tried(in_place, self._replaced))
+        tried = dict(
+            self._bench.tried([*in_place], lambda index, _: self._replaced(self._mutants[index], in_place[index]))
+        )
         found = {index: outcome for index, outcome in tried.items() if outcome != _REFUSED}
         rest = sorted({*range(len(self._mutants))} - {*in_place} | {*tried} - {*found})
         self._result = found, self._selection, _libraries(), rest
@@ -190,12 +211,15 @@ class _Imported:
         """Whether the function is no more than its code: nothing of it ran at import, or is kept from there."""
         if mutant.outermost is None or self._selection.runs_at_import(mutant):
             return False
-        inner = f"{mutant.outermost[0]}.<locals>"
-        return not any(file == mutant.file and name.startswith(inner) for file, name, _ in self._functions)
+        return (mutant.file, mutant.outermost[0]) not in self._closed
 
-    def _replaced(self, index: int, _own: Path) -> int:
-        mutant = self._mutants[index]
-        tests = self._selection.touching(mutant)
+    @cached_property
+    def _closed(self) -> frozenset[tuple[str, str]]:
+        """Functions that have made others at import."""
+        names = ((file, *name.partition(".<locals>")) for file, name, _ in self._functions)
+        return frozenset((file, outer) for file, outer, inner, _ in names if inner)
+
+    def _replaced(self, mutant: Mutant, tests: Sequence[str]) -> int:
         if not tests:
             return 2
         for code in _codes(mutant.code()):

@@ -1,4 +1,4 @@
-"""Where things are kept: the checkout, its state, and what all checkouts share."""
+"""Where things are kept: the project, its state, and what all checkouts share."""
 
 from pathlib import Path
 
@@ -8,22 +8,27 @@ from carbide_infra.errors import SetupError
 from carbide_infra.paths import cache_dir, project_root, state_dir
 
 
-def test_the_project_is_the_checkout_that_has_the_package() -> None:
-    assert project_root() == Path(__file__).resolve().parents[2]
+def test_the_project_is_the_nearest_folder_above_that_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for project in ("outer", "outer/inner"):
+        (tmp_path / project).mkdir()
+        (tmp_path / project / "Pulumi.yaml").touch()
+    (tmp_path / "outer/inner/api/cmd").mkdir(parents=True)
+    for folder in ("outer/inner/api/cmd", "outer/inner"):
+        monkeypatch.chdir(tmp_path / folder)
+        assert project_root() == tmp_path / "outer/inner"
 
 
-def test_an_installed_package_has_no_project(monkeypatch: pytest.MonkeyPatch) -> None:
-    root = project_root()
-    monkeypatch.setattr(Path, "is_file", lambda path: path != root / "Pulumi.yaml")
-    with pytest.raises(SetupError, match=f"^No Pulumi.yaml in {root}: install the package with `pip install -e`"):
+def test_without_a_project_the_folder_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SetupError, match=f"^No Pulumi.yaml in {tmp_path}, nor in a folder above: run this command"):
         project_root()
 
 
 def test_a_linked_checkout_is_found_where_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "real/package").mkdir(parents=True)
+    (tmp_path / "real").mkdir()
     (tmp_path / "real/Pulumi.yaml").touch()
     (tmp_path / "link").symlink_to("real")
-    monkeypatch.setattr("carbide_infra.paths.__file__", str(tmp_path / "link/package/paths.py"))
+    monkeypatch.chdir(tmp_path / "link")
     assert project_root() == tmp_path / "real"
 
 

@@ -13,7 +13,6 @@ import pulumi
 import pytest
 
 from carbide_infra.endpoint import Endpoint, write_endpoint
-from carbide_infra.paths import project_root
 from tests.support.outputs import digest_of
 from tests.support.recording_engine import COMPONENT, IMAGE, INDEX, STACK, RecordingEngine, Registration, secret
 from tests.unit.images.test_base_images import LOOK_UP, NEW, registry
@@ -22,6 +21,7 @@ from tests.unit.images.test_tags import Repository
 pytestmark = pytest.mark.skipif(shutil.which("go") is None, reason="Go tells what an image is made of")
 
 API, IPAM = "carbide-rest-api", "carbide-rest-ipam"
+PROJECT = Path(__file__).parents[2]
 MAIN = "package main\n\nfunc main() {}\n"
 TREE = {"go.mod": "module example.com/m\n\ngo 1.24\n", "api/cmd/api/main.go": MAIN, "ipam/cmd/server/main.go": MAIN}
 CONFIG = {
@@ -51,7 +51,7 @@ class Project:
         self.folder = folder
         self.repository = repository
         self.source = repository.root
-        (folder / "docker").symlink_to(project_root() / "docker")
+        (folder / "docker").symlink_to(PROJECT / "docker")
 
     def up(
         self,
@@ -64,7 +64,7 @@ class Project:
     ) -> RecordingEngine:
         """Run `__main__` as the language host does."""
         engine = engine or RecordingEngine()
-        program = str(project_root() / "__main__.py")
+        program = str(PROJECT / "__main__.py")
         engine.run(
             lambda: runpy.run_path(program, run_name="__main__"),
             preview=preview,
@@ -370,12 +370,18 @@ def test_the_environment_may_name_another_tree(project: Project, monkeypatch: py
 
 def test_the_local_registry_is_the_one_of_this_checkout(project: Project) -> None:
     write_endpoint(project.folder, Endpoint("machine.test:5443", "carbide", "/ca.pem", ("alpine:latest",)))
-    engine = project.up(registryServer="local", registryUsername="me", registryPassword="hunter2")
-    assert images_of(engine)[API]["repository"] == f"machine.test:5443/org/team/{API}"
+    # Its name leads nowhere: a preview does not ask it.
+    engine = project.up(preview=True, registryServer="local", registryUsername="me", registryPassword="hunter2")
     inputs = image_of(engine).inputs
     assert inputs["tags"][0].startswith(f"machine.test:5443/org/team/{API}:1.4.0-")
     assert inputs["registries"][0]["address"] == "machine.test:5443"
     assert inputs["labels"]["com.nvidia.carbide.stand-in-base"] == "alpine:latest"
+
+
+def test_an_update_to_a_local_registry_that_is_down_does_not_start(project: Project) -> None:
+    write_endpoint(project.folder, Endpoint("127.0.0.1:1", "carbide", "/ca.pem", ()))
+    message = "registryServer = 'local': the registry of this checkout, 127.0.0.1:1, is down; run make local-up"
+    assert project.refusal(registryServer="local", preview=False) == message
 
 
 def test_without_a_local_registry_the_user_is_told_how_to_get_one(project: Project) -> None:

@@ -20,7 +20,8 @@ USES_SETUP = "./.github/actions/setup"
 
 _FILE = r'(?:\.local/[\w./-]+|"\$GITHUB_STEP_SUMMARY")'
 _WORD = r'(?:[\w./@=-]+|"\$[A-Z_]+"|[A-Z]+="\$[A-Z_]+")'
-_CALL = rf"(?:make|\.venv/bin/carbide-infra)(?: {_WORD})+(?: \| tee -a {_FILE}| > {_FILE})?"
+_COMMAND = r"(?:\.venv/bin/|\.venv/bin/python -m devenv run -- )carbide-infra"
+_CALL = rf"(?:make|{_COMMAND})(?: {_WORD})+(?: \| tee -a {_FILE}| > {_FILE})?"
 _NOTE = rf'(?:cat {_FILE}|echo "\$[A-Z_]+") >>? {_FILE}'
 COMMAND = re.compile(rf"{_CALL}|{_NOTE}|pulumi plugin install resource [a-z-]+ [\d.]+")
 PIN = re.compile(r"(?:actions|docker|pulumi)/[\w/-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+")

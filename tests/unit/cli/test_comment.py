@@ -89,7 +89,7 @@ def test_what_is_no_number_reaches_nobody(github: FakeGitHub, report: Path, tmp_
     for given in (number, f"@{tmp_path / 'number'}"):
         done = comment(report, f"--pull-request={given}")
         assert done.exit_code == 2
-        assert "is no number of a pull request" in done.stderr
+        assert "is not the number of a pull request" in done.stderr
     assert github.requests == []
 
 

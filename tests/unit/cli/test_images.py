@@ -67,8 +67,8 @@ def test_the_images_alone_will_do() -> None:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ("nonsense", r"standard input: is no JSON"),
-        ([], r"standard input: is no JSON object"),
+        ("nonsense", r"standard input: is not JSON"),
+        ([], r"standard input: is not a JSON object"),
         ({}, r"standard input: has no outputs yet"),
         ({"vpc": "x"}, r"standard input: has no output schemaVersion"),
         (exported() | {"schemaVersion": SCHEMA_VERSION + 1}, r"standard input: .*schema version 2.*upgrade"),

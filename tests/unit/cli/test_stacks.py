@@ -9,15 +9,11 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from carbide_infra.cli import stacks
 from carbide_infra.cli.app import app
-from carbide_infra.cli.baseline import _pulumi
-from carbide_infra.cli.deployed import Deployed, registry_password, stack_values
-from carbide_infra.cli.outcome import CommandError
-from carbide_infra.cli.stacks import StackCli, open_stack
-from carbide_infra.errors import SetupError
-from devenv import builder, toolchain
-from devenv.toolchain import Tools
+from carbide_infra.errors import MissingPrerequisite, SetupError
+from carbide_infra.stack.deployed import Deployed
+from carbide_infra.stack.pulumi_stack import PulumiStack, open_stack
+from carbide_infra.stack.registry_access import registry_password
 from tests.support.fake_programs import FakeProgram
 from tests.support.outputs import exported
 
@@ -27,17 +23,11 @@ LOCKED = "error: the stack is currently locked by 1 lock(s). Either wait for the
 NO_PASSPHRASE = "error: passphrase must be set with PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE"  # noqa: S105
 
 
-def nowhere() -> Path:
-    message = "No Pulumi.yaml"
-    raise SetupError(message)
-
-
 @pytest.fixture
 def pulumi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeProgram:
     """The Pulumi CLI on PATH, in a folder that is no checkout."""
     program = FakeProgram(tmp_path / "bin", "pulumi")
     monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=os.pathsep)
-    monkeypatch.setattr(stacks, "project_root", nowhere)
     monkeypatch.chdir(tmp_path)
     return program
 
@@ -58,7 +48,7 @@ def test_each_question_is_one_call(pulumi: FakeProgram) -> None:
     pulumi.answer("config", {"carbide-infra:goVersion": {"value": "1.25"}, "aws:region": {"value": "x"}})
     assert stack.outputs() == {"images": {}}
     assert stack.resources() == [{"urn": "a"}]
-    assert stack_values(stack) == {"goVersion": "1.25"}
+    assert stack.values() == {"goVersion": "1.25"}
     assert pulumi.calls == [
         f"stack output --json {FLAGS}",
         f"stack export {FLAGS}",
@@ -69,26 +59,26 @@ def test_each_question_is_one_call(pulumi: FakeProgram) -> None:
 def test_outside_a_checkout_pulumi_runs_where_the_user_is_with_the_users_variables(
     pulumi: FakeProgram, tmp_path: Path
 ) -> None:
-    assert open_stack("prod") == StackCli("prod", pulumi.path, tmp_path, dict(os.environ))
+    assert open_stack("prod") == PulumiStack("prod", pulumi.path, tmp_path, dict(os.environ))
 
 
 @pytest.mark.parametrize(
-    "ask", [StackCli.outputs, StackCli.resources, StackCli.config, StackCli.preview, lambda stack: _pulumi(stack, "x")]
+    "ask", [PulumiStack.outputs, PulumiStack.resources, PulumiStack.values, PulumiStack.preview, PulumiStack.select]
 )
 def test_pulumi_gets_the_stacks_folder_and_variables_and_no_others(
-    pulumi: FakeProgram, tmp_path: Path, ask: Callable[[StackCli], object]
+    pulumi: FakeProgram, tmp_path: Path, ask: Callable[[PulumiStack], object]
 ) -> None:
     folder = tmp_path / "project"
     folder.mkdir()
     pulumi.answer("", {})
-    ask(StackCli("prod", pulumi.path, folder, {"PULUMI_HOME": "/p", "PATH": "/usr/bin:/bin"}))
+    ask(PulumiStack("prod", pulumi.path, folder, {"PULUMI_HOME": "/p", "PATH": "/usr/bin:/bin"}))
     assert pulumi.folder == folder
     assert pulumi.environment.keys() - {"PWD", "_", "SHLVL", "OLDPWD"} == {"PULUMI_HOME", "PATH"}
 
 
 def test_a_stack_does_not_show_its_secrets_when_it_is_printed(pulumi: FakeProgram, tmp_path: Path) -> None:
     assert pulumi.path.is_file()
-    assert "s3cr3t" not in repr(StackCli("prod", Path("pulumi"), tmp_path, {"PULUMI_CONFIG_PASSPHRASE": "s3cr3t"}))
+    assert "s3cr3t" not in repr(PulumiStack("prod", Path("pulumi"), tmp_path, {"PULUMI_CONFIG_PASSPHRASE": "s3cr3t"}))
 
 
 @pytest.mark.parametrize("answer", [{}, {"deployment": None}, {"deployment": {}}, {"deployment": {"resources": None}}])
@@ -99,34 +89,19 @@ def test_a_stack_before_its_first_update_has_nothing(pulumi: FakeProgram, answer
     assert open_stack("prod").outputs() == {}
 
 
-def test_in_a_checkout_the_engine_is_the_one_that_make_uses(
-    pulumi: FakeProgram, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    root = tmp_path / "checkout"
-    root.mkdir()
-    own = FakeProgram(root / "bin", "pulumi")
-    found = Tools(root / "bin", own.path, *(root / "bin/none" for _ in range(4)))
-    plugins: list[Path] = []
-    for name in ("PULUMI_HOME", "PULUMI_BACKEND_URL", "CARBIDE_ENVIRONMENT_OF"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(stacks, "project_root", lambda: root)
-    monkeypatch.setattr(builder, "docker_answers", lambda: True)
-    monkeypatch.setattr(toolchain, "ensure_tools", lambda _, *, embedded: None if embedded else found)
-    monkeypatch.setattr(toolchain, "install_plugin", lambda _, home: plugins.append(home))
-    stack = open_stack("prod")
-    own.answer("stack output", exported())
-    assert stack.outputs() == exported()
-    assert own.folder == root
-    assert own.environment["PULUMI_BACKEND_URL"] == f"file://{root}/.local/state"
-    assert plugins == [root / ".local/pulumi-home"]
-    assert pulumi.calls == []
+def test_in_a_project_pulumi_runs_in_its_folder(pulumi: FakeProgram, tmp_path: Path) -> None:
+    (tmp_path / "Pulumi.yaml").touch()
+    (tmp_path / "below").mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path / "below")
+        assert open_stack("prod") == PulumiStack("prod", pulumi.path, tmp_path, dict(os.environ))
 
 
 def test_without_pulumi_a_sentence_says_where_to_get_it(pulumi: FakeProgram) -> None:
     pulumi.path.unlink()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PATH", str(pulumi.path.parent))
-        with pytest.raises(CommandError, match=r"pulumi: is not on PATH; install it from https://"):
+        with pytest.raises(MissingPrerequisite, match=r"pulumi: is not on PATH; install it from https://"):
             open_stack("prod")
 
 
@@ -142,7 +117,7 @@ def test_a_stack_may_be_named_by_a_variable(pulumi: FakeProgram, monkeypatch: py
 
 def test_an_error_begins_with_what_was_asked(pulumi: FakeProgram) -> None:
     pulumi.answer("", error="error: no\n", code=255)
-    with pytest.raises(SetupError, match=r"^`pulumi stack output --json` failed:\n(.|\n)*error: no$"):
+    with pytest.raises(SetupError, match=r"^`pulumi stack output --json --stack prod` failed:\n(.|\n)*error: no$"):
         open_stack("prod").outputs()
 
 

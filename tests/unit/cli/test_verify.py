@@ -11,16 +11,17 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from carbide_infra.cli import rebuild_environment as kitchen
-from carbide_infra.cli import verify
-from carbide_infra.cli.stacks import StackCli
+from carbide_infra.cli import tables, verify
 from carbide_infra.cli.verify import app
+from carbide_infra.endpoint import Endpoint, write_endpoint
 from carbide_infra.errors import SetupError
 from carbide_infra.outputs import ImageOutput
 from carbide_infra.registry.client import RegistryClient
-from carbide_infra.verification.build_record import InputsMissing, Recipe
+from carbide_infra.stack.pulumi_stack import PulumiStack
+from carbide_infra.verification import rebuild_environment
+from carbide_infra.verification.build_record import BuildRecord, InputsMissing
 from carbide_infra.verification.checks import Check
-from carbide_infra.verification.rebuild import Kitchen
+from carbide_infra.verification.rebuild import RebuildEnvironment
 from tests.support.registry_server import LOGIN, FakeRegistry, encoded
 from tests.unit.verification.test_checks import IMAGE, OCI, output, pushed
 
@@ -31,10 +32,10 @@ Trust = tuple[ssl.SSLContext, Path]
 
 @pytest.fixture(autouse=True)
 def shell(tmp_path: Path, tls: Trust, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A checkout in which nothing was set up: trust and login are those of the shell."""
+    """A folder in which nothing was set up: trust and login are those of the shell."""
     for name in ("STACK", "CARBIDE_REGISTRY_PASSWORD", "SSL_CERT_FILE", "HTTPS_PROXY", "https_proxy"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(verify, "state_dir", lambda _: tmp_path)
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
     monkeypatch.setenv("SSL_CERT_FILE", str(tls[1]))
 
@@ -96,7 +97,7 @@ def test_a_terminal_has_a_width_of_its_own(
             widths.append(width)
             super().__init__(force_terminal=True, width=44, color_system=None)
 
-    monkeypatch.setattr(verify, "Console", Terminal)
+    monkeypatch.setattr(tables, "Console", Terminal)
     other = promised.model_copy(update={"digest": f"sha256:{'0' * 64}"})
     done = run(*saved(tmp_path, carbide_rest_api=other))
     assert widths == [None]
@@ -171,12 +172,11 @@ def test_arguments_that_do_not_go_together(arguments: tuple[str, ...], told: str
 def test_a_checkouts_own_registry_is_trusted(
     promised: ImageOutput, tls: Trust, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bundle = tmp_path / "tls/ca-bundle.pem"
-    bundle.parent.mkdir()
+    (tmp_path / "Pulumi.yaml").touch()
     monkeypatch.setenv("SSL_CERT_FILE", "/nowhere")
     arguments = saved(tmp_path, carbide_rest_api=promised)
     assert "SSL_CERT_FILE = '/nowhere'" in run(*arguments).stderr
-    bundle.write_bytes(tls[1].read_bytes())
+    write_endpoint(tmp_path, Endpoint("vm:5443", "carbide-local", str(tls[1]), ()))
     assert run(*arguments).exit_code == 0
 
     def outside() -> Path:
@@ -193,17 +193,17 @@ def test_a_checkouts_own_registry_is_trusted(
 
 
 @dataclass(frozen=True)
-class Stack(StackCli):
+class Stack(PulumiStack):
     """A stack with two images, whose CLI is never asked."""
 
     images: Mapping[str, ImageOutput] = field(default_factory=dict)
     inputs: Mapping[str, Any] = field(default_factory=dict)
-    values: Mapping[str, str] = field(default_factory=dict)
+    config: Mapping[str, str] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
 
-    def config(self) -> dict[str, Any]:
+    def values(self) -> dict[str, str]:
         self.asked.append("config")
-        return {f"carbide-infra:{key}": {"value": value} for key, value in self.values.items()}
+        return dict(self.config)
 
     def resources(self) -> list[dict[str, Any]]:
         self.asked.append("resources")
@@ -243,7 +243,7 @@ def test_a_stack_is_read_with_its_own_login(
     if has_variable:
         monkeypatch.setenv("CARBIDE_REGISTRY_PASSWORD", LOGIN[1])
     inputs = {"registries": [{"address": registry.server}], "labels": {f"{OCI}source": "https://example.com"}}
-    stack = opened(monkeypatch, tls, tmp_path, images={IMAGE: promised}, inputs=inputs, values=values)
+    stack = opened(monkeypatch, tls, tmp_path, images={IMAGE: promised}, inputs=inputs, config=values)
     done = run("--stack", "prod")
     assert (done.exit_code, stack.asked) == (0, ["resources", "config"]), done.stderr
     assert done.stdout == f"1 image, {CHECKS + 2} checks, all agree\n", "the labels of the state are among them"
@@ -273,24 +273,24 @@ class Rebuilds:
     """Notes what is built again, and says what came of it."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.calls: list[tuple[Recipe, ImageOutput, Kitchen, str]] = []
-        self.kitchens: list[tuple[StackCli, Mapping[str, str], bool]] = []
+        self.calls: list[tuple[BuildRecord, ImageOutput, RebuildEnvironment, str]] = []
+        self.environments: list[tuple[PulumiStack, Mapping[str, str], bool]] = []
         self.found: dict[str, Sequence[Check]] = {}
-        monkeypatch.setattr(kitchen, "kitchen_of", self.kitchen_of)
+        monkeypatch.setattr(rebuild_environment, "rebuild_environment", self.environment_of)
         monkeypatch.setattr(verify, "build_again", self.build_again)
 
-    def kitchen_of(self, stack: StackCli, values: Mapping[str, str], *, cold: bool) -> Kitchen:
-        self.kitchens.append((stack, values, cold))
-        return Kitchen(Path("p"), Path("s"), Path("buildx"), stack.environment, {}, "run", cold)
+    def environment_of(self, stack: PulumiStack, values: Mapping[str, str], *, cold: bool) -> RebuildEnvironment:
+        self.environments.append((stack, values, cold))
+        return RebuildEnvironment(Path("p"), Path("s"), Path("buildx"), stack.environment, {}, "run", cold)
 
     def build_again(
-        self, recipe: Recipe, promised: ImageOutput, given: Kitchen, client: RegistryClient
+        self, record: BuildRecord, promised: ImageOutput, given: RebuildEnvironment, client: RegistryClient
     ) -> Sequence[Check]:
-        self.calls.append((recipe, promised, given, client.server))
-        if recipe.image not in self.found:
-            message = f"{recipe.image}: the inputs are not at hand"
+        self.calls.append((record, promised, given, client.server))
+        if record.image not in self.found:
+            message = f"{record.image}: the inputs are not at hand"
             raise InputsMissing(message)
-        return self.found[recipe.image]
+        return self.found[record.image]
 
 
 @pytest.fixture
@@ -315,17 +315,17 @@ def test_images_are_built_again_from_the_state(
 ) -> None:
     values = {"registryServer": "local", "registryUsername": "me"}
     recorded = promised.model_copy(update={"revision": "c" * 40})
-    stack = opened(monkeypatch, tls, tmp_path, images={IMAGE: recorded}, values=values)
+    stack = opened(monkeypatch, tls, tmp_path, images={IMAGE: recorded}, config=values)
     rebuilds.found = {IMAGE: check(IMAGE)}
     done = run("--stack", "prod", "--rebuild", *(["--cold"] if cold else []))
     assert (done.exit_code, done.stderr) == (0, f"Building {IMAGE} again from its recorded inputs…\n")
     assert done.stdout == f"1 image, {CHECKS + 1} checks, all agree\n"
-    assert rebuilds.kitchens == [(stack, values, cold)]
-    ((recipe, output_, used, server),) = rebuilds.calls
-    assert (recipe.image, recipe.revision, recipe.dockerfile, recipe.platforms) == (
+    assert rebuilds.environments == [(stack, values, cold)]
+    ((record, output_, used, server),) = rebuilds.calls
+    assert (record.image, record.revision, record.dockerfile, record.platforms) == (
         IMAGE, "c" * 40, "d", ("linux/amd64",),
     )  # fmt: skip
-    assert [file.path for file in recipe.files] == [f"{IMAGE}.go"]
+    assert [file.path for file in record.files] == [f"{IMAGE}.go"]
     assert (output_, used.cold, server) == (recorded, cold, registry.server)
 
 
@@ -335,7 +335,7 @@ def test_only_what_is_asked_for_is_built_again(
     opened(monkeypatch, tls, tmp_path, images={OTHER: promised, IMAGE: promised})
     rebuilds.found = {IMAGE: check(IMAGE)}
     assert run("--stack", "prod", "--rebuild", "--image", IMAGE).exit_code == 0
-    assert [recipe.image for recipe, *_ in rebuilds.calls] == [IMAGE]
+    assert [record.image for record, *_ in rebuilds.calls] == [IMAGE]
     rebuilds.calls.clear()
     run("--stack", "prod")
     assert rebuilds.calls == []

@@ -1,5 +1,6 @@
 """Tests of which base images are stood in for, and with what."""
 
+import shutil
 import tarfile
 import time
 from collections.abc import Iterator
@@ -12,14 +13,14 @@ from typing import Any, cast
 import pytest
 
 from carbide_infra.errors import SetupError
-from carbide_infra.paths import project_root
 from carbide_infra.registry import docker_hub
 from carbide_infra.registry.docker_hub import DockerHub, Mirror, configured_mirror, find_docker_hub, registry_answers
+from carbide_infra.registry.hub_images import BaseImages, HubImage, hub_image
 from devenv import bases, debian, stand_ins
-from devenv.bases import BaseImages, HubImage, ensure_bases, hub_image
+from devenv.bases import ensure_bases
 from devenv.builder import Builder
 from devenv.certificates import ensure_bundle
-from devenv.stand_ins import Workshop, find_go
+from devenv.stand_ins import StandInMaker, find_go
 from tests.support.fake_programs import FakeProgram
 
 DIGEST = f"sha256:{'0' * 64}"
@@ -86,15 +87,14 @@ class FakeRegistry:
 
 
 class Bench:
-    """A workshop that notes what it is asked to make."""
+    """A maker that notes what it is asked to make."""
 
     def __init__(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.registry, self.made, self.told = FakeRegistry(), list[tuple[str, tuple[str, ...]]](), list[str]()
-        self.workshop = Workshop(root, Builder(Path("buildx")), cast("Any", self.registry), self.told.append)
+        self.maker = StandInMaker(root, Builder(Path("buildx")), cast("Any", self.registry), self.told.append)
         for name in ("golang", "alpine"):
-            file = root / stand_ins.DOCKERFILES / f"Dockerfile.{name}"
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text((project_root() / stand_ins.DOCKERFILES / file.name).read_text())
+            shutil.copy(stand_ins.DOCKERFILES / f"Dockerfile.{name}", root)
+        monkeypatch.setattr(stand_ins, "DOCKERFILES", root)
         monkeypatch.setattr(bases, "make_golang", lambda _, tag: self.push(f"golang:{tag}", ()))
         monkeypatch.setattr(bases, "make_alpine", lambda _, tag, platforms: self.push(f"alpine:{tag}", platforms))
 
@@ -104,7 +104,7 @@ class Bench:
 
     def ensure(self, builder: str = "golang:1.25", runtime: str = "alpine:latest", *platforms: str) -> tuple[str, ...]:
         self.made.clear()
-        return ensure_bases(BaseImages(builder, runtime), platforms or ("linux/amd64",), self.workshop)
+        return ensure_bases(BaseImages(builder, runtime), platforms or ("linux/amd64",), self.maker)
 
 
 @pytest.fixture
@@ -131,7 +131,7 @@ def test_stand_ins_are_made_again_when_the_registry_lost_them(bench: Bench) -> N
 
 def test_stand_ins_are_made_again_for_another_recipe(bench: Bench) -> None:
     bench.ensure()
-    with (bench.workshop.root / "docker/local/Dockerfile.golang").open("a") as dockerfile:
+    with (bench.maker.root / "Dockerfile.golang").open("a") as dockerfile:
         dockerfile.write("ENV A=b\n")
     bench.ensure()
     assert bench.made == [("golang:1.25", ())]
@@ -145,7 +145,7 @@ def test_more_platforms_keep_those_of_other_stacks(bench: Bench) -> None:
 
 @pytest.mark.parametrize("text", ["{", '{"alpine:latest": 1}', '{"alpine:latest": {"digest": null}}'])
 def test_a_damaged_record_means_to_make_them_again(bench: Bench, text: str) -> None:
-    record = bases._record(bench.workshop.root)
+    record = bases._record(bench.maker.root)
     record.parent.mkdir()
     record.write_text(text)
     bench.ensure()
@@ -254,15 +254,15 @@ def test_a_stand_in_is_built_and_pushed_where_buildkit_looks_for_docker_hubs_ima
         stand_ins._alpine_archive(platform).touch()
     buildx = FakeProgram(tmp_path, "buildx")
     builder = Builder(buildx.path, environment={"BUILDX_CONFIG": "/config", "PATH": "/usr/bin:/bin"})
-    workshop = Workshop(tmp_path, builder, cast("Any", FakeRegistry()), lambda _: None)
-    stand_ins.make_alpine(workshop, "3.22", ["linux/amd64", "linux/arm64"])
+    maker = StandInMaker(tmp_path, builder, cast("Any", FakeRegistry()), lambda _: None)
+    stand_ins.make_alpine(maker, "3.22", ["linux/amd64", "linux/arm64"])
     (call,) = buildx.calls
     assert call == (
         "build --builder carbide-local --progress plain --platform linux/amd64,linux/arm64"
         " --provenance=false --sbom=false --output type=image,push=true,oci-mediatypes=true,compression=gzip"
         " --tag vm:5443/library/alpine:3.22 --build-arg DIFFERENCE=BusyBox of Debian instead of alpine"
         f" --build-arg SOURCE_DATE_EPOCH={debian.EPOCH}"
-        f" --file {tmp_path}/docker/local/Dockerfile.alpine {tmp_path}/cache/bases"
+        f" --file {stand_ins.DOCKERFILES}/Dockerfile.alpine {tmp_path}/cache/bases"
     )
     assert buildx.environment["BUILDX_CONFIG"] == "/config"
 
@@ -275,8 +275,8 @@ def test_a_go_stand_in_is_for_the_builders_own_platform(tmp_path: Path, monkeypa
     monkeypatch.setattr(stand_ins, "make_root", lambda _debian, file, _report: file.touch())
     monkeypatch.setattr(stand_ins, "_write_go", lambda _version, _own, file: file.touch())
     buildx = FakeProgram(tmp_path, "buildx")
-    workshop = Workshop(tmp_path, Builder(buildx.path), cast("Any", FakeRegistry()), lambda _: None)
-    stand_ins.make_golang(workshop, "1.25")
+    maker = StandInMaker(tmp_path, Builder(buildx.path), cast("Any", FakeRegistry()), lambda _: None)
+    stand_ins.make_golang(maker, "1.25")
     (call,) = buildx.calls
     assert "--platform linux/arm64 " in call
     assert "compression=uncompressed --tag vm:5443/library/golang:1.25 " in call

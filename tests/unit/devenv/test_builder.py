@@ -9,7 +9,6 @@ from types import SimpleNamespace
 import pytest
 
 from carbide_infra.errors import MissingPrerequisite, SetupError
-from carbide_infra.paths import project_root
 from carbide_infra.registry.docker_hub import Mirror
 from devenv import builder, containers
 from devenv.builder import Builder, container_arguments, docker_answers, render_config, use_builder
@@ -22,9 +21,6 @@ from tests.support.fake_programs import FakeProgram
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     (tmp_path / ".local").mkdir()
-    template = tmp_path / builder.TEMPLATE
-    template.parent.mkdir(parents=True)
-    template.write_text((project_root() / builder.TEMPLATE).read_text())
     return tmp_path
 
 

@@ -1,15 +1,15 @@
 """Tests of how daemons are started, recognised and ended."""
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from carbide_infra.errors import SetupError
-from carbide_infra.processes import Daemon, last_lines, run, start_time
+from carbide_infra.processes import start_time
 from carbide_infra.state_files import read_json, write_json
+from devenv.daemons import Daemon
 
 SLEEPER = "import time; print('hello', flush=True); time.sleep(60)"
 
@@ -83,7 +83,7 @@ def test_a_busy_daemon_that_answers_late_serves(daemon: Daemon) -> None:
 
 
 def test_a_stubborn_daemon_is_unblocked(daemon: Daemon, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("carbide_infra.processes.PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr("devenv.daemons.PATIENCE_SECONDS", 0.2)
     gate = tmp_path / "gate"
     script = (
         "import pathlib, signal, sys, time\n"
@@ -105,22 +105,3 @@ def test_the_last_log_is_kept(daemon: Daemon) -> None:
             daemon.await_ready(lambda: False, 10)
     assert daemon.log.read_text() == "second\n"
     assert daemon.log.with_suffix(".log.1").read_text() == "first\n"
-
-
-def test_run_gives_output_or_says_what_failed() -> None:
-    assert run([sys.executable, "-c", "print(1)"], os.environ, "Counting") == "1\n"
-    with pytest.raises(SetupError, match=r"(?s)^Counting failed:\n\$ .*\noh no"):
-        run([sys.executable, "-c", "raise SystemExit('oh no')"], os.environ, "Counting")
-    with pytest.raises(SetupError, match="Counting failed: /no/such is missing"):
-        run(["/no/such"], os.environ, "Counting")
-
-
-def test_errors_quote_the_end_of_long_output() -> None:
-    assert last_lines("\n".join(map(str, range(100)))).splitlines()[0] == "85"
-
-
-def test_a_dead_child_has_no_start_time() -> None:
-    process = subprocess.Popen([sys.executable, "-c", ""])
-    while start_time(process.pid) is not None:
-        pass
-    assert process.wait() == 0

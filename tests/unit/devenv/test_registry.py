@@ -8,7 +8,6 @@ import pytest
 import yaml
 
 from carbide_infra.errors import SetupError
-from carbide_infra.paths import project_root
 from devenv import registry
 from devenv.certificates import Certificates
 from devenv.registry import Host, machine_host
@@ -80,9 +79,6 @@ def test_a_port_in_use_is_replaced() -> None:
 
 def test_the_configuration_is_yaml_whatever_the_path(tmp_path: Path) -> None:
     root = tmp_path / 'it\'s a "place" ü$HOME: #'
-    template = root / registry.TEMPLATE
-    template.parent.mkdir(parents=True)
-    template.write_text((project_root() / registry.TEMPLATE).read_text())
     certificates = Certificates(root / "tls")
     config = yaml.safe_load(registry._config(root, certificates, Host("vm", "::1"), 5443))
     assert config["http"]["addr"] == "[::1]:5443"

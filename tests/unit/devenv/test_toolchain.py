@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from carbide_infra import paths
+from carbide_infra import paths, programs
 from carbide_infra.errors import MissingPrerequisite, SetupError
 from devenv import prerequisites, toolchain
 from devenv.toolchain import (
@@ -37,7 +37,7 @@ ENGINE = (
     BUILDX,
     DOCKER_BUILD,
 )
-RECIPES = (*ENGINE, REGISTRY)
+BINARIES = (*ENGINE, REGISTRY)
 
 # Answers as Go does for the three things that are asked of it, and notes what it built.
 FAKE_GO = """#!/bin/sh
@@ -74,11 +74,11 @@ class Machine:
     def _write_lock_files(self) -> None:
         self.root.mkdir()
         (self.root / "Pulumi.yaml").touch()
-        for recipe in (*RECIPES, ACTIONLINT):
-            lock_file = self.tools / recipe.folder / "go.mod"
+        for binary in (*BINARIES, ACTIONLINT):
+            lock_file = self.tools / binary.folder / "go.mod"
             lock_file.parent.mkdir(parents=True, exist_ok=True)
             with lock_file.open("a") as lock:
-                lock.write(f"require (\n\t{recipe.module} v1.2.3 // indirect\n)\n")
+                lock.write(f"require (\n\t{binary.module} v1.2.3 // indirect\n)\n")
 
     def install(self, name: str, script: str) -> Path:
         program = self.programs / name
@@ -111,15 +111,15 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setenv("CARBIDE_CACHE_DIR", str(made.cache))
     monkeypatch.delenv("DOCKER_CONFIG", raising=False)
-    monkeypatch.setattr(toolchain, "project_root", lambda: made.root)
-    monkeypatch.setattr(toolchain, "SHARED_DOCKER_FOLDERS", ())
+    monkeypatch.setattr(toolchain, "LOCKS", made.tools)
+    monkeypatch.setattr(programs, "SHARED_DOCKER_FOLDERS", ())
     monkeypatch.setattr(prerequisites, "GO_FOLDERS", ())
     return made
 
 
 def test_every_tool_is_built_and_runs(machine: Machine) -> None:
     tools = machine.ensure()
-    assert sorted(machine.built()) == sorted(recipe.binary for recipe in ENGINE)
+    assert sorted(machine.built()) == sorted(binary.name for binary in ENGINE)
     for program in (tools.pulumi, tools.buildx, tools.buildctl, tools.buildkitd):
         assert program is not None
         assert program.parent == tools.bin_dir
@@ -155,7 +155,7 @@ def test_second_run_builds_nothing_and_needs_no_go(machine: Machine) -> None:
 
 def test_what_is_missing_is_named_and_not_built(machine: Machine) -> None:
     missing = missing_tools()
-    assert {line.split()[0] for line in missing} == {recipe.binary for recipe in RECIPES}
+    assert {line.split()[0] for line in missing} == {binary.name for binary in BINARIES}
     assert {line.split()[1] for line in missing} == {"1.2.3"}
     assert not machine.cache.exists()
     machine.ensure()
@@ -177,14 +177,14 @@ def test_docker_engine_makes_our_own_buildkit_unnecessary(machine: Machine) -> N
 
 @pytest.mark.parametrize("file", ["go.mod", "go.sum", "stub/stub.go"])
 def test_a_changed_lock_file_changes_the_keys_of_its_tools_only(machine: Machine, file: str) -> None:
-    before = {recipe.binary: toolchain.cache_key(recipe, machine.tools) for recipe in RECIPES}
+    before = {binary.name: toolchain.cache_key(binary, machine.tools) for binary in BINARIES}
     changed = machine.tools / "builder" / file
     changed.parent.mkdir(exist_ok=True)
     with changed.open("a") as lock:
         lock.write("// another line\n")
-    after = {recipe.binary: toolchain.cache_key(recipe, machine.tools) for recipe in RECIPES}
+    after = {binary.name: toolchain.cache_key(binary, machine.tools) for binary in BINARIES}
     moved = {binary for binary in before if before[binary] != after[binary]}
-    assert moved == {recipe.binary for recipe in RECIPES if recipe.folder == "builder"}
+    assert moved == {binary.name for binary in BINARIES if binary.folder == "builder"}
 
 
 def test_the_key_does_not_depend_on_the_place_of_the_checkout(machine: Machine, tmp_path: Path) -> None:
@@ -338,14 +338,14 @@ def test_two_runs_at_once_build_each_tool_once(machine: Machine) -> None:
     machine.ensure()
     other.join()
     assert other.exitcode == 0
-    assert sorted(machine.built()) == sorted(recipe.binary for recipe in ENGINE)
+    assert sorted(machine.built()) == sorted(binary.name for binary in ENGINE)
 
 
 INTERRUPTED_RUN = """
 import sys
 from pathlib import Path
 from devenv import toolchain
-toolchain.project_root = lambda: Path(sys.argv[1])
+toolchain.LOCKS = Path(sys.argv[1])
 toolchain.ensure_tools(lambda line: print(line, flush=True))
 """
 
@@ -353,7 +353,7 @@ toolchain.ensure_tools(lambda line: print(line, flush=True))
 def test_interrupt_leaves_nothing_half_made(machine: Machine) -> None:
     started = machine.folder / "started"
     machine.install_go(instead=f"echo > {started}; exec /bin/sleep 30")
-    command = [sys.executable, "-c", INTERRUPTED_RUN, str(machine.root)]
+    command = [sys.executable, "-c", INTERRUPTED_RUN, str(machine.tools)]
     env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
     run = subprocess.Popen(command, env=env, start_new_session=True, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 20
@@ -450,7 +450,7 @@ def test_the_registry_is_built_where_it_is_asked_for(machine: Machine) -> None:
 
 def test_every_binary_is_pinned_in_the_projects_lock_files() -> None:
     locks = Path(__file__).parents[3] / "tools"
-    versions = {recipe.binary: toolchain.locked_version(recipe, locks) for recipe in (*RECIPES, ACTIONLINT)}
+    versions = {binary.name: toolchain.locked_version(binary, locks) for binary in (*BINARIES, ACTIONLINT)}
     assert all(version[0].isdigit() for version in versions.values())
 
 

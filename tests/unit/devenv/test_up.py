@@ -15,12 +15,12 @@ from carbide_infra.endpoint import Endpoint, read_endpoint
 from carbide_infra.errors import MissingPrerequisite, SetupError
 from carbide_infra.progress import Report
 from carbide_infra.registry.docker_hub import DockerHub, Mirror
+from carbide_infra.registry.hub_images import BaseImages
 from devenv import up
-from devenv.bases import BaseImages
 from devenv.builder import Builder
 from devenv.certificates import Certificates
 from devenv.registry import Registry
-from devenv.stand_ins import Workshop
+from devenv.stand_ins import StandInMaker
 from devenv.toolchain import Tools
 
 
@@ -104,6 +104,7 @@ class Setup:
         self.registry = Registry("vm:5443", Certificates(root / "tls"))
         self.builder = Builder(Path("buildx"))
         self.reports: list[object] = []
+        monkeypatch.setattr(up, "ensure_registry_server", self._ensure_server)
         monkeypatch.setattr(up, "ensure_registry", self._ensure_registry)
         monkeypatch.setattr(up, "ensure_bundle", lambda _: root / "bundle.pem")
         monkeypatch.setattr(up, "find_docker_hub", lambda *given: self._found(*given, hub=hub))
@@ -113,6 +114,10 @@ class Setup:
     def _noted(self, name: str, result: _Result) -> _Result:
         self.done.append(name)
         return result
+
+    def _ensure_server(self, report: object) -> Path:
+        self.reports.append(report)
+        return Path("/tools/registry")
 
     def _ensure_registry(self, root: Path, program: Path, report: object) -> Registry:
         self.reports.append(report)
@@ -132,14 +137,14 @@ class Setup:
         self.mirrors = mirrors
         return self._noted("builder", self.builder)
 
-    def _ensure_bases(self, bases: BaseImages, platforms: list[str], workshop: Workshop) -> tuple[str, ...]:
-        assert (workshop.builder, workshop.registry) == (self.builder, self.registry)
+    def _ensure_bases(self, bases: BaseImages, platforms: list[str], maker: StandInMaker) -> tuple[str, ...]:
+        assert (maker.builder, maker.registry) == (self.builder, self.registry)
         self.bases = (bases, platforms)
         return self._noted("bases", ("alpine:latest",))
 
 
 BASES = BaseImages("golang:1.25", "alpine:latest")
-NAMES = ("bin", "pulumi", "buildx", "registry", "plugin", "buildctl", "buildkitd")
+NAMES = ("bin", "pulumi", "buildx", "plugin", "buildctl", "buildkitd")
 TOOLS = Tools(*(Path("/tools", name) for name in NAMES))
 
 
@@ -149,12 +154,14 @@ def test_up_brings_registry_builder_and_bases_and_leaves_an_endpoint(
     setup = Setup(tmp_path, monkeypatch, DockerHub(answers=False))
     told: list[str] = []
     endpoint = up.local_up(tmp_path, TOOLS, BASES, ["linux/arm64"], told.append)
-    assert setup.reports == [told.append] * 3
+    assert setup.reports == [told.append] * 4
     assert setup.done == [f"{tmp_path.name} /tools/registry", "hub bundle.pem", "builder", "bases"]
     assert setup.bases == (BASES, ["linux/arm64"])
     assert setup.mirrors == [Mirror("vm:5443")]
     bundle = str(setup.registry.certificates.bundle)
-    assert endpoint == Endpoint("vm:5443", "carbide-local", bundle, ("alpine:latest",)) == read_endpoint(tmp_path)
+    bases = ("golang:1.25", "alpine:latest")
+    expected = Endpoint("vm:5443", "carbide-local", bundle, ("alpine:latest",), bases)
+    assert endpoint == expected == read_endpoint(tmp_path)
 
 
 def test_where_docker_hub_answers_nothing_stands_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -176,6 +183,7 @@ def test_up_and_down_wait_for_each_other_and_explain_themselves(
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         raise OSError(errno.ENOSPC, "No space left on device")
 
+    monkeypatch.setattr(up, "ensure_registry_server", lambda _: Path("/tools/registry"))
     monkeypatch.setattr(up, "stop_builder", full)
     monkeypatch.setattr(up, "ensure_registry", full)
     with pytest.raises(SetupError, match="The disk is full"):

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from carbide_infra.diagnosis.builder import examine_builder
-from carbide_infra.diagnosis.machine import examine_disks, examine_engine, examine_umask
-from carbide_infra.diagnosis.registry import examine_registry
-from carbide_infra.diagnosis.source_tree import examine_bases, examine_source
+from carbide_infra.diagnosis.builder import check_builder
+from carbide_infra.diagnosis.machine import check_disks, check_umask
+from carbide_infra.diagnosis.registry import check_registry
+from carbide_infra.diagnosis.source_tree import check_bases, check_source
 from carbide_infra.registry.client import RegistryClient
 from carbide_infra.registry.transport import Transport
 from carbide_infra.settings import Settings, load_settings
@@ -31,21 +31,14 @@ def settings(**config: object) -> Settings:
     return load_settings({"registryServer": "local", "registryRepository": "carbide", **config}, {})
 
 
-def test_missing_binaries_are_named() -> None:
-    assert examine_engine([]).level == "ok"
-    finding = examine_engine(["pulumi 3.259.0", "buildx 0.35.0"])
-    assert (finding.level, finding.told) == ("fail", "pulumi 3.259.0, buildx 0.35.0 are not built yet")
-    assert "make tools" in finding.fix
-
-
 @pytest.mark.parametrize(("umask", "level"), [(0o022, "ok"), (0o077, "ok"), (0o277, "fail")])
 def test_a_umask_that_hurts_the_owner_fails(umask: int, level: str) -> None:
-    assert examine_umask(umask).level == level
+    assert check_umask(umask).level == level
 
 
 @pytest.mark.parametrize(("gigabytes", "level"), [(1, "fail"), (5, "warn"), (50, "ok")])
 def test_room_on_the_disk(gigabytes: int, level: str) -> None:
-    (finding,) = examine_disks({Path("/x"): gigabytes * 10**9})
+    (finding,) = check_disks({Path("/x"): gigabytes * 10**9})
     assert (finding.level, finding.told) == (level, f"{gigabytes}.0 GB free in /x")
 
 
@@ -54,32 +47,32 @@ def builder_answer(status: str, code: int = 0, error: str = "") -> "subprocess.C
 
 
 def test_a_builder_that_runs_names_what_it_cross_compiles() -> None:
-    builder, platforms = examine_builder(builder_answer("running"), PLATFORMS)
+    builder, platforms = check_builder(builder_answer("running"), PLATFORMS)
     assert (builder.level, platforms.level) == ("ok", "ok")
     assert "linux/arm64 by cross-compiling" in platforms.told
 
 
 @pytest.mark.parametrize(("status", "level"), [("inactive", "warn"), ("stopped", "warn"), ("error", "fail")])
 def test_a_builder_that_does_not_run(status: str, level: str) -> None:
-    (finding,) = examine_builder(builder_answer(status), PLATFORMS)
+    (finding,) = check_builder(builder_answer(status), PLATFORMS)
     assert (finding.level, bool(finding.fix)) == (level, True)
 
 
 def test_a_builder_that_nobody_knows() -> None:
-    (finding,) = examine_builder(subprocess.CompletedProcess([], 1, "", 'ERROR: no builder "x" found\n'), PLATFORMS)
+    (finding,) = check_builder(subprocess.CompletedProcess([], 1, "", 'ERROR: no builder "x" found\n'), PLATFORMS)
     assert (finding.level, finding.told) == ("fail", 'ERROR: no builder "x" found')
 
 
 def test_base_images_are_pinned_tracked_stood_in_for_or_may_move() -> None:
     pinned = "alpine:3@sha256:" + "a" * 64
-    assert [f.level for f in examine_bases(settings(runtimeImage=pinned), ())] == ["warn", "ok"]
-    assert [f.level for f in examine_bases(settings(trackBaseImages="true"), ())] == ["ok", "ok"]
-    golang, _ = examine_bases(settings(), ("golang:1.25",))
+    assert [f.level for f in check_bases(settings(runtimeImage=pinned), ())] == ["warn", "ok"]
+    assert [f.level for f in check_bases(settings(trackBaseImages="true"), ())] == ["ok", "ok"]
+    golang, _ = check_bases(settings(), ("golang:1.25",))
     assert "stand-in" in golang.told
 
 
 def test_a_source_that_is_not_there(tmp_path: Path) -> None:
-    (finding,) = examine_source(settings(source=str(tmp_path / "none")), tmp_path)
+    (finding,) = check_source(settings(source=str(tmp_path / "none")), tmp_path)
     assert (finding.level, "is not a folder" in finding.told) == ("fail", True)
 
 
@@ -87,7 +80,7 @@ def test_a_source_outside_git_gets_a_warning(tmp_path: Path) -> None:
     (tmp_path / "go.mod").write_text("module example.com/x\n\ngo 1.21\n")
     (tmp_path / "api/cmd/api").mkdir(parents=True)
     (tmp_path / "api/cmd/api/main.go").write_text("package main\n")
-    found = list(examine_source(settings(source=str(tmp_path), services='["carbide-rest-api"]'), tmp_path))
+    found = list(check_source(settings(source=str(tmp_path), services='["carbide-rest-api"]'), tmp_path))
     assert [(finding.level, finding.subject) for finding in found] == [("ok", "source"), ("warn", "git")]
 
 
@@ -101,7 +94,7 @@ def test_a_detached_head_is_no_lack_of_history(tmp_path: Path, monkeypatch: pyte
 
     def found() -> list[tuple[str, str]]:
         chosen = settings(source=str(tmp_path), services='["carbide-rest-api"]')
-        return [(finding.level, finding.subject) for finding in examine_source(chosen, tmp_path)]
+        return [(finding.level, finding.subject) for finding in check_source(chosen, tmp_path)]
 
     well = [("ok", "source"), ("ok", "git depth"), ("ok", "git tree")]
     assert found() == [*well[:2], ("warn", "git ref"), well[2]]
@@ -113,11 +106,11 @@ def test_a_registry_that_takes_us_and_one_that_does_not(tmp_path: Path) -> None:
     context, trusted = make_tls(tmp_path)
     with FakeRegistry().running(context) as registry:
         client = RegistryClient(registry.server, None, Transport({"SSL_CERT_FILE": str(trusted)}))
-        well = list(examine_registry(lambda: client, "team/image", lambda _: None))
+        well = list(check_registry(lambda: client, "team/image", lambda _: None))
         assert [(finding.level, finding.subject) for finding in well] == [("ok", "registry"), ("ok", "push")]
         registry.faults["/v2/team/image/blobs/uploads/"] = Fault(403, 9)
-        _, denied = examine_registry(lambda: client, "team/image", lambda _: None)
+        _, denied = check_registry(lambda: client, "team/image", lambda _: None)
         assert (denied.level, "registryPassword" in denied.fix) == ("fail", True)
     nobody = RegistryClient("127.0.0.1:1", None, Transport({}, pause=lambda _: None))
-    (finding,) = examine_registry(lambda: nobody, "team/image", lambda _: None)
+    (finding,) = check_registry(lambda: nobody, "team/image", lambda _: None)
     assert (finding.level, finding.subject) == ("fail", "registry")

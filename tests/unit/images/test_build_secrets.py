@@ -1,3 +1,6 @@
+import hashlib
+from base64 import urlsafe_b64encode
+from importlib.metadata import Distribution
 from pathlib import Path
 from typing import Any
 
@@ -8,12 +11,26 @@ from carbide_infra.images import build_secrets as build_secrets_module
 from carbide_infra.images.build_secrets import SECRET_IDS, build_secrets
 from carbide_infra.settings import ConfigError, load_settings
 
+PUBLISHED = build_secrets_module._published_bundle
+PUBLIC = "-----BEGIN CERTIFICATE-----\nUFVCTElD\n-----END CERTIFICATE-----\n"
 PRIVATE = "-----BEGIN CERTIFICATE-----\nUFJJVkFURQ==\n-----END CERTIFICATE-----"
+
+
+def public() -> Path:
+    """What certifi publishes, in the tests."""
+    return build_secrets_module._published_bundle()[0]
+
+
+@pytest.fixture(autouse=True)
+def _published(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    bundle = tmp_path_factory.mktemp("certifi") / "cacert.pem"
+    bundle.write_text(PUBLIC)
+    monkeypatch.setattr(build_secrets_module, "_published_bundle", lambda: [bundle])
 
 
 def secrets(environment: dict[str, str] | None = None, **config: Any) -> dict[str, str]:  # noqa: ANN401 - config values
     values = {"registryServer": "nvcr.io", "registryRepository": "org/team"} | config
-    return build_secrets(load_settings(values, {}), environment or {"SSL_CERT_FILE": certifi.where()})
+    return build_secrets(load_settings(values, {}), environment or {"SSL_CERT_FILE": str(public())})
 
 
 def test_every_secret_is_always_there() -> None:
@@ -22,7 +39,7 @@ def test_every_secret_is_always_there() -> None:
 
 def test_a_private_ca_of_the_machine_is_handed_over_alone(tmp_path: Path) -> None:
     bundle = tmp_path / "bundle.pem"
-    bundle.write_text(Path(certifi.where()).read_text() + PRIVATE)
+    bundle.write_text(Path(str(public())).read_text() + PRIVATE)
     assert secrets({"SSL_CERT_FILE": str(bundle)})["extra_ca"] == PRIVATE + "\n"
 
 
@@ -73,8 +90,8 @@ def test_a_bundle_s_comments_may_be_in_any_encoding(tmp_path: Path) -> None:
 
 def test_private_cas_are_all_handed_over_and_public_ones_known_however_they_are_wrapped(tmp_path: Path) -> None:
     second = PRIVATE.replace("UFJJVkFURQ", "U0VDT05EIQ")
-    public = Path(certifi.where()).read_text().split("-----BEGIN CERTIFICATE-----")[1].split("-----END")[0]
-    wrapped = f"-----BEGIN CERTIFICATE-----\n{''.join(public.split())}\n-----END CERTIFICATE-----"
+    known = Path(str(public())).read_text().split("-----BEGIN CERTIFICATE-----")[1].split("-----END")[0]
+    wrapped = f"-----BEGIN CERTIFICATE-----\n{''.join(known.split())}\n-----END CERTIFICATE-----"
     bundle = tmp_path / "bundle.pem"
     bundle.write_text(f"{PRIVATE}\n{wrapped}\n{second}\n")
     assert secrets({"SSL_CERT_FILE": str(bundle)})["extra_ca"] == f"{PRIVATE}\n{second}\n"
@@ -106,7 +123,7 @@ def test_an_unusable_ca_file_is_named(content: str | None, problem: str, tmp_pat
 
 def test_go_settings_come_from_the_machine_and_the_stack_wins() -> None:
     environment = {
-        "SSL_CERT_FILE": certifi.where(),
+        "SSL_CERT_FILE": str(public()),
         "GOPROXY": "https://machine.invalid",
         "GOPRIVATE": "example.com",
         "HTTPS_PROXY": "http://it's",
@@ -136,15 +153,32 @@ def test_go_settings_come_from_the_machine_and_the_stack_wins() -> None:
     ],
 )
 def test_each_go_and_proxy_setting_of_the_machine_is_handed_over(name: str) -> None:
-    machine = {"SSL_CERT_FILE": certifi.where(), name: "off, or not"}
+    machine = {"SSL_CERT_FILE": str(public()), name: "off, or not"}
     assert secrets(machine)["goenv"] == f"{name}='off, or not'\n"
     assert secrets(machine | {name: ""})["goenv"] == ""
 
 
 def test_the_stack_has_its_own_private_patterns() -> None:
-    machine = {"SSL_CERT_FILE": certifi.where(), "GOPRIVATE": "example.com"}
+    machine = {"SSL_CERT_FILE": str(public()), "GOPRIVATE": "example.com"}
     assert secrets(machine, goPrivate="example.org/*")["goenv"] == "GOPRIVATE='example.org/*'\n"
 
 
 def test_gitcreds_are_handed_over_as_they_are() -> None:
     assert secrets(gitcreds="machine x\nlogin y\n")["gitcreds"] == "machine x\nlogin y\n"
+
+
+@pytest.mark.parametrize(("added", "is_public"), [("", True), (PRIVATE, False)])
+def test_a_bundle_of_certifi_with_an_addition_is_not_the_public_one(
+    added: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_public: bool
+) -> None:
+    bundle = tmp_path / "certifi/cacert.pem"
+    record = tmp_path / "certifi-1.dist-info/RECORD"
+    for file in (bundle, record):
+        file.parent.mkdir()
+    digest = urlsafe_b64encode(hashlib.sha256(PUBLIC.encode()).digest()).decode().rstrip("=")
+    record.write_text(f"certifi/__init__.py,sha256=x,1\ncertifi/cacert.pem,sha256={digest},{len(PUBLIC)}\n")
+    (record.parent / "METADATA").write_text("Name: certifi\nVersion: 1\n")
+    bundle.write_text(PUBLIC + added)
+    monkeypatch.setattr(certifi, "where", lambda: str(bundle))
+    monkeypatch.setattr(build_secrets_module, "files", lambda _: Distribution.at(record.parent).files)
+    assert PUBLISHED() == ([bundle] if is_public else [])

@@ -91,6 +91,12 @@ def test_an_image_is_told_the_plan_and_nothing_else() -> None:
     }
 
 
+def test_the_caller_s_options_are_the_component_s() -> None:
+    engine = RecordingEngine()
+    engine.run(lambda: ServiceImage(plan(), target(), pulumi.ResourceOptions(protect=True)))
+    assert engine.of(COMPONENT)[API].options == {"protect": True}
+
+
 def test_an_image_belongs_to_its_component_and_outlives_it_in_the_registry() -> None:
     engine = up(plan())
     assert [(resource.kind, resource.name) for resource in engine.registered[:2]] == [(COMPONENT, API), (IMAGE, API)]

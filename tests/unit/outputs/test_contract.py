@@ -99,6 +99,18 @@ def test_the_contract_costs_no_pulumi() -> None:
     assert done.stdout.strip() == "set()"
 
 
+def test_what_needs_pulumi_is_imported_for_those_who_ask_alone() -> None:
+    assert package.ImageSet.__name__ == "ImageSet"
+    assert not {"ImageSet", "ImageReference"} & vars(package).keys()
+
+
+def test_outputs_can_be_made_under_the_names_of_their_fields() -> None:
+    assert StackOutputs(schema_version=SCHEMA_VERSION, images={}).exported() == {
+        "schemaVersion": SCHEMA_VERSION,
+        "images": {},
+    }
+
+
 def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="has no attribute 'ImageSets'"):
         _ = package.ImageSets  # type: ignore[attr-defined]

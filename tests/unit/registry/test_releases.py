@@ -13,26 +13,26 @@ from typer.testing import CliRunner, Result
 
 from carbide_infra.cli import release as command
 from carbide_infra.cli.app import app
-from carbide_infra.cli.stacks import StackCli
 from carbide_infra.endpoint import Endpoint, write_endpoint
 from carbide_infra.registry.client import RegistryClient
 from carbide_infra.registry.releases import Released, ReleaseError, images_of, tagged
 from carbide_infra.registry.transport import Transport
 from carbide_infra.services import CATALOGUE
+from carbide_infra.stack.pulumi_stack import PulumiStack
 from tests.support.registry_server import INDEX, LOGIN, FakeRegistry, Fault, digest_of, encoded
 from tests.unit.images.test_tags import Repository
 
 
-class Stack(StackCli):
+class Stack(PulumiStack):
     """A stack whose CLI is never asked."""
 
-    values: Mapping[str, Any] = {}
+    own: Mapping[str, Any] = {}
     server = ""
 
-    def config(self) -> dict[str, Any]:
+    def values(self) -> dict[str, Any]:
         values = {"registryServer": self.server, "registryRepository": "org/team", "registryUsername": "$oauthtoken"}
-        values |= {"registryPassword": "s3cr3t", "source": str(self.folder), **self.values}
-        return {f"carbide-infra:{key}": {"value": value} for key, value in values.items() if value is not None}
+        values |= {"registryPassword": "s3cr3t", "source": str(self.project), **self.own}
+        return {key: value for key, value in values.items() if value is not None}
 
 
 class World:
@@ -51,7 +51,7 @@ class World:
         self.stack = Stack("prod", Path("pulumi"), self.repository.root, environment)
         for name in ("CARBIDE_REF", "CARBIDE_REGISTRY_PASSWORD"):
             monkeypatch.delenv(name, raising=False)
-        monkeypatch.setattr(Stack, "values", {})
+        monkeypatch.setattr(Stack, "own", {})
         monkeypatch.setattr(Stack, "server", registry.server)
         monkeypatch.setattr(command, "open_stack", self.open)
 
@@ -182,7 +182,7 @@ def test_each_tag_is_looked_up_and_written_once(world: World) -> None:
 def test_without_a_login_docker_s_own_counts(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, username: str | None
 ) -> None:
-    monkeypatch.setattr(Stack, "values", {"registryUsername": username, "registryPassword": None})
+    monkeypatch.setattr(Stack, "own", {"registryUsername": username, "registryPassword": None})
     world.push(world.repository.sha, BUILT)
     (tmp_path / ".docker").mkdir()
     auth = base64.b64encode(":".join(LOGIN).encode()).decode()
@@ -192,7 +192,7 @@ def test_without_a_login_docker_s_own_counts(
 
 
 def test_the_local_registry_is_the_one_of_this_checkout(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Stack, "values", {"registryServer": "local"})
+    monkeypatch.setattr(Stack, "own", {"registryServer": "local"})
     world.push(world.repository.sha, BUILT)
     (world.repository.root / ".git/info").mkdir(exist_ok=True)
     (world.repository.root / ".git/info/exclude").write_text(".local\n")
@@ -205,7 +205,7 @@ def test_the_local_registry_is_the_one_of_this_checkout(world: World, monkeypatc
 
 
 def test_only_the_stack_s_images_are_released(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Stack, "values", {"services": '["carbide-rest-db"]'})
+    monkeypatch.setattr(Stack, "own", {"services": '["carbide-rest-db"]'})
     world.push(world.repository.sha, BUILT)
     done = world.release("--tag", "v1.4.0", "--json")
     assert [item["image"] for item in json.loads(done.stdout)] == ["carbide-rest-db"]
@@ -254,7 +254,7 @@ def test_a_tag_that_does_not_exist_is_not_released(world: World) -> None:
 
 def test_the_table_says_what_each_tag_was(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     services = ["carbide-rest-api", "carbide-rest-db", "carbide-rest-ipam"]
-    monkeypatch.setattr(Stack, "values", {"services": json.dumps(services)})
+    monkeypatch.setattr(Stack, "own", {"services": json.dumps(services)})
     sha = world.repository.sha
     world.push(sha, BUILT)
     world.push("1.4.0", {services[1]: BUILT[services[1]], services[2]: LATER[services[2]]})
@@ -324,7 +324,7 @@ def test_images_are_not_waited_for_beyond_the_time(
 def test_the_wait_is_in_minutes(
     world: World, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], sleeps: int
 ) -> None:
-    monkeypatch.setattr(Stack, "values", {"services": '["carbide-rest-db"]'})
+    monkeypatch.setattr(Stack, "own", {"services": '["carbide-rest-db"]'})
     clock = Clock(monkeypatch)
     done = world.release("--tag", "v1.4.0", *arguments)
     assert (done.exit_code, clock.slept) == (2, [20.0] * sleeps)

@@ -10,7 +10,7 @@ import pytest
 from carbide_infra.registry.client import RegistryClient
 from carbide_infra.registry.errors import RegistryError
 from carbide_infra.registry.transport import Transport
-from carbide_infra.stack.drift import Drift, damaged_images, moved_aliases
+from carbide_infra.stack.drift import Drift, damaged_images, drift_in, moved_aliases
 from tests.support.registry_server import FakeRegistry, Fault, digest_of
 
 REPOSITORY = "team/image"
@@ -138,3 +138,15 @@ def test_a_moved_alias_is_drift_and_no_other_resource() -> None:
         Drift("urn of moved's alias", "r:5443/moved:1.4.0 points at sha256:b, not at sha256:a"),
         Drift("urn of gone's alias", "r:5443/gone:1.4.0 points at nothing, not at sha256:a"),
     ]
+
+
+def test_an_alias_goes_with_its_image(registry: FakeRegistry, client: RegistryClient) -> None:
+    digest = push(registry)
+    del registry.manifests[REPOSITORY, "1.4.0-key"]
+    lost = image(registry, digest)
+    resources = [
+        lost,
+        {**alias("sha256:b", "a", "its"), "dependencies": [lost["urn"]]},
+        alias("sha256:b", "a", "other"),
+    ]
+    assert [drift.urn for drift in drift_in(resources, client)] == [lost["urn"], "urn of other's alias"]

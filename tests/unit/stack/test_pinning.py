@@ -4,8 +4,8 @@ import pytest
 
 from carbide_infra.errors import SetupError
 from carbide_infra.registry.docker_hub import DockerHub
+from carbide_infra.registry.hub_images import BaseImages
 from carbide_infra.stack.pinning import Pin, current_pins, unpinned_bases
-from devenv.bases import BaseImages
 
 DIGEST = "sha256:" + "a" * 64
 

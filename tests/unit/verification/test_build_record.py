@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from carbide_infra.source.inputs import InputFile
-from carbide_infra.verification.build_record import InputsMissing, Recipe
+from carbide_infra.verification.build_record import BuildRecord, InputsMissing
 from tests.support.started_programs import recorded
 
 IMAGE = "carbide-rest-api"
@@ -72,12 +72,12 @@ def scratch(tmp_path: Path) -> Path:
     return folder
 
 
-def recipe(
+def record(
     revision: str | None = None, dockerfile: str = "", inline: str = "", names: Sequence[str] = tuple(FILES)
-) -> Recipe:
+) -> BuildRecord:
     lines = [f"0644 {sha256(FILES[name])} {len(FILES[name])} {name}" for name in names]
     record = {"inputs": "\n".join(lines), "dockerfile": sha256(dockerfile)}
-    return Recipe.of(IMAGE, record, {**INPUTS, "dockerfile": {"inline": inline}}, revision)
+    return BuildRecord.of(IMAGE, record, {**INPUTS, "dockerfile": {"inline": inline}}, revision)
 
 
 # ---- From the state.
@@ -85,7 +85,7 @@ def recipe(
 
 def test_a_recipe_has_all_that_the_state_says() -> None:
     record = {"inputs": f"0755 {'a' * 64} 7 run me  now\n0644 {'b' * 64} 0 VERSION", "dockerfile": "d" * 64}
-    assert Recipe.of(IMAGE, record, INPUTS, "f" * 40) == Recipe(
+    assert BuildRecord.of(IMAGE, record, INPUTS, "f" * 40) == BuildRecord(
         image=IMAGE,
         files=(InputFile("run me  now", True, "a" * 64, 7), InputFile("VERSION", False, "b" * 64, 0)),  # noqa: FBT003
         dockerfile="d" * 64,
@@ -102,8 +102,8 @@ def test_a_recipe_has_all_that_the_state_says() -> None:
 @pytest.mark.parametrize("empty", [{}, {"dockerfile": {}, "builder": {}}, dict.fromkeys(INPUTS)])
 def test_what_the_state_does_not_say_is_empty(empty: dict[str, Any]) -> None:
     record = {"inputs": "", "dockerfile": "d" * 64}
-    made = Recipe.of(IMAGE, record, {**empty, "platforms": ["linux/amd64"]}, None)
-    assert made == Recipe(IMAGE, (), "d" * 64, "", None, {}, {}, ("linux/amd64",), "")
+    made = BuildRecord.of(IMAGE, record, {**empty, "platforms": ["linux/amd64"]}, None)
+    assert made == BuildRecord(IMAGE, (), "d" * 64, "", None, {}, {}, ("linux/amd64",), "", ())
 
 
 # ---- The source tree.
@@ -111,7 +111,7 @@ def test_what_the_state_does_not_say_is_empty(empty: dict[str, Any]) -> None:
 
 def test_a_tree_of_now_is_used_without_git(source: Path, scratch: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     started = recorded(monkeypatch)
-    assert recipe("f" * 40).source(source, scratch) == source
+    assert record("f" * 40).source(source, scratch) == source
     assert started == []
 
 
@@ -121,12 +121,12 @@ def test_a_commit_of_then_gives_the_files_below_the_root(
     then = git(source, "rev-parse", "HEAD")
     commit(source, {"VERSION": "2.0\n", "new.go": ""})
     started = recorded(monkeypatch)
-    assert recipe(then).source(source, scratch) == scratch
+    assert record(then).source(source, scratch) == scratch
     assert {str(path.relative_to(scratch)): path.read_text() for path in scratch.rglob("*") if path.is_file()} == FILES
     assert [each.command for each in started] == [(*GIT, str(source), "archive", "--format=tar", then)]
 
 
-def missing(made: Recipe, root: Path, scratch: Path) -> str:
+def missing(made: BuildRecord, root: Path, scratch: Path) -> str:
     with pytest.raises(InputsMissing) as caught:
         made.source(root, scratch)
     return str(caught.value)
@@ -135,20 +135,20 @@ def missing(made: Recipe, root: Path, scratch: Path) -> str:
 def test_inputs_that_were_never_committed_are_named(source: Path, scratch: Path) -> None:
     (source / "VERSION").unlink()
     expected = f"{IMAGE}: the inputs are not at hand: VERSION differs in {source}; it was built from uncommitted files"
-    assert missing(recipe(None), source, scratch) == expected
+    assert missing(record(None), source, scratch) == expected
 
 
 def test_of_many_inputs_that_differ_one_is_named(source: Path, scratch: Path) -> None:
     commit(source, {"VERSION": "2.0\n", "cmd/a file.go": "package other\n"})
     later = git(source, "rev-parse", "HEAD")
     expected = f"{IMAGE}: the inputs are not at hand: VERSION and 1 more differs in {source}; check out {later}"
-    assert missing(recipe(later), source, scratch) == expected
+    assert missing(record(later), source, scratch) == expected
 
 
 @pytest.mark.parametrize("revision", ["f" * 40, "no revision"])
 def test_a_commit_that_git_does_not_have_is_named(revision: str, source: Path, scratch: Path) -> None:
     (source / "VERSION").write_text("2.0\n")
-    assert missing(recipe(revision), source, scratch).endswith(f"; check out {revision}")
+    assert missing(record(revision), source, scratch).endswith(f"; check out {revision}")
     assert list(scratch.iterdir()) == []
 
 
@@ -158,7 +158,7 @@ def test_a_link_out_of_the_tree_is_left_out(source: Path, scratch: Path, tmp_pat
     (source / "within").symlink_to("VERSION")
     then = commit(source, {})
     (source / "VERSION").write_text("2.0\n")
-    assert recipe(then).source(source, scratch) == scratch
+    assert record(then).source(source, scratch) == scratch
     assert {path.name for path in scratch.iterdir()} == {"VERSION", "cmd", "within"}
 
 
@@ -166,11 +166,11 @@ def test_a_link_out_of_the_tree_is_left_out(source: Path, scratch: Path, tmp_pat
 
 
 def test_the_text_of_the_stack_needs_no_project(tmp_path: Path) -> None:
-    made = recipe(dockerfile="FROM inline\n", inline="FROM inline\n")
+    made = record(dockerfile="FROM inline\n", inline="FROM inline\n")
     assert made.dockerfile_text(tmp_path / "none") == "FROM inline\n"
 
 
-def lacking(made: Recipe, project: Path) -> str:
+def lacking(made: BuildRecord, project: Path) -> str:
     with pytest.raises(InputsMissing) as caught:
         made.dockerfile_text(project)
     return str(caught.value)
@@ -181,13 +181,13 @@ NO_DOCKERFILE = f"{IMAGE}: {DOCKERFILE} of then is not in this checkout's histor
 
 def test_the_text_of_the_stack_is_used_only_as_recorded(project: Path) -> None:
     commit(project, {DOCKERFILE: "FROM project\n"})
-    assert lacking(recipe(dockerfile="FROM project\n", inline="FROM inline\n"), project) == NO_DOCKERFILE
+    assert lacking(record(dockerfile="FROM project\n", inline="FROM inline\n"), project) == NO_DOCKERFILE
 
 
 def test_the_dockerfile_of_now_is_used_without_git(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(project, {DOCKERFILE: "FROM now\n"})
     started = recorded(monkeypatch)
-    assert recipe(dockerfile="FROM now\n").dockerfile_text(project) == "FROM now\n"
+    assert record(dockerfile="FROM now\n").dockerfile_text(project) == "FROM now\n"
     assert started == []
 
 
@@ -201,21 +201,21 @@ def test_a_dockerfile_of_then_is_found_where_it_was_removed_and_came_back(
     commit(project, {"unrelated": ""})
     write(project, {DOCKERFILE: "FROM uncommitted\n"})
     started = recorded(monkeypatch)
-    assert recipe(dockerfile="FROM one\n").dockerfile_text(project) == "FROM one\n"
+    assert record(dockerfile="FROM one\n").dockerfile_text(project) == "FROM one\n"
     assert [each.command for each in started] == [
         (*GIT, str(project), "log", "--format=%H", "--", DOCKERFILE),
         *((*GIT, str(project), "show", f"{commit}:./{DOCKERFILE}") for commit in (again, removed, first)),
     ]
-    assert recipe(dockerfile="FROM two\n").dockerfile_text(project) == "FROM two\n"
-    assert lacking(recipe(dockerfile=""), project) == NO_DOCKERFILE
+    assert record(dockerfile="FROM two\n").dockerfile_text(project) == "FROM two\n"
+    assert lacking(record(dockerfile=""), project) == NO_DOCKERFILE
 
 
 def test_a_project_in_a_folder_of_its_repository_has_its_history(project: Path) -> None:
     commit(project, {f"infra/{DOCKERFILE}": "FROM one\n"})
     commit(project, {f"infra/{DOCKERFILE}": "FROM two\n", DOCKERFILE: "FROM another\n"})
-    assert recipe(dockerfile="FROM one\n").dockerfile_text(project / "infra") == "FROM one\n"
+    assert record(dockerfile="FROM one\n").dockerfile_text(project / "infra") == "FROM one\n"
 
 
 def test_a_project_without_history_has_its_dockerfile_of_now(tmp_path: Path) -> None:
     write(tmp_path, {DOCKERFILE: "FROM now\n"})
-    assert lacking(recipe(dockerfile="FROM one\n"), tmp_path) == NO_DOCKERFILE
+    assert lacking(record(dockerfile="FROM one\n"), tmp_path) == NO_DOCKERFILE

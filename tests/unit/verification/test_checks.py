@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
-from carbide_infra.cli.deployed import deployed_in
-from carbide_infra.cli.outcome import CommandError
+from carbide_infra.errors import CommandError
 from carbide_infra.outputs import ImageOutput
 from carbide_infra.paths import project_root
 from carbide_infra.registry.client import RegistryClient
 from carbide_infra.registry.errors import Denied
 from carbide_infra.registry.images import compressed_sizes, platforms_of
 from carbide_infra.registry.transport import Transport
-from carbide_infra.verification.build_record import InputsMissing, Recipe
+from carbide_infra.stack.deployed import deployed_in
+from carbide_infra.verification.build_record import BuildRecord, InputsMissing
 from carbide_infra.verification.checks import ABSENT, Promise, verify_image
 from tests.support.registry_server import INDEX, FakeRegistry, digest_of, encoded
 
@@ -309,14 +309,14 @@ def repository(tmp_path: Path) -> Path:
     return tree
 
 
-def recipe(tree: Path, revision: str | None, dockerfile: str = "", secrets: Sequence[str] = ()) -> Recipe:
+def record(tree: Path, revision: str | None, dockerfile: str = "", secrets: Sequence[str] = ()) -> BuildRecord:
     content = (tree / "cmd/a file.go").read_bytes()
     record = {
         "inputs": f"0644 {hashlib.sha256(content).hexdigest()} {len(content)} cmd/a file.go",
         "dockerfile": dockerfile,
     }
     inputs = {"platforms": PLATFORMS, "labels": {}, "buildArgs": {}, "ignoreSecretsInDiffCalculation": list(secrets)}
-    return Recipe.of(IMAGE, record, inputs, revision)
+    return BuildRecord.of(IMAGE, record, inputs, revision)
 
 
 @pytest.fixture
@@ -327,11 +327,11 @@ def scratch(tmp_path: Path) -> Path:
 
 
 def test_a_tree_as_recorded_serves(repository: Path, scratch: Path) -> None:
-    assert recipe(repository, None).source(repository, scratch) == repository
+    assert record(repository, None).source(repository, scratch) == repository
 
 
 def test_a_changed_tree_is_left_for_its_commit_of_then(repository: Path, scratch: Path) -> None:
-    made = recipe(repository, git(repository, "rev-parse", "HEAD"))
+    made = record(repository, git(repository, "rev-parse", "HEAD"))
     (repository / "cmd/a file.go").write_text("package other\n")
     assert made.source(repository, scratch) == scratch
     assert (scratch / "cmd/a file.go").read_text() == "package main\n"
@@ -339,7 +339,7 @@ def test_a_changed_tree_is_left_for_its_commit_of_then(repository: Path, scratch
 
 @pytest.mark.parametrize(("revision", "advice"), [(None, "uncommitted files"), ("f" * 40, f"check out {'f' * 40}")])
 def test_inputs_that_are_nowhere(revision: str | None, advice: str, repository: Path, scratch: Path) -> None:
-    made = recipe(repository, revision)
+    made = record(repository, revision)
     (repository / "cmd/a file.go").unlink()
     with pytest.raises(InputsMissing, match=rf"not at hand: cmd/a file\.go differs in .*{advice}"):
         made.source(repository, scratch)
@@ -361,7 +361,7 @@ def test_the_dockerfile_of_now_or_of_then(repository: Path) -> None:
         path.write_text(text)
         git(project, "add", "--all")
         git(project, "commit", "--quiet", "--message", text)
-    assert recipe(repository, None, sha256("FROM two\n")).dockerfile_text(project) == "FROM two\n"
-    assert recipe(repository, None, sha256("FROM one\n")).dockerfile_text(project) == "FROM one\n"
+    assert record(repository, None, sha256("FROM two\n")).dockerfile_text(project) == "FROM two\n"
+    assert record(repository, None, sha256("FROM one\n")).dockerfile_text(project) == "FROM one\n"
     with pytest.raises(InputsMissing, match="not in this checkout's history"):
-        recipe(repository, None, sha256("FROM three\n")).dockerfile_text(project)
+        record(repository, None, sha256("FROM three\n")).dockerfile_text(project)

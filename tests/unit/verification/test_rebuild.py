@@ -12,9 +12,9 @@ import pytest
 from carbide_infra.errors import SetupError
 from carbide_infra.registry.client import RegistryClient
 from carbide_infra.verification.checks import ABSENT
-from carbide_infra.verification.rebuild import Kitchen, rebuild
+from carbide_infra.verification.rebuild import RebuildEnvironment, rebuild
 from tests.support.registry_server import INDEX, MANIFEST, FakeRegistry, digest_of, encoded
-from tests.unit.verification.test_checks import IMAGE, PLATFORMS, dockerfile_now, git, output, pushed, recipe, sha256
+from tests.unit.verification.test_checks import IMAGE, PLATFORMS, dockerfile_now, git, output, pushed, record, sha256
 
 SECRET = "s3cr3t-of-the-test"  # noqa: S105
 BUILDX = f"""#!{sys.executable}
@@ -52,14 +52,16 @@ def source(tmp_path: Path) -> Path:
     return tree
 
 
-def kitchen(folder: Path, source: Path, index: bytes, media_type: str = INDEX, *, cold: bool = False) -> Kitchen:
+def environment(
+    folder: Path, source: Path, index: bytes, media_type: str = INDEX, *, cold: bool = False
+) -> RebuildEnvironment:
     (folder / "index.json").write_bytes(index)
     (folder / "media-type").write_text(media_type)
     program = folder / "buildx"
     program.write_text(BUILDX)
     program.chmod(0o755)
     project = Path(__file__).parents[3]
-    return Kitchen(
+    return RebuildEnvironment(
         project, source, program, {"OWN": "a b"}, {"gitcreds": SECRET, "ca": "pem"}, run="carbide-verify-1", cold=cold
     )
 
@@ -77,9 +79,9 @@ def test_the_same_digest_agrees(
     tmp_path: Path,
 ) -> None:
     digest = pushed(registry)
-    made = recipe(source, None, sha256(dockerfile_now()), secrets=["gitcreds"])
-    pot = kitchen(tmp_path, source, registry.manifests[f"team/{IMAGE}", digest][1], cold=cold)
-    (check,) = rebuild(made, output(registry, digest), pot, client)
+    made = record(source, None, sha256(dockerfile_now()), secrets=["gitcreds"])
+    again = environment(tmp_path, source, registry.manifests[f"team/{IMAGE}", digest][1], cold=cold)
+    (check,) = rebuild(made, output(registry, digest), again, client)
     assert (check.image, check.what, check.expected, check.found) == (IMAGE, "built again: index", digest, digest)
     words = call(tmp_path)["words"]
     assert "--no-cache" not in words, "it would empty the cache mounts of the stack's own builds"
@@ -99,11 +101,11 @@ def test_buildx_is_called_as_the_stack_s_builds_are(
     monkeypatch.setenv("OF_THE_TESTS_OWN", "1")
     text = "FROM scratch\n# é\n"
     made = replace(
-        recipe(source, None, sha256(text), secrets=["gitcreds", "ca", "netrc"]),
+        record(source, None, sha256(text), secrets=["gitcreds", "ca", "netrc"]),
         inline=text, builder="b", build_args={"A": "1", "B": "x y"}, labels={"l": "v=w"},
     )  # fmt: skip
-    pot = kitchen(tmp_path, source, registry.manifests[f"team/{IMAGE}", pushed(registry)][1], cold=cold)
-    rebuild(made, output(registry, digest_of(b"x")), pot, client)
+    again = environment(tmp_path, source, registry.manifests[f"team/{IMAGE}", pushed(registry)][1], cold=cold)
+    rebuild(made, output(registry, digest_of(b"x")), again, client)
     called = call(tmp_path)
     folder = called["folder"]
     fresh = "--build-arg BUILDKIT_CACHE_MOUNT_NS=carbide-verify-1 " if cold else ""
@@ -127,9 +129,9 @@ def test_buildx_is_called_as_the_stack_s_builds_are(
 def test_without_a_builder_the_current_one_is_taken(
     registry: FakeRegistry, client: RegistryClient, source: Path, tmp_path: Path
 ) -> None:
-    made = recipe(source, None, sha256(dockerfile_now()))
-    pot = kitchen(tmp_path, source, registry.manifests[f"team/{IMAGE}", pushed(registry)][1])
-    rebuild(made, output(registry, digest_of(b"x")), pot, client)
+    made = record(source, None, sha256(dockerfile_now()))
+    again = environment(tmp_path, source, registry.manifests[f"team/{IMAGE}", pushed(registry)][1])
+    rebuild(made, output(registry, digest_of(b"x")), again, client)
     assert not {"--builder", "--secret", "--label"} & set(call(tmp_path)["words"])
     assert call(tmp_path)["dockerfile"] == dockerfile_now()
 
@@ -139,35 +141,38 @@ def test_a_changed_tree_is_built_from_its_commit_of_then(
 ) -> None:
     for arguments in (("init", "--quiet"), ("add", "--all"), ("commit", "--quiet", "--message", "one")):
         git(source, *arguments)
-    made = recipe(source, git(source, "rev-parse", "HEAD"), sha256(dockerfile_now()))
+    made = record(source, git(source, "rev-parse", "HEAD"), sha256(dockerfile_now()))
     (source / "cmd/a file.go").write_text("package changed\n")
-    pot = kitchen(tmp_path, source, b"{}", MANIFEST)
-    rebuild(made, output(registry, digest_of(b"x")), pot, client)
+    again = environment(tmp_path, source, b"{}", MANIFEST)
+    rebuild(made, output(registry, digest_of(b"x")), again, client)
     assert call(tmp_path)["files"] == {"cmd/a file.go": "package main\n"}
 
 
 def test_a_build_that_fails_is_told_in_the_builder_s_words(
     registry: FakeRegistry, client: RegistryClient, source: Path, tmp_path: Path
 ) -> None:
-    pot = kitchen(tmp_path, source, b"{}")
+    again = environment(tmp_path, source, b"{}")
     (tmp_path / "failure").write_text("ERROR: cannot compile")
     with pytest.raises(
         SetupError, match=rf"^Building {IMAGE} again failed:\n[^\n]* build [^\n]*\nERROR: cannot"
     ) as told:
         rebuild(
-            recipe(source, None, sha256(dockerfile_now()), ["gitcreds"]), output(registry, digest_of(b"x")), pot, client
+            record(source, None, sha256(dockerfile_now()), ["gitcreds"]),
+            output(registry, digest_of(b"x")),
+            again,
+            client,
         )
     assert SECRET not in str(told.value)
     assert "OWN" not in os.environ
-    assert SECRET not in repr(pot)
+    assert SECRET not in repr(again)
 
 
 def differing(registry: FakeRegistry, source: Path, folder: Path, client: RegistryClient, made: Any) -> dict[str, Any]:  # noqa: ANN401
     """Expected and found of each check, where the index that is built is `made` and another is promised."""
     content, media_type = made
-    pot = kitchen(folder, source, content, media_type)
+    again = environment(folder, source, content, media_type)
     promised = output(registry, pushed(registry))
-    checks = rebuild(recipe(source, None, sha256(dockerfile_now())), promised, pot, client)
+    checks = rebuild(record(source, None, sha256(dockerfile_now())), promised, again, client)
     assert {check.image for check in checks} == {IMAGE}
     assert checks[0].what == "built again: index"
     assert (checks[0].expected, checks[0].found) == (promised.digest, digest_of(content))
@@ -212,8 +217,8 @@ def test_without_the_promised_index_nothing_is_told_by_platform(
     digest = digest_of(body or b"gone")
     if body:
         registry.manifests[f"team/{IMAGE}", digest] = (INDEX, body)
-    pot = kitchen(tmp_path, source, encoded({"manifests": []}))
-    (check,) = rebuild(recipe(source, None, sha256(dockerfile_now())), output(registry, digest), pot, client)
+    again = environment(tmp_path, source, encoded({"manifests": []}))
+    (check,) = rebuild(record(source, None, sha256(dockerfile_now())), output(registry, digest), again, client)
     assert not check.agrees
 
 
@@ -222,6 +227,6 @@ def test_a_platform_that_the_registry_lacks(
 ) -> None:
     amd64, _ = manifests(registry, pushed(registry))
     digest = registry.put_manifest(f"team/{IMAGE}", INDEX, {"manifests": [amd64]})
-    pot = kitchen(tmp_path, source, encoded({"manifests": []}))
-    checks = rebuild(recipe(source, None, sha256(dockerfile_now())), output(registry, digest), pot, client)
+    again = environment(tmp_path, source, encoded({"manifests": []}))
+    checks = rebuild(record(source, None, sha256(dockerfile_now())), output(registry, digest), again, client)
     assert [(check.expected, check.found) for check in checks[1:]] == [(amd64["digest"], ABSENT), (ABSENT, ABSENT)]

@@ -1,4 +1,4 @@
-from carbide_infra.stack.engine import steps
+from carbide_infra.stack.display import steps
 
 OUTPUT = """Updating (dev):
 @ updating....

@@ -11,11 +11,13 @@ import pytest
 import yaml
 from typer.testing import CliRunner, Result
 
-from carbide_infra.endpoint import Endpoint
+from carbide_infra.cli import check_bases
+from carbide_infra.cli.app import app
+from carbide_infra.endpoint import Endpoint, write_endpoint
 from carbide_infra.registry.docker_hub import DockerHub
+from carbide_infra.registry.hub_images import BaseImages
 from carbide_infra.services import CATALOGUE
-from devenv import cli
-from devenv.bases import BaseImages
+from devenv import cli, ready
 from devenv.environment import DEV_PASSPHRASE
 from devenv.toolchain import Tools
 from tests.support.fake_programs import FakeProgram
@@ -24,6 +26,15 @@ from tests.support.registry_server import FakeRegistry
 
 INSPECT = "imagetools inspect --format {{.Manifest.Digest}}"
 OLD, GOLANG, ALPINE = (f"sha256:{digit * 64}" for digit in "0ab")
+# As the Makefile has it.
+STARTS = {
+    "up": ("--start",),
+    "preview": ("--start", "--if-new"),
+    "refresh": ("--start", "--if-local"),
+    "pin-bases": ("--start", "--unpinned"),
+    "check-bases": (),
+    "images": (),
+}
 LOCAL = {"registryServer": "local", "registryRepository": "carbide"}
 
 
@@ -39,31 +50,51 @@ class Checkout:
         self.plugins_in: list[Path] = []
         nothing = root / "bin" / "nothing"
         tools = Tools(root / "bin", self.pulumi.path, self.buildx.path, *(nothing for _ in range(3)))
+        (root / "Pulumi.yaml").write_text("name: carbide-infra\nruntime: python\n")
         (root / "source").mkdir()
         (root / "source/go.mod").write_text("module example.com/x\n")
+        (root / "bin/carbide-infra").touch(mode=0o755)
         self.configure()
-        monkeypatch.setattr(cli, "project_root", lambda: root)
-        monkeypatch.setattr(cli, "_tools", lambda: tools)
-        monkeypatch.setattr(cli, "install_plugin", lambda _, home: self.plugins_in.append(home))
-        monkeypatch.setattr(cli, "local_up", self._start)
-        monkeypatch.setattr(cli, "find_docker_hub", lambda *_: self.hub)
+        self.environment: dict[str, str] | None = None
+        monkeypatch.chdir(root)
+        monkeypatch.setattr(cli, "required_tools", lambda _: tools)
+        monkeypatch.setattr(ready, "required_tools", lambda _: tools)
+        monkeypatch.setattr(ready, "ensure_tools", lambda *_, **__: tools)
+        monkeypatch.setattr(ready, "docker_answers", lambda: False)
+        monkeypatch.setattr(ready, "install_plugin", lambda _, home: self.plugins_in.append(home))
+        monkeypatch.setattr(ready, "local_up", self._start)
+        monkeypatch.setattr(check_bases, "find_docker_hub", lambda *_: self.hub)
+        monkeypatch.setattr(os, "execve", self._become)
 
     def configure(self, stack: str = "dev", **values: object) -> None:
         values = LOCAL | {"source": "source"} | values
         content = {"config": {f"carbide-infra:{key}": value for key, value in values.items()}}
         (self.root / f"Pulumi.{stack}.yaml").write_text(yaml.safe_dump(content))
 
-    def run(self, *arguments: str, code: int = 0) -> Result:
-        done = CliRunner().invoke(cli.app, arguments)
+    def run(self, command: str, *arguments: str, code: int = 0) -> Result:
+        """What `make` runs: the kit, and the command that it becomes."""
+        self.environment = None
+        if command in {"env", "start"}:
+            done = CliRunner().invoke(cli.app, [command, *arguments])
+        else:
+            done = CliRunner().invoke(cli.app, ["run", *STARTS[command], "--", "carbide-infra", command, *arguments])
+        if self.environment is not None:
+            done = CliRunner().invoke(app, [command, *arguments], env=self.environment)
         assert done.exit_code == code, done.output
         return done
+
+    def _become(self, program: Path, command: Sequence[str], environment: dict[str, str]) -> None:
+        assert (program, command[0]) == (self.root / "bin/carbide-infra", "carbide-infra")
+        self.environment = environment
 
     def _start(
         self, root: Path, _tools: Tools, bases: BaseImages, platforms: Sequence[str], _report: object
     ) -> Endpoint:
         assert root == self.root
         self.started.append((bases, tuple(platforms)))
-        return Endpoint("vm:5443", "carbide-local", "/ca.pem", self.stand_ins)
+        endpoint = Endpoint("vm:5443", "carbide-local", "/ca.pem", self.stand_ins)
+        write_endpoint(root, endpoint)
+        return endpoint
 
 
 @pytest.fixture
@@ -316,7 +347,7 @@ UP = (
 def built(checkout: Checkout) -> Iterator[Checkout]:
     checkout.pulumi.answer("stack output", images_at("127.0.0.1:1", GOLANG))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cli, "image_sizes", lambda *_: {"carbide-rest-api": {"linux/amd64": 4_900_000}})
+        patch.setattr("carbide_infra.cli.up.image_sizes", lambda *_: {"carbide-rest-api": {"linux/amd64": 4_900_000}})
         yield checkout
 
 
@@ -421,9 +452,9 @@ def test_preview_ends_as_the_engine_does(checkout: Checkout) -> None:
 
 
 def test_images_are_json_or_a_sentence(checkout: Checkout) -> None:
-    assert "stack dev has no images yet: run make up STACK=dev" in checkout.run("images", code=1).stderr
+    assert "stack dev: has no outputs yet" in checkout.run("images", "--stack", "dev", code=2).stderr
     checkout.pulumi.answer("stack output", exported())
-    done = checkout.run("images")
+    done = checkout.run("images", "--format", "images")
     assert (set(json.loads(done.stdout)), done.stderr) == (set(CATALOGUE), "")
 
 

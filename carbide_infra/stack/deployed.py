@@ -1,17 +1,13 @@
 """What a stack has deployed: its outputs, and what its state records of each image."""
 
-import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from carbide_infra.cli.outcome import CommandError
-from carbide_infra.cli.saved import understood
-from carbide_infra.cli.stacks import StackCli
-from carbide_infra.outputs import ImageOutput
-from carbide_infra.stack.stack_file import PROJECT
-
-_STACK, _COMPONENT, _IMAGE = "pulumi:pulumi:Stack", "carbide:image:ServiceImage", "docker-build:index:Image"
+from carbide_infra.errors import CommandError
+from carbide_infra.names import COMPONENT_TYPE, IMAGE_TYPE, STACK_TYPE
+from carbide_infra.outputs import ImageOutput, OutputsError, StackOutputs
+from carbide_infra.stack.pulumi_stack import PulumiStack
 
 
 @dataclass(frozen=True)
@@ -50,7 +46,7 @@ class Deployed:
         return {name: image for name, image in self.images.items() if not names or name in names}
 
 
-def deployed_by(stack: StackCli) -> Deployed:
+def deployed_by(stack: PulumiStack) -> Deployed:
     """Read a stack's state.
 
     Raises:
@@ -62,27 +58,31 @@ def deployed_by(stack: StackCli) -> Deployed:
 
 def deployed_in(resources: Sequence[Mapping[str, Any]], stack: str) -> Deployed:
     """Read the resources of a stack's state."""
-    of_type = {kind: [item for item in resources if item["type"] == kind] for kind in (_STACK, _COMPONENT, _IMAGE)}
-    outputs = next((item.get("outputs") or {} for item in of_type[_STACK]), {})
+    of_type = {
+        kind: [item for item in resources if item["type"] == kind] for kind in (STACK_TYPE, COMPONENT_TYPE, IMAGE_TYPE)
+    }
+    outputs = next((item.get("outputs") or {} for item in of_type[STACK_TYPE]), {})
     if not outputs.get("images"):
         message = f"stack {stack} has no images yet; run make up STACK={stack}, or pulumi up --stack {stack}"
         raise CommandError(message)
     return Deployed(
         images=understood(outputs, f"stack {stack}").images,
-        records={_name(item): item.get("inputs") or {} for item in of_type[_COMPONENT]},
-        inputs={_name(item): item.get("inputs") or {} for item in of_type[_IMAGE]},
+        records={_name(item): item.get("inputs") or {} for item in of_type[COMPONENT_TYPE]},
+        inputs={_name(item): item.get("inputs") or {} for item in of_type[IMAGE_TYPE]},
     )
 
 
-def stack_values(stack: StackCli) -> dict[str, str]:
-    """The stack's configuration by plain key, secrets in clear."""
-    prefix = f"{PROJECT}:"
-    return {key.removeprefix(prefix): entry["value"] for key, entry in stack.config().items() if key.startswith(prefix)}
+def understood(outputs: Mapping[str, Any], subject: str) -> StackOutputs:
+    """Read outputs of whatever origin; `subject` names it in the error.
 
-
-def registry_password(values: Mapping[str, str]) -> str | None:
-    """The stack's password for its registry, else the environment's."""
-    return values.get("registryPassword") or os.environ.get("CARBIDE_REGISTRY_PASSWORD")
+    Raises:
+        CommandError: they are not the contract.
+    """
+    try:
+        return StackOutputs.of(outputs)
+    except OutputsError as error:
+        message = f"{subject}: {error}"
+        raise CommandError(message) from error
 
 
 def _name(resource: Mapping[str, Any]) -> str:

@@ -1,0 +1,48 @@
+"""What the Pulumi CLI shows while it works: its own display at a terminal, one line a step elsewhere."""
+
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+# As in " +  docker-build:index:Image carbide-rest-api creating (8s) #14 DONE 7.2s"; of an update,
+# the text after the time begins with the changed inputs in brackets.
+_STEP = re.compile(r"(?P<step>\s*\S*\s+\S+:\S+ \S+ (?P<verb>\w+)) (?P<time>\([\d.]+s\)) (\[diff: .*\]; )?(#.*)?$")
+
+
+def shown(command: Sequence[str], environment: Mapping[str, str], folder: Path) -> int:
+    """Run the CLI before the user's eyes; gives its exit code."""
+    # The terminal sends Ctrl-C to the CLI as well, which cancels in good order: wait for it.
+    previous = signal.signal(signal.SIGINT, lambda *_: None)
+    try:
+        if sys.stdout.isatty():
+            return subprocess.run(command, cwd=folder, env=dict(environment), check=False).returncode
+        return _printed_by_step([*command, "--non-interactive"], environment, folder)
+    finally:
+        signal.signal(signal.SIGINT, previous)
+
+
+def steps(lines: Iterable[str]) -> Iterator[str]:
+    """Keep of the CLI's output what a log is read for: each step's start and end, without BuildKit's chatter."""
+    started = set()
+    for line in lines:
+        step = _STEP.match(line)
+        if step is None:
+            yield line
+        elif not step["verb"].endswith("ing"):
+            yield f"{step['step']} {step['time']}\n"
+        elif step["step"] not in started:
+            started.add(step["step"])
+            yield f"{step['step']}\n"
+
+
+def _printed_by_step(command: Sequence[str], environment: Mapping[str, str], folder: Path) -> int:
+    """Run the CLI for a log: without a terminal it prints each line of BuildKit's progress."""
+    with subprocess.Popen(command, cwd=folder, env=dict(environment), stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None  # noqa: S101 - a pipe was asked for
+        for line in steps(process.stdout):
+            sys.stdout.write(line)
+            sys.stdout.flush()
+        return process.wait()

@@ -1,0 +1,86 @@
+"""From a bare machine to one that the program runs on: binaries, environment, and on demand the daemons."""
+
+import os
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from carbide_infra.endpoint import read_endpoint
+from carbide_infra.paths import project_root
+from carbide_infra.progress import Report
+from carbide_infra.registry.hub_images import BaseImages
+from carbide_infra.settings import LOCAL_REGISTRY, Settings, load_settings, selected_images
+from carbide_infra.stack.pinning import catalogue_bases, unpinned_bases
+from carbide_infra.stack.stack_file import ANY_REGISTRY, DEV_STACK, read_stack_file
+from devenv.builder import docker_answers, require_builder, use_builder
+from devenv.environment import brings_builder, child_environment
+from devenv.prerequisites import check_prerequisites
+from devenv.toolchain import Tools, ensure_tools, install_plugin
+from devenv.up import local_up
+
+
+class Start(Enum):
+    """When to start the builder and the local registry, and see to the base images."""
+
+    NEVER = "never"
+    LOCAL = "for a stack whose images go to the local registry"
+    ONCE = "unless they were set up for the stack's base images before"
+    ALWAYS = "always"
+    UNPINNED = "always, for the stack's base images without their digests"
+
+
+def ensure(stack: str = DEV_STACK, start: Start = Start.NEVER, report: Report = lambda _: None) -> dict[str, str]:
+    """Give the environment in which everything runs, after finding or building what is missing.
+
+    Raises:
+        UserError: what is in the way, in one sentence.
+    """
+    root = project_root()
+    # Before minutes are spent on tools.
+    settings = None if start is Start.NEVER else _settings(root, stack, start)
+    brought = brings_builder(root, stack) and start is not Start.UNPINNED
+    if settings and not brought and _is_wanted(start, settings, root):
+        tools = required_tools(report)
+        start_daemons(root, tools, settings, report)
+    else:
+        tools = ensure_tools(report, embedded=not docker_answers())
+    environment = child_environment(root, tools, stack)
+    install_plugin(tools, Path(environment["PULUMI_HOME"]))
+    if brought:
+        use_builder(tools, os.environ["BUILDX_BUILDER"], environment)
+    return environment
+
+
+def required_tools(report: Report) -> Tools:
+    """Find or build the binaries of a machine that can also build images."""
+    check_prerequisites()
+    require_builder()
+    return ensure_tools(report, embedded=not docker_answers())
+
+
+def start_daemons(root: Path, tools: Tools, settings: Settings, report: Report) -> None:
+    """Start builder and registry, and see to the base images; does nothing where all is as it should be."""
+    local_up(root, tools, _bases(settings, root), report)
+
+
+def _bases(settings: Settings, root: Path) -> BaseImages:
+    selection = selected_images(settings, root)
+    return BaseImages(builders=selection.builders, runtimes=selection.bases)
+
+
+def _settings(root: Path, stack: str, start: Start) -> Settings:
+    values: dict[str, Any] = ANY_REGISTRY | read_stack_file(root, stack)
+    if start is Start.UNPINNED:
+        return load_settings(values | unpinned_bases(values, catalogue_bases(values, root)), os.environ)
+    settings = load_settings(values, os.environ)
+    settings.source_root(root)
+    return settings
+
+
+def _is_wanted(start: Start, settings: Settings, root: Path) -> bool:
+    if start is Start.LOCAL:
+        return settings.registry_server == LOCAL_REGISTRY
+    if start is Start.ONCE:
+        endpoint = read_endpoint(root)
+        return endpoint is None or not set(_bases(settings, root).references) <= set(endpoint.bases)
+    return True

@@ -1,0 +1,48 @@
+"""`carbide-infra doctor`: findings of another program, and a machine without the engine."""
+
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from carbide_infra.cli.app import app
+from carbide_infra.diagnosis.finding import fail, ok
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "Pulumi.yaml").write_text("name: carbide-infra\nruntime: python\n")
+    (tmp_path / "Pulumi.dev.yaml").write_text("config:\n  carbide-infra:registryServer: local\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", os.defpath)
+    return tmp_path
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(app, ["doctor", *arguments], env={"STACK": None})
+
+
+def test_given_findings_come_first_and_count(project: Path) -> None:
+    given = [ok("go", "/usr/bin/go"), fail("engine", "is not built yet", "make tools")]
+    (project / "findings.json").write_text(json.dumps([asdict(finding) for finding in given]))
+    done = run("--findings", "findings.json", "--json")
+    assert done.exit_code == 1
+    assert json.loads(done.stdout)[:2] == [asdict(finding) for finding in given]
+
+
+def test_a_file_of_something_else_is_named(project: Path) -> None:
+    (project / "findings.json").write_text('[{"x": 1}]')
+    done = run("--findings", "findings.json")
+    assert done.exit_code == 2
+    assert "--findings findings.json: is not a list of findings" in done.stderr
+
+
+@pytest.mark.usefixtures("project")
+def test_it_works_without_the_engine() -> None:
+    found = {finding["subject"]: finding for finding in json.loads(run("--json").stdout)}
+    assert (found["pulumi"]["level"], found["pulumi"]["told"]) == ("fail", "is not on PATH")
+    assert found["stack"]["level"] == "warn"
+    assert found["configuration"]["level"] == "fail"

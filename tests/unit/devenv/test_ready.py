@@ -1,0 +1,67 @@
+"""When the kit starts daemons, and for which base images."""
+
+from pathlib import Path
+
+import pytest
+
+from carbide_infra.endpoint import Endpoint, write_endpoint
+from carbide_infra.settings import ConfigError
+from devenv import ready
+from devenv.ready import Start, _is_wanted, _settings
+
+PINNED = f"alpine:3.22@sha256:{'a' * 64}"
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    (tmp_path / "source").mkdir()
+    (tmp_path / "source/go.mod").write_text("module example.com/x\n\ngo 1.21\n")
+    return tmp_path
+
+
+def configure(root: Path, **values: str) -> None:
+    lines = [f'  carbide-infra:{key}: "{value}"\n' for key, value in {"source": "source", **values}.items()]
+    (root / "Pulumi.dev.yaml").write_text("config:\n" + "".join(lines))
+
+
+@pytest.mark.parametrize(("server", "wanted"), [("local", True), ("nvcr.io", False)])
+def test_a_stack_with_a_registry_of_its_own_needs_no_local_one(root: Path, server: str, wanted: bool) -> None:  # noqa: FBT001
+    configure(root, registryServer=server, registryRepository="x")
+    assert _is_wanted(Start.LOCAL, _settings(root, "dev", Start.LOCAL), root) is wanted
+    assert _is_wanted(Start.ALWAYS, _settings(root, "dev", Start.ALWAYS), root)
+
+
+def test_what_starts_nothing_asks_for_nothing_that_builds(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(*_: object) -> None:
+        pytest.fail("a builder was asked for")
+
+    configure(root, registryServer="nvcr.io", registryRepository="x")
+    (root / "Pulumi.yaml").touch()
+    monkeypatch.chdir(root)
+    monkeypatch.setattr(ready, "required_tools", never)
+    monkeypatch.setattr(ready, "docker_answers", lambda: False)
+    monkeypatch.setattr(ready, "ensure_tools", lambda *_, **__: None)
+    monkeypatch.setattr(ready, "install_plugin", lambda *_: None)
+    assert ready.ensure("dev", Start.LOCAL)["PULUMI_SKIP_UPDATE_CHECK"] == "true"
+
+
+def test_once_is_once_for_the_same_base_images(root: Path) -> None:
+    configure(root)
+    assert _is_wanted(Start.ONCE, _settings(root, "dev", Start.ONCE), root)
+    write_endpoint(root, Endpoint("vm:5443", "b", "/ca", (), ("golang:1.25", "alpine:latest")))
+    assert not _is_wanted(Start.ONCE, _settings(root, "dev", Start.ONCE), root)
+    configure(root, goVersion="1.26")
+    assert _is_wanted(Start.ONCE, _settings(root, "dev", Start.ONCE), root)
+
+
+def test_pinning_looks_at_the_tags(root: Path) -> None:
+    configure(root, runtimeImage=PINNED, source="none")
+    assert _settings(root, "dev", Start.UNPINNED).runtime_image == "alpine:3.22"
+    configure(root, runtimeImage=PINNED)
+    assert _settings(root, "dev", Start.ALWAYS).runtime_image == PINNED
+
+
+def test_a_source_that_is_not_there_is_told_before_anything_is_built(root: Path) -> None:
+    configure(root, source="none")
+    with pytest.raises(ConfigError, match="is not a folder"):
+        _settings(root, "dev", Start.ALWAYS)

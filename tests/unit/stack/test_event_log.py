@@ -1,0 +1,52 @@
+import json
+from pathlib import Path
+from typing import Any
+
+from carbide_infra.stack.event_log import build_failures, has_changes, image_seconds
+
+URN = "urn:pulumi:dev::carbide-infra::carbide:image:ServiceImage$docker-build:index:Image::carbide-rest-api"
+
+
+def event(timestamp: int, kind: str, op: str, urn: str = URN) -> dict[str, Any]:
+    metadata = {"urn": urn, "op": op, "type": "docker-build:index:Image"}
+    return {"timestamp": timestamp, kind: {"metadata": metadata}}
+
+
+def write(file: Path, *events: dict[str, Any]) -> Path:
+    file.write_text("".join(json.dumps(entry) + "\n" for entry in events))
+    return file
+
+
+def test_seconds_are_between_start_and_outputs(tmp_path: Path) -> None:
+    log = write(tmp_path / "log", event(10, "resourcePreEvent", "create"), event(52, "resOutputsEvent", "create"))
+    assert image_seconds(log) == {"carbide-rest-api": 42}
+
+
+def test_an_image_left_alone_has_no_seconds(tmp_path: Path) -> None:
+    log = write(tmp_path / "log", event(10, "resourcePreEvent", "same"), event(10, "resOutputsEvent", "same"))
+    assert image_seconds(log) == {}
+
+
+def test_only_same_is_no_change(tmp_path: Path) -> None:
+    assert not has_changes(write(tmp_path / "a", {"summaryEvent": {"resourceChanges": {"same": 30}}}))
+    assert has_changes(write(tmp_path / "b", {"summaryEvent": {"resourceChanges": {"same": 30, "update": 1}}}))
+
+
+def test_a_missing_log_tells_nothing(tmp_path: Path) -> None:
+    assert image_seconds(tmp_path / "none") == {}
+
+
+def test_a_failed_image_is_shown_with_what_its_step_printed(tmp_path: Path) -> None:
+    def told(message: str) -> dict[str, Any]:
+        return {"timestamp": 1, "diagnosticEvent": {"urn": URN, "message": message}}
+
+    log = write(
+        tmp_path / "log",
+        told("#12 0.100 another step"),
+        told("#12 DONE 0.2s"),
+        told("#13 0.659 # example.com/ipam\n"),
+        told("#13 0.659 main.go:87:24: undefined: x"),
+        told("#14 0.659 main.go:87:24: undefined: x"),
+        {"timestamp": 2, "resOpFailedEvent": {"metadata": {"urn": URN}}},
+    )
+    assert build_failures(log) == {"carbide-rest-api": ["# example.com/ipam", "main.go:87:24: undefined: x"]}
