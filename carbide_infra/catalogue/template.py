@@ -5,11 +5,13 @@ import posixpath
 from collections.abc import Iterable, Sequence
 from functools import cache
 from importlib import resources
-
-import jinja2
+from typing import TYPE_CHECKING
 
 from carbide_infra.catalogue.model import Binary, FileVersion, Folder, Image, MadeUser, SourceFile, Text
 from carbide_infra.catalogue.values import exclusion_pattern
+
+if TYPE_CHECKING:
+    import jinja2
 
 GENERATED = "# Generated from services.yaml by `make generate`"
 """How the first line of every rendered Dockerfile begins."""
@@ -56,7 +58,10 @@ def build_arguments(image: Image) -> frozenset[str]:
 
 
 @cache
-def _template() -> jinja2.Template:
+def _template() -> "jinja2.Template":
+    # An installation that only reads outputs has no Jinja2, and still shows each command's help.
+    import jinja2  # noqa: PLC0415
+
     environment = jinja2.Environment(
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

@@ -90,7 +90,7 @@ class BuildRecord:
         Raises:
             InputsMissing: none of them has it.
         """
-        path = self.location
+        path = self.location or "the Dockerfile"
         texts = iter([self.inline]) if self.inline else _versions(project, path)
         for text in texts:
             if hashlib.sha256(text.encode()).hexdigest() == self.dockerfile:

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from carbide_infra.services import CATALOGUE
 from tests.engine.conftest import Checkout, Deployed
 from tests.engine.containers import Bundle
 from tests.engine.registry import Repository
+from tests.support.catalogue import CATALOGUE
 
 BROKEN = "\nfunc broken() { return undefinedThing }\n"
 

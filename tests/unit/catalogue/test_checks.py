@@ -235,3 +235,32 @@ def test_another_image_without_digest_is_for_development_only(root: Path) -> Non
     assert found.errors == ()
     assert [str(problem) for problem in found.warnings][1:] == [said]
     assert len(found.warnings) == 2
+
+
+@pytest.mark.parametrize(
+    ("directive", "given", "is_too_old"),
+    [
+        ("go 1.24", "1.25", False),
+        ("go 1.25", "1.25", False),
+        ("go 1.25.4", "1.25", False),
+        ("go 1.25.4 // and newer", "1.25.3", True),
+        ("go 1.25.4", "1.25.4", False),
+        ("go 1.25", "1.25.0", False),
+        ("go 1.26", "1.25.9", True),
+        ("go 1.26rc1", "1.25", True),
+        ("", "1.1", False),
+        ("toolchain go1.99", "1.25", False),
+    ],
+)
+def test_a_go_version_that_is_too_old(directive: str, given: str, is_too_old: bool, root: Path) -> None:  # noqa: FBT001
+    (root / "go.mod").write_text(f"module example.com/root\n\n{directive}\n")
+    assert bool(errors(root, f"goVersion: '{given}'")) == is_too_old
+
+
+def test_a_go_version_that_is_too_old_is_told_with_what_to_set(root: Path) -> None:
+    (root / "services/tool/go.mod").write_text("module example.com/tool\n\ngo 1.25.4\n")
+    lines = ("goVersion: '1.25.3'", "package: .", "module: services/tool")
+    assert errors(root, *lines) == [
+        "services.yaml:5: a: goVersion = 1.25.3: is older than services/tool/go.mod asks for; set 1.25.4 or newer"
+    ]
+    assert errors(root, "goVersion: '1.25.3'") == []

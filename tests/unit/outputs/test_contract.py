@@ -57,7 +57,7 @@ def _without(key: str) -> dict[str, Any]:
         ({"schemaVersion": "soon", "images": {}}, r"schemaVersion 'soon', which is no version"),
         (
             exported() | {"schemaVersion": SCHEMA_VERSION + 1},
-            r"schema version 2, .* reads 1 at most; .*pip install --upg",
+            r"schema version 3, .* reads 2 at most; .*pip install --upg",
         ),
         ({"schemaVersion": 1}, r"malformed outputs: images: field required; update it"),
         (_without("ref"), r"malformed outputs: images\.carbide-rest-api\.ref: field required"),

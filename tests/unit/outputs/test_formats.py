@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from carbide_infra.outputs import StackOutputs, formats
-from carbide_infra.services import CATALOGUE
+from tests.support.catalogue import CATALOGUE
 from tests.support.outputs import exported
 
 OUTPUTS = StackOutputs.of(exported())
@@ -79,7 +79,7 @@ def test_a_variable_is_one_for_any_shell() -> None:
 def test_files_are_for_readers_too() -> None:
     outputs = renamed("größe")
     (image,) = outputs.images.values()
-    assert formats.as_json(outputs).startswith('{\n  "schemaVersion": 1,\n  "images": {\n    "größe": {\n      "ref": ')
+    assert formats.as_json(outputs).startswith('{\n  "schemaVersion": 2,\n  "images": {\n    "größe": {\n      "ref": ')
     assert formats.as_json(outputs).endswith("}\n")
     assert formats.helm_values(outputs) == (
         "größe:\n"

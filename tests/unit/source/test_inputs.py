@@ -358,9 +358,7 @@ def test_a_broken_go_mod_is_named(tmp_path: Path, cache: Path) -> None:
 
 def test_a_tree_without_go_mod(tmp_path: Path, cache: Path) -> None:
     root = plant(tmp_path, {"cmd/a/main.go": MAIN}, base={})
-    with pytest.raises(
-        InputError, match=rf"'./cmd/a' is of no Go module: .* in {root}/cmd/a, nor above it in {root}$"
-    ):
+    with pytest.raises(InputError, match=rf"'./cmd/a' is of no Go module: .* in {root}/cmd/a, nor above it in {root}$"):
         names(root, cache)
 
 
