@@ -34,6 +34,10 @@ class Part(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="allow", alias_generator=to_camel, populate_by_name=True)
 
+    def exported(self) -> dict[str, Any]:
+        """As the stack exports it."""
+        return self.model_dump(mode="json", by_alias=True)
+
 
 class BinaryOutput(Part):
     """One binary of an image."""
@@ -95,10 +99,6 @@ class ImageOutput(Part):
     size_budget: int | None = Field(
         default=None, description="Compressed bytes of one platform, at most; null or absent for no limit"
     )
-
-    def exported(self) -> dict[str, Any]:
-        """As the stack exports it."""
-        return self.model_dump(mode="json", by_alias=True)
 
 
 class StackOutputs(BaseModel):

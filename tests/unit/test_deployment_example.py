@@ -17,7 +17,7 @@ from pydantic.alias_generators import to_camel
 
 from carbide_infra.paths import project_root
 from tests.support.catalogue import CATALOGUE, port_of
-from tests.support.outputs import digest_of, exported
+from tests.support.outputs import digest_of, exported, exported_by_version_1
 from tests.support.recording_engine import secret
 
 EXAMPLE = project_root() / "examples/deployment"
@@ -96,6 +96,10 @@ def first() -> Recorded:
 def test_every_image_of_the_catalogue_runs(first: Recorded) -> None:
     assert {MIGRATION, *(service.image for service in SERVICES)} == set(CATALOGUE)
     assert set(containers(first)) == {*CATALOGUE, "postgres"}
+
+
+def test_outputs_of_version_1_run_alike(first: Recorded) -> None:
+    assert recorded(exported_by_version_1()) == first
 
 
 def test_a_second_run_asks_for_the_same(first: Recorded) -> None:

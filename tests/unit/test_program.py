@@ -8,7 +8,6 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import certifi
 import pulumi
 import pytest
 
@@ -110,7 +109,8 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Repository:
 def project(tree: Repository, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
     for name in VARIABLES:
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("SSL_CERT_FILE", certifi.where())
+    (tmp_path / "no-authorities.pem").touch()
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "no-authorities.pem"))
     monkeypatch.setattr("carbide_infra.images.build_secrets._DISTRIBUTED", ())  # 150 files to read, for nothing
     monkeypatch.setenv("CARBIDE_CACHE_DIR", str(cache))
     monkeypatch.setattr(pulumi.log, "debug", pulumi.log.debug)  # which the program replaces

@@ -8,7 +8,7 @@ import pytest
 from pydantic import BaseModel
 
 from carbide_infra.outputs import SCHEMA_VERSION, ImageOutput, ImageReference, ImageSet
-from tests.support.outputs import exported
+from tests.support.outputs import exported, exported_by_version_1
 
 STACK = "my-org/carbide-infra/prod"
 API, DB = "carbide-rest-api", "carbide-rest-db"
@@ -72,6 +72,13 @@ def test_a_field_resolves_to_what_the_stack_exports(field: str) -> None:
     alias = ImageOutput.model_fields[field].alias
     found = resolved(lambda images: getattr(images[API], field))
     assert plain(found) == exported()["images"][API][alias]
+
+
+def test_outputs_of_version_1_are_read() -> None:
+    old = Backend(over_the_wire(exported_by_version_1()))
+    assert resolved(lambda images: images[API].ports, old) == {"port": 8388}
+    assert resolved(lambda images: images[DB].kind, old) == "job"
+    assert resolved(lambda images: images[API].ref, old) == exported()["images"][API]["ref"]
 
 
 def test_every_field_of_the_contract_is_there_with_its_type() -> None:
