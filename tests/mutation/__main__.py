@@ -69,7 +69,7 @@ def main(
     _print_survivors(results)
     _print_scores(scores)
     for key in unused((mutant.key for mutant in mutants), known) if every else ():
-        print(f"{options['equivalent']}: is no mutant: {key}")
+        print(f"{options['equivalent']}: is not a mutant: {key}")
     if any(_percent(scores[path]) < options["required"] for path in chosen if path in core):
         raise typer.Exit(1)
 
@@ -81,7 +81,7 @@ def _named(names: Sequence[str], packages: Sequence[str]) -> list[str]:
         roots = [Path(), *map(Path, packages)]
         candidates = [path for root in roots for path in (root / name, root / f"{name}.py") if path.exists()]
         if not candidates:
-            message = f"{name} is no module: name a file or folder, such as {packages[0]}/plan.py or plan"
+            message = f"{name} is not a module: name a file or folder, such as {packages[0]}/plan.py or plan"
             raise typer.BadParameter(message)
         path = candidates[0]
         found |= {path} if path.is_file() else {*path.rglob("*.py")}
