@@ -1,6 +1,7 @@
 # The images of Carbide REST; `make help` lists the targets.
 #   STACK=prod         another stack than dev
 #   SOURCE=/path/tree  another source tree than the stack's
+#   CATALOGUE=/file    another catalogue of images than the stack's
 #   SUMMARY=/path/file `make up` adds the table of images to it, in Markdown
 #   FORMAT=markdown    the report as a pull request's comment
 
@@ -9,6 +10,9 @@ STACK ?= dev
 export STACK
 ifdef SOURCE
 export CARBIDE_SOURCE := $(SOURCE)
+endif
+ifdef CATALOGUE
+export CARBIDE_CATALOGUE := $(CATALOGUE)
 endif
 
 VENV := .venv
@@ -105,9 +109,14 @@ lint: $(READY) ## Check style, types, who imports whom, Dockerfiles and workflow
 	@$(VENV)/bin/mypy
 	@$(VENV)/bin/mypy examples/deployment/__main__.py
 	@$(VENV)/bin/lint-imports --no-logo --no-cache
+	@$(VENV)/bin/python -m carbide_infra.catalogue.generate --check
 	@$(VENV)/bin/hadolint docker/production/Dockerfile.* devenv/docker/Dockerfile.*
 	@$(DEVENV) lint-workflows
 	@$(VENV)/bin/zizmor --offline --no-progress -qq .github
+
+.PHONY: generate
+generate: $(READY) ## Write anew what follows from the catalogue: Dockerfiles and its JSON Schema
+	@$(VENV)/bin/python -m carbide_infra.catalogue.generate
 
 .PHONY: schema
 schema: $(READY) ## Write the outputs' JSON Schema anew from the models

@@ -14,17 +14,19 @@ from carbide_infra.program import (
     leave_out_debug_messages,
     plan_images,
     resolved_bases,
+    stack_images,
     stack_settings,
     stack_source,
 )
 
 leave_out_debug_messages()
 settings = stack_settings()
-source = stack_source(settings)
+selection = stack_images(settings)
+sources = stack_source(settings, selection)
 target = build_target(settings)
-settings = resolved_bases(settings, target)
-plans = plan_images(settings, source, target)
-images = {plan.service.image: ServiceImage(plan, target) for plan in plans}
+selection = resolved_bases(settings, selection, target)
+plans = plan_images(settings, selection, sources, target)
+images = {plan.image.name: ServiceImage(plan, target) for plan in plans}
 
 pulumi.export("schemaVersion", SCHEMA_VERSION)
 pulumi.export("images", stack_output(images))

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from carbide_infra.source.inputs import Inputs, inputs_of
+from carbide_infra.source.inputs import Inputs, Target, Wanted, inputs_of
 
 SERVICES = ("api", "db", "ipam", "workflow", "site-manager", "cert-manager", "site-agent")
 PLATFORMS = ("linux/amd64", "linux/arm64")
@@ -66,7 +66,7 @@ def main() -> None:
         packages = generate(root, options.files)
 
         def ask() -> dict[str, Inputs]:
-            return inputs_of(root, packages, PLATFORMS, cache)
+            return inputs_of(root, {name: Wanted([Target(name, PLATFORMS)]) for name in packages}, cache)
 
         first, _ = _timed(ask)
         for kept in cache.glob("*.json"):

@@ -13,14 +13,15 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from carbide_infra.catalogue.model import Image
+from carbide_infra.catalogue.template import render
 from carbide_infra.images.build_secrets import build_secrets
 from carbide_infra.paths import project_root
 from carbide_infra.programs import find_buildx
-from carbide_infra.services import CATALOGUE
-from carbide_infra.settings import Settings, load_settings
+from carbide_infra.settings import Settings, load_settings, selected_images
 from devenv import ensure
 
 ROOT = project_root()
@@ -34,12 +35,14 @@ def main() -> None:
     source = Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / "examples/carbide-rest-api").resolve()
     environment = ensure(report=print)
     settings = load_settings({"registryServer": "local", "registryRepository": "bench"}, os.environ)
-    limit = _measured(lambda: _native(source))
+    images = selected_images(settings, ROOT).images
+    packages = [binary.package for image in images for binary in image.binaries]
+    limit = _measured(lambda: _native(source, packages))
     print(f"{'way':10} {'wall s':>8} {'CPU s':>8} {'wall ratio':>11} {'CPU ratio':>10}")
     ways = {
         "limit": limit,
-        "locked": _measured(lambda: _images(source, environment, settings, locked=True)),
-        "unlocked": _measured(lambda: _images(source, environment, settings, locked=False)),
+        "locked": _measured(lambda: _images(source, environment, settings, images, locked=True)),
+        "unlocked": _measured(lambda: _images(source, environment, settings, images, locked=False)),
     }
     for way, (wall, cpu) in ways.items():
         print(f"{way:10} {wall:8.1f} {cpu:8.1f} {wall / limit[0]:11.2f} {cpu / limit[1]:10.2f}")
@@ -57,8 +60,7 @@ def _busy_seconds() -> float:
     return (user + nice + system) / os.sysconf("SC_CLK_TCK")
 
 
-def _native(source: Path) -> None:
-    packages = [service.package for service in CATALOGUE.values()]
+def _native(source: Path, packages: Sequence[str]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         for platform in PLATFORMS:
             target = dict(zip(("GOOS", "GOARCH"), platform.split("/"), strict=True))
@@ -69,7 +71,9 @@ def _native(source: Path) -> None:
             subprocess.run([*command, "-o", out, *packages], cwd=source, env=os.environ | target | own, check=True)
 
 
-def _images(source: Path, environment: Mapping[str, str], settings: Settings, *, locked: bool) -> None:
+def _images(
+    source: Path, environment: Mapping[str, str], settings: Settings, images: Sequence[Image], *, locked: bool
+) -> None:
     """Build as the program does: fourteen builds at once, no result and no package in any cache."""
     fresh = uuid.uuid4().hex[:8]
     buildx = find_buildx(environment)
@@ -82,21 +86,21 @@ def _images(source: Path, environment: Mapping[str, str], settings: Settings, *,
         builds = [
             subprocess.Popen(
                 [buildx, "build", "--quiet", "--no-cache", "--platform", ",".join(PLATFORMS), *secrets,
-                 "--file", _dockerfile(folder, service.dockerfile, fresh, locked=locked),
+                 "--file", _dockerfile(folder, image, fresh, locked=locked),
                  "--output", "type=cacheonly", source],
                 env=environment,
                 stdout=subprocess.DEVNULL,
             )
-            for service in CATALOGUE.values()
+            for image in images
         ]  # fmt: skip
         failed = [build for build in builds if build.wait()]
         if failed:
             sys.exit("a build failed; see above")
 
 
-def _dockerfile(folder: Path, name: str, fresh: str, *, locked: bool) -> Path:
-    text = (ROOT / name).read_text().replace("id=carbide-go-", f"id=bench-{fresh}-")
-    file = folder / Path(name).name
+def _dockerfile(folder: Path, image: Image, fresh: str, *, locked: bool) -> Path:
+    text = render(image).replace("id=carbide-go-", f"id=bench-{fresh}-")
+    file = folder / f"Dockerfile.{image.name}"
     file.write_text(text if locked else re.sub(r"^flock .*$", "", text, flags=re.MULTILINE))
     return file
 

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import wraps
 from pathlib import Path
 from typing import ParamSpec, TypeVar
@@ -9,22 +10,26 @@ from typing import ParamSpec, TypeVar
 import pulumi
 from pulumi.runtime.config import CONFIG, is_config_secret
 
+from carbide_infra.catalogue.checks import check_images
+from carbide_infra.catalogue.model import Image
+from carbide_infra.catalogue.problems import CatalogueError
 from carbide_infra.endpoint import read_endpoint, registry_server, require_running
 from carbide_infra.errors import UserError
 from carbide_infra.images.build_secrets import build_secrets
 from carbide_infra.images.component import BuildTarget
-from carbide_infra.images.plan import ImagePlan, Stack, context_path, plan_image
+from carbide_infra.images.plan import ImagePlan, Stack, context_path, dockerfile_of, plan_image
 from carbide_infra.paths import cache_dir
-from carbide_infra.services import Service
-from carbide_infra.settings import LOCAL_REGISTRY, SECRET_KEYS, ConfigError, Settings, load_settings
-from carbide_infra.source.facts import (
-    REF_VARIABLE,
-    Source,
-    read_source,
-    require_go_version,
-    require_packages,
-    revisions_of,
+from carbide_infra.settings import (
+    LOCAL_REGISTRY,
+    SECRET_KEYS,
+    ConfigError,
+    Selection,
+    Settings,
+    load_settings,
+    selected_images,
 )
+from carbide_infra.source.facts import REF_VARIABLE, revisions_of
+from carbide_infra.source.images import Sources, read_sources, wanted_by
 from carbide_infra.source.inputs import Inputs, inputs_of
 from carbide_infra.source.staging import StagingError, collect_garbage, stage
 
@@ -70,17 +75,35 @@ def stack_settings() -> Settings:
 
 
 @_reported
-def stack_source(settings: Settings) -> Source:
-    """The source tree, checked against the configuration."""
+def stack_images(settings: Settings) -> Selection:
+    """The images of the catalogue, with what the stack says of them."""
+    return selected_images(settings, Path.cwd())
+
+
+@_reported
+def stack_source(settings: Settings, selection: Selection) -> Sources:
+    """The source tree, checked against configuration and catalogue."""
     root = settings.source_root(Path.cwd())
-    require_go_version(root, settings.go_version)
-    require_packages(root, settings.selected_services)
-    source = read_source(
-        root, settings.version, require_history=settings.require_history, full_ref=os.environ.get(REF_VARIABLE)
-    )
-    for warning in source.warnings:
+    _require_checked(settings, selection, root)
+    sources = read_sources(settings, selection.images, root, full_ref=os.environ.get(REF_VARIABLE))
+    for warning in sources.warnings:
         pulumi.log.warn(warning)
-    return source
+    return sources
+
+
+def _require_checked(settings: Settings, selection: Selection, root: Path) -> None:
+    """Say all that can be said of catalogue and tree before anything is built."""
+    found = check_images(
+        selection.catalogue,
+        settings.said_of_images,
+        selection.images,
+        root,
+        is_development=settings.registry_server == LOCAL_REGISTRY,
+    )
+    for warning in found.warnings:
+        pulumi.log.warn(str(warning))
+    if found.errors:
+        raise CatalogueError(found.errors)
 
 
 @_reported
@@ -95,44 +118,55 @@ def build_target(settings: Settings) -> BuildTarget:
         secrets=build_secrets(settings, os.environ),
         cache_from=settings.cache_from,
         cache_to=settings.cache_to,
-        go_version=settings.go_version,
     )
 
 
 @_reported
-def resolved_bases(settings: Settings, target: BuildTarget) -> Settings:
-    """The settings with the base images' digests, where the stack tracks them."""
+def resolved_bases(settings: Settings, selection: Selection, target: BuildTarget) -> Selection:
+    """The images with their bases' digests, where the stack tracks them."""
     if not settings.track_base_images:
-        return settings
+        return selection
     # pulumi-docker serves this key alone, and importing it takes a tenth of a whole preview.
     from carbide_infra.images.base_images import with_tracked_bases  # noqa: PLC0415
 
-    return with_tracked_bases(settings, target)
+    return replace(selection, images=tuple(with_tracked_bases(selection.images, target)))
 
 
 @_reported
-def plan_images(settings: Settings, source: Source, target: BuildTarget) -> Sequence[ImagePlan]:
+def plan_images(settings: Settings, selection: Selection, sources: Sources, target: BuildTarget) -> Sequence[ImagePlan]:
     """Find and stage each image's inputs, and decide the image from them."""
-    endpoint = read_endpoint(Path.cwd())
+    project, images = Path.cwd(), selection.images
+    endpoint = read_endpoint(project)
     stand_ins = endpoint.stand_ins if endpoint else ()
-    stack = Stack(pulumi.get_stack(), Path.cwd(), target.server, settings, source, stand_ins)
-    services = settings.selected_services
-    inputs = _staged_inputs(stack, services)
-    revisions = revisions_of(source, {image: [file.path for file in found.files] for image, found in inputs.items()})
-    return [plan_image(service, inputs[service.image], revisions[service.image], stack) for service in services]
+    stack = Stack(pulumi.get_stack(), project, target.server, settings, stand_ins)
+    inputs = _staged_inputs(stack, images, sources.root)
+    revisions = revisions_of(
+        sources.of(images[0]), {name: [file.path for file in found.files] for name, found in inputs.items()}
+    )
+    folder = settings.catalogue_file(project).parent
+    own = {image.name: image for image in selection.catalogue.images}
+    return [
+        plan_image(
+            image,
+            # The bases that a stack has are build arguments; the file's are those of the catalogue.
+            dockerfile_of(image.on_bases_of(own[image.name]), project, folder),
+            inputs[image.name],
+            revisions[image.name],
+            sources.of(image),
+            stack,
+        )
+        for image in images
+    ]
 
 
-def _staged_inputs(stack: Stack, services: Sequence[Service]) -> dict[str, Inputs]:
+def _staged_inputs(stack: Stack, images: Sequence[Image], root: Path) -> dict[str, Inputs]:
     """Each image's inputs, staged as its build context."""
-    settings, root = stack.settings, stack.source.root
-    packages = [service.package for service in services]
-    found = inputs_of(root, packages, settings.platforms, cache_dir(), go_version=settings.go_version)
-    for reason in sorted({inputs.fallback for inputs in found.values() if inputs.fallback}):
+    inputs = inputs_of(root, {image.name: wanted_by(image, root) for image in images}, cache_dir())
+    for reason in sorted({found.fallback for found in inputs.values() if found.fallback}):
         pulumi.log.warn(reason)
-    inputs = {service.image: found[service.package] for service in services}
-    for service in services:
-        stage(root, inputs[service.image], stack.project / context_path(stack.name, service))
-    collect_garbage((stack.project / context_path(stack.name, services[0])).parent, inputs.keys())
+    for name, found in inputs.items():
+        stage(root, found, stack.project / context_path(stack.name, name))
+    collect_garbage((stack.project / context_path(stack.name, images[0].name)).parent, inputs.keys())
     return inputs
 
 

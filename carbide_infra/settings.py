@@ -3,8 +3,9 @@
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Any, Self, get_args
 
 from pydantic import (
     AfterValidator,
@@ -20,28 +21,18 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
+from carbide_infra.catalogue.bases import NOTHING
+from carbide_infra.catalogue.loading import Catalogue, Stack, load_catalogue
+from carbide_infra.catalogue.model import Image
+from carbide_infra.catalogue.problems import plain_problem
+from carbide_infra.catalogue.values import GoVersion, Platform, Reference, go_version_of
 from carbide_infra.errors import UserError
-from carbide_infra.services import CATALOGUE, Service
 
 LOCAL_REGISTRY = "local"
 """Value of `registryServer` that stands for the registry that `make local-up` runs."""
 
-Platform = Literal[
-    "linux/386",
-    "linux/amd64",
-    "linux/arm64",
-    "linux/ppc64le",
-    "linux/riscv64",
-    "linux/s390x",
-]
-
-_GO_VERSION = re.compile(r"\d+\.\d+(\.\d+)?((rc|beta)\d+)?")
 _SERVER = re.compile(r"[a-zA-Z0-9]([a-zA-Z0-9.-]*[a-zA-Z0-9])?(:\d{1,5})?")
 _REPOSITORY = re.compile(r"[a-z0-9]+([._/-]+[a-z0-9]+)*")
-_IMAGE = re.compile(r"[a-z0-9][\w./:-]*(@sha256:[0-9a-f]{64})?")
-_GOLANG_TAG = re.compile(r"(^|/)golang:(?P<version>\d+\.\d+[\w.]*)")
-_PACKAGE = re.compile(r"\./[^\s]+")
-_SYMBOL = re.compile(r"(\./)?[^\s'\"]+\.\w+")
 VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z._+-]{0,99}")
 """What may be a version: it goes into tags, labels and a linker flag."""
 
@@ -76,19 +67,8 @@ def _normal_platform(value: object) -> object:
 
 
 Structured = BeforeValidator(_decoded)
+_stripped = BeforeValidator(lambda value: value.strip() if isinstance(value, str) else value)
 Text = Annotated[str, StringConstraints(strip_whitespace=True)]
-
-
-class ServiceOverride(BaseModel):
-    """What a stack may change about one service, because source trees differ."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
-
-    package: Annotated[str, _matching(_PACKAGE, "./api/cmd/api")] | None = None
-    port: Annotated[int, Field(ge=1, le=65535)] | None = None
-    health: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
-    version_symbol: Annotated[str, _matching(_SYMBOL, "./api/pkg/metadata.Version")] | None = None
-    build_time_symbol: Annotated[str, _matching(_SYMBOL, "./api/pkg/metadata.BuildTime")] | None = None
 
 
 class Settings(BaseModel):
@@ -104,17 +84,21 @@ class Settings(BaseModel):
         default="examples/carbide-rest-api",
         description="Path of the Go source tree, absolute or relative to the project",
     )
-    go_version: Annotated[Text, _matching(_GO_VERSION, "1.25")] = Field(
-        default="1.25",
-        description="Go version of the builder image golang:<goVersion>",
+    catalogue: Annotated[Text, Field(min_length=1)] = Field(
+        default="docker/production/services.yaml",
+        description="Path of the catalogue of images, absolute or relative to the project",
     )
-    builder_image: Annotated[Text, _matching(_IMAGE, "golang:1.25")] | None = Field(
+    go_version: Annotated[GoVersion, _stripped] | None = Field(
         default=None,
-        description="Builder image; golang:<goVersion> when unset. Pin it with @sha256:…",
+        description="Go version of the builder image golang:<goVersion>; the catalogue's when unset",
     )
-    runtime_image: Annotated[Text, _matching(_IMAGE, "alpine:latest")] = Field(
-        default="alpine:latest",
-        description="Base image of the final stage. Pin it with @sha256:…",
+    builder_image: Annotated[Reference, _stripped] | None = Field(
+        default=None,
+        description="Builder image; golang:<goVersion>, or the catalogue's, when unset. Pin it with @sha256:…",
+    )
+    runtime_image: Annotated[Reference, _stripped] | None = Field(
+        default=None,
+        description="Base image of the final stage; the catalogue's when unset. Pin it with @sha256:…",
     )
     track_base_images: Annotated[bool, Structured] = Field(
         default=False,
@@ -123,10 +107,9 @@ class Settings(BaseModel):
     platforms: Annotated[
         tuple[Annotated[Platform, BeforeValidator(_normal_platform)], ...],
         Structured,
-        Field(min_length=1),
     ] = Field(
-        default=("linux/amd64", "linux/arm64"),
-        description="Target platforms of every image",
+        default=(),
+        description="Target platforms of the images; the catalogue's when empty",
     )
     registry_server: Annotated[Text, _matching(_SERVER, "nvcr.io")] = Field(
         description="Registry host[:port]; 'local' is the registry that make local-up runs",
@@ -144,7 +127,7 @@ class Settings(BaseModel):
     )
     version: Annotated[Text, _matching(VERSION, "1.4.0")] | None = Field(
         default=None,
-        description="Version to build; the source's VERSION file when unset",
+        description="Version to build; the one that the catalogue's rule finds when unset",
     )
     tag_version: Annotated[bool, Structured] = Field(
         default=True,
@@ -166,13 +149,13 @@ class Settings(BaseModel):
         default=False,
         description="Refuse a source tree without its full git history",
     )
-    services: Annotated[tuple[str, ...], Structured, Field(min_length=1)] = Field(
-        default=tuple(CATALOGUE),
-        description="Images to build, a subset of the catalogue",
+    services: Annotated[tuple[str, ...], Structured] = Field(
+        default=(),
+        description="Images to build, of those in the catalogue; all when empty",
     )
-    service_overrides: Annotated[dict[str, ServiceOverride], Structured] = Field(
+    service_overrides: Annotated[dict[str, Any], Structured] = Field(
         default_factory=dict,
-        description="Per image: package, port, health (exec form), versionSymbol, buildTimeSymbol",
+        description="By image, what this stack changes about it: the same keys as in the catalogue",
     )
     builder: Text | None = Field(
         default=None,
@@ -217,9 +200,7 @@ class Settings(BaseModel):
 
     @field_validator("services", mode="after")
     @classmethod
-    def _known_services(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for name in value:
-            _require_known(name)
+    def _distinct_services(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if len(set(value)) != len(value):
             msg = "names a service twice"
             raise ValueError(msg)
@@ -231,16 +212,6 @@ class Settings(BaseModel):
         # The provider compares the list as it stands: one order, or the order is a diff.
         return tuple(sorted(set(value)))
 
-    @field_validator("service_overrides", mode="after")
-    @classmethod
-    def _known_overrides(cls, value: dict[str, ServiceOverride]) -> dict[str, ServiceOverride]:
-        for name, override in value.items():
-            _require_known(name)
-            if override.port is not None and CATALOGUE[name].port is None:
-                msg = f"gives {name} a port, but it is a job that listens on none"
-                raise ValueError(msg)
-        return value
-
     @model_validator(mode="after")
     def _credentials_are_whole(self) -> Self:
         if self.registry_password is not None and not self.registry_username:
@@ -250,8 +221,8 @@ class Settings(BaseModel):
 
     @model_validator(mode="after")
     def _pinned_builder_has_the_go_version(self) -> Self:
-        match = _GOLANG_TAG.search(self.builder_image or "")
-        if match and match["version"] != self.go_version:
+        version = go_version_of(self.builder_image or "")
+        if version and self.go_version and version != self.go_version:
             msg = (
                 f"builderImage = {self.builder_image!r}: is not the goVersion {self.go_version!r} of this stack; "
                 "make pin-bases brings the two together"
@@ -260,26 +231,26 @@ class Settings(BaseModel):
         return self
 
     @property
-    def builder_base(self) -> str:
-        """The builder image reference that the Dockerfiles' first stage uses."""
-        return self.builder_image or f"golang:{self.go_version}"
+    def said_of_images(self) -> Stack:
+        """What this stack says of the catalogue's images."""
+        return Stack(
+            base=self.runtime_image,
+            builder=self.builder_image,
+            go_version=self.go_version,
+            platforms=self.platforms or None,
+            services=self.services or None,
+            overrides=self.service_overrides,
+        )
 
-    @property
-    def selected_services(self) -> tuple[Service, ...]:
-        """The services to build, overrides applied, in catalogue order."""
-        return tuple(self._overridden(service) for name, service in CATALOGUE.items() if name in self.services)
-
-    def _overridden(self, service: Service) -> Service:
-        override = self.service_overrides.get(service.image)
-        if override is None:
-            return service
-        return service.model_copy(update=override.model_dump(exclude_none=True))
+    def catalogue_file(self, project: Path) -> Path:
+        """The catalogue's file on this machine."""
+        return project / Path(self.catalogue).expanduser()
 
     def source_root(self, project: Path) -> Path:
         """The source tree as a folder on this machine.
 
         Raises:
-            ConfigError: the folder is missing, or is no Go module.
+            ConfigError: there is no such folder.
         """
         root = (project / Path(self.source).expanduser()).resolve()
         if not root.is_dir():
@@ -290,17 +261,48 @@ class Settings(BaseModel):
                     f"is not a folder (looked at {root}); a good value: /path/to/carbide-rest-api",
                 )
             )
-        if not (root / "go.mod").is_file():
-            raise ConfigError(
-                _sentence("source", self.source, f"has no go.mod (looked in {root}); name the root of a Go module")
-            )
         return root
 
 
-def _require_known(name: str) -> None:
-    if name not in CATALOGUE:
-        msg = f"names the unknown service {name!r}; known are {', '.join(CATALOGUE)}"
-        raise ValueError(msg)
+@dataclass(frozen=True)
+class Selection:
+    """The images that a stack builds.
+
+    Attributes:
+        catalogue: where they come from.
+        images: as the stack wants them, in the catalogue's order.
+    """
+
+    catalogue: Catalogue
+    images: tuple[Image, ...]
+
+    @property
+    def builders(self) -> tuple[str, ...]:
+        """The builder images, each once."""
+        return tuple(dict.fromkeys(image.builder for image in self.images))
+
+    @property
+    def platforms(self) -> tuple[str, ...]:
+        """Every platform that an image is built for."""
+        return tuple(sorted({platform for image in self.images for platform in image.platforms}))
+
+    @property
+    def bases(self) -> dict[str, tuple[str, ...]]:
+        """The bases of final stages, with the platforms that each is wanted for."""
+        found: dict[str, set[str]] = {}
+        for image in self.images:
+            found.setdefault(image.base, set()).update(image.platforms)
+        return {base: tuple(sorted(platforms)) for base, platforms in found.items() if base != NOTHING}
+
+
+def selected_images(settings: Settings, project: Path) -> Selection:
+    """The images that a stack selects from its catalogue, with all that it says of them.
+
+    Raises:
+        CatalogueError: what is wrong with the catalogue, or with what the stack says of it.
+    """
+    catalogue = load_catalogue(settings.catalogue_file(project), settings.catalogue)
+    return Selection(catalogue, catalogue.resolved(settings.said_of_images))
 
 
 def _sentence(key: str, value: object, problem: str) -> str:
@@ -313,15 +315,16 @@ def load_settings(values: Mapping[str, Any], environment: Mapping[str, str]) -> 
 
     Args:
         values: the project's config keys, without the namespace, as Pulumi gives them.
-        environment: CARBIDE_SOURCE replaces `source`; CARBIDE_REGISTRY_PASSWORD and
-            CARBIDE_GITCREDS stand in for secrets that the stack does not hold.
+        environment: CARBIDE_SOURCE replaces `source`, CARBIDE_CATALOGUE `catalogue`; CARBIDE_REGISTRY_PASSWORD
+            and CARBIDE_GITCREDS stand in for secrets that the stack does not hold.
 
     Raises:
         ConfigError: one line for each problem, with key, value and a good value.
     """
     merged = {key: value for key, value in values.items() if value != "" or key not in _OPTIONAL_KEYS}
-    if environment.get("CARBIDE_SOURCE"):
-        merged["source"] = environment["CARBIDE_SOURCE"]
+    for key, variable in _REPLACED_BY_ENVIRONMENT.items():
+        if environment.get(variable):
+            merged[key] = environment[variable]
     for key, variable in _SECRETS_FROM_ENVIRONMENT.items():
         if environment.get(variable):
             merged.setdefault(key, environment[variable])
@@ -331,6 +334,7 @@ def load_settings(values: Mapping[str, Any], environment: Mapping[str, str]) -> 
         raise ConfigError("\n".join(_explain(item) for item in error.errors())) from None
 
 
+_REPLACED_BY_ENVIRONMENT = {"source": "CARBIDE_SOURCE", "catalogue": "CARBIDE_CATALOGUE"}
 _SECRETS_FROM_ENVIRONMENT = {
     "registryPassword": "CARBIDE_REGISTRY_PASSWORD",
     "gitcreds": "CARBIDE_GITCREDS",
@@ -350,8 +354,7 @@ def _explain(item: Mapping[str, Any]) -> str:
     value = None if path and path[0] in SECRET_KEYS else item["input"]
     match item["type"]:
         case "extra_forbidden":
-            known = ServiceOverride if path[0] == "serviceOverrides" else Settings
-            names = ", ".join(field.alias or name for name, field in known.model_fields.items())
+            names = ", ".join(field.alias or name for name, field in Settings.model_fields.items())
             return _sentence(key, None, f"is an unknown key; known are {names}")
         case "missing":
             return _sentence(key, None, f"is not set; pulumi config set {key} <value>")
@@ -361,4 +364,4 @@ def _explain(item: Mapping[str, Any]) -> str:
             problem = str(item["ctx"]["error"])
             return _sentence(key, value, problem) if key else problem
         case _:
-            return _sentence(key, value, item["msg"])
+            return _sentence(key, value, plain_problem(item))

@@ -15,13 +15,13 @@ LABEL = "com.nvidia.carbide.stand-in-base"
 """Every image that is built on a stand-in has this label."""
 
 
-def ensure_bases(bases: BaseImages, platforms: Sequence[str], maker: StandInMaker) -> tuple[str, ...]:
+def ensure_bases(bases: BaseImages, maker: StandInMaker) -> tuple[str, ...]:
     """See that every base image that Docker Hub should give is stood in for, and name those that are.
 
     Raises:
         SetupError: the Go version does not exist, a platform has no stand-in, or this machine cannot make any.
     """
-    wanted = dict(_stand_ins(bases, platforms, maker))
+    wanted = dict(_stand_ins(bases, maker))
     kept = read_json(_record(maker.root))
     missing = {image: names for image, names in wanted.items() if not _is_made(image, names, kept, maker)}
     with ThreadPoolExecutor() as pool:
@@ -42,13 +42,11 @@ def ensure_bases(bases: BaseImages, platforms: Sequence[str], maker: StandInMake
     return tuple(image.reference for image in wanted)
 
 
-def _stand_ins(
-    bases: BaseImages, platforms: Sequence[str], maker: StandInMaker
-) -> Iterator[tuple[HubImage, tuple[str, ...]]]:
+def _stand_ins(bases: BaseImages, maker: StandInMaker) -> Iterator[tuple[HubImage, tuple[str, ...]]]:
     """Which images need one, and for which platforms."""
     own = (own_platform(),)
     # Build steps run on the builder's own platform, in images for any.
-    for reference, names in ((bases.builder, own), (bases.runtime, tuple(platforms))):
+    for reference, names in {**dict.fromkeys(bases.builders, own), **bases.runtimes}.items():
         image = hub_image(reference)
         if image is None or _has_digest(image, maker):
             continue

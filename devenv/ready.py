@@ -9,8 +9,8 @@ from carbide_infra.endpoint import read_endpoint
 from carbide_infra.paths import project_root
 from carbide_infra.progress import Report
 from carbide_infra.registry.hub_images import BaseImages
-from carbide_infra.settings import LOCAL_REGISTRY, Settings, load_settings
-from carbide_infra.stack.pinning import unpinned_bases
+from carbide_infra.settings import LOCAL_REGISTRY, Settings, load_settings, selected_images
+from carbide_infra.stack.pinning import catalogue_bases, unpinned_bases
 from carbide_infra.stack.stack_file import ANY_REGISTRY, DEV_STACK, read_stack_file
 from devenv.builder import docker_answers, require_builder, use_builder
 from devenv.environment import brings_builder, child_environment
@@ -60,15 +60,18 @@ def required_tools(report: Report) -> Tools:
 
 def start_daemons(root: Path, tools: Tools, settings: Settings, report: Report) -> None:
     """Start builder and registry, and see to the base images; does nothing where all is as it should be."""
-    bases = BaseImages(builder=settings.builder_base, runtime=settings.runtime_image)
-    local_up(root, tools, bases, settings.platforms, report)
+    local_up(root, tools, _bases(settings, root), report)
+
+
+def _bases(settings: Settings, root: Path) -> BaseImages:
+    selection = selected_images(settings, root)
+    return BaseImages(builders=selection.builders, runtimes=selection.bases)
 
 
 def _settings(root: Path, stack: str, start: Start) -> Settings:
     values: dict[str, Any] = ANY_REGISTRY | read_stack_file(root, stack)
     if start is Start.UNPINNED:
-        bases = unpinned_bases(values)
-        return load_settings(values | {"builderImage": bases.builder, "runtimeImage": bases.runtime}, os.environ)
+        return load_settings(values | unpinned_bases(values, catalogue_bases(values, root)), os.environ)
     settings = load_settings(values, os.environ)
     settings.source_root(root)
     return settings
@@ -79,5 +82,5 @@ def _is_wanted(start: Start, settings: Settings, root: Path) -> bool:
         return settings.registry_server == LOCAL_REGISTRY
     if start is Start.ONCE:
         endpoint = read_endpoint(root)
-        return endpoint is None or not {settings.builder_base, settings.runtime_image} <= set(endpoint.bases)
+        return endpoint is None or not set(_bases(settings, root).references) <= set(endpoint.bases)
     return True

@@ -3,7 +3,7 @@
 import errno
 import fcntl
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from devenv.toolchain import Tools, ensure_registry_server
 DISK_FULL = "no space left on device"
 
 
-def local_up(root: Path, tools: Tools, bases: BaseImages, platforms: Sequence[str], report: Report) -> Endpoint:
+def local_up(root: Path, tools: Tools, bases: BaseImages, report: Report) -> Endpoint:
     """Bring up what images are built with; does nothing where all is as it should be.
 
     Raises:
@@ -34,9 +34,9 @@ def local_up(root: Path, tools: Tools, bases: BaseImages, platforms: Sequence[st
         hub = find_docker_hub(os.environ, ensure_bundle(root), report)
         builder = ensure_builder(root, tools, registry, _mirrors(hub, registry), report)
         maker = StandInMaker(root, builder, registry, report)
-        stand_ins = () if hub.answers else ensure_bases(bases, platforms, maker)
+        stand_ins = () if hub.answers else ensure_bases(bases, maker)
         endpoint = Endpoint(
-            registry.server, builder.name, str(registry.certificates.bundle), stand_ins, (bases.builder, bases.runtime)
+            registry.server, builder.name, str(registry.certificates.bundle), stand_ins, bases.references
         )
         write_endpoint(root, endpoint)
         return endpoint

@@ -1,8 +1,7 @@
 """Make the Python environment: make_environment.py <venv> <requirements>. It needs nothing but Python.
 
-uv does it from a cache in the user's cache folder, where pip would unpack everything for each checkout anew. pip
-brings uv once for all checkouts, and takes its place where it fails: pip knows more kinds of logins, certificates and
-proxies.
+uv does it from a cache in the user's cache folder, where pip would unpack everything for each checkout anew; pip brings
+uv, once for all checkouts, and tells it its own settings of indexes, certificates and proxies.
 """
 
 import fcntl
@@ -85,7 +84,7 @@ def run(*command: str | Path, environment: Mapping[str, str] | None = None) -> s
     return subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout
 
 
-def install_with_uv(venv: Path, requirements: Path) -> None:
+def install(venv: Path, requirements: Path) -> None:
     """Make the environment anew; raise OSError or CalledProcessError."""
     ours = environment_of_uv(requirements)
     environment = {"UV_CACHE_DIR": str(cache_dir(os.environ) / "uv-packages")} | os.environ
@@ -98,24 +97,14 @@ def install_with_uv(venv: Path, requirements: Path) -> None:
     run(*into, *EDITABLE, "--editable", ".", environment=environment)
 
 
-def install_with_pip(venv: Path, requirements: Path) -> None:
-    """Make the environment anew; raise CalledProcessError after pip's own words on the screen."""
-    subprocess.run([sys.executable, "-m", "venv", "--clear", venv], check=True)
-    subprocess.run([*pip(venv), "install", "--require-hashes", "-r", requirements], check=True)
-    subprocess.run([*pip(venv), "install", *EDITABLE, "--editable", "."], check=True)
-
-
 def main(venv: Path, requirements: Path) -> int:
     """Give the exit code."""
     try:
-        install_with_uv(venv, requirements)
+        install(venv, requirements)
     except (subprocess.CalledProcessError, OSError) as error:
         reason = (getattr(error, "stderr", None) or str(error)).strip()
-        sys.stderr.write(f"uv could not install the packages, so pip tries: {reason}\n")
-        try:
-            install_with_pip(venv, requirements)
-        except subprocess.CalledProcessError as failed:
-            return failed.returncode
+        sys.stderr.write(f"{reason}\n")
+        return 1
     return 0
 
 

@@ -11,7 +11,7 @@ from carbide_infra.cli.outcome import DIFFERENT, WELL, ends, progress
 from carbide_infra.paths import project_root
 from carbide_infra.programs import find_buildx
 from carbide_infra.registry.docker_hub import find_docker_hub
-from carbide_infra.stack.pinning import current_pins
+from carbide_infra.stack.pinning import catalogue_bases, current_pins
 from carbide_infra.stack.stack_file import DEV_STACK, read_stack_file
 
 app = typer.Typer(add_completion=False)
@@ -21,9 +21,10 @@ app = typer.Typer(add_completion=False)
 @ends
 def check_bases(stack: StackName = DEV_STACK) -> int:
     """Tell whether the pinned base images are still what their tags give; exit code 1 if not, 2 if nobody knows."""
-    values = read_stack_file(project_root(), stack)
+    project = project_root()
+    values = read_stack_file(project, stack)
     hub = find_docker_hub(os.environ, _trusted(), progress)
-    pins = current_pins(values, hub, str(find_buildx()), os.environ)
+    pins = current_pins(values, catalogue_bases(values, project), hub, str(find_buildx()), os.environ)
     for pin in pins:
         sys.stdout.write(f"{pin}\n")
     if not all(pin.is_pinned for pin in pins):

@@ -3,17 +3,19 @@
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from carbide_infra.catalogue.model import Image
 from carbide_infra.cli.options import StackName
 from carbide_infra.cli.outcome import WELL, ends, print_json, progress
 from carbide_infra.errors import CommandError
 from carbide_infra.paths import cache_dir, project_root
-from carbide_infra.services import Service
-from carbide_infra.settings import Settings, load_settings
+from carbide_infra.settings import Settings, load_settings, selected_images
+from carbide_infra.source.images import wanted_by
 from carbide_infra.source.import_path import Imports, imports_of
 from carbide_infra.source.inputs import Inputs, inputs_of
 from carbide_infra.stack.stack_file import ANY_REGISTRY, DEV_STACK, read_stack_file
@@ -44,40 +46,59 @@ def inputs(
     project = project_root()
     settings = load_settings(ANY_REGISTRY | read_stack_file(project, stack), os.environ)
     root = settings.source_root(project)
-    services = _selected(settings, image or ())
-    packages = [service.package for service in services]
-    by_package = inputs_of(root, packages, settings.platforms, cache_dir(), go_version=settings.go_version)
-    for reason in sorted({found.fallback for found in by_package.values() if found.fallback}):
+    images = _selected(settings, project, image or ())
+    files = inputs_of(root, {each.name: wanted_by(each, root) for each in images}, cache_dir())
+    for reason in sorted({found.fallback for found in files.values() if found.fallback}):
         progress(f"WARNING: {reason}")
-    found = {service: by_package[service.package] for service in services}
+    folder = os.path.relpath(settings.catalogue_file(project).parent, project)
+    found = [Made(each, files[each.name], f"{folder}/Dockerfile.{each.name}") for each in images]
     if who:
-        imports = imports_of(root, packages, settings.platforms[0])
+        packages = sorted({binary.package for each in images for binary in each.binaries})
+        imports = imports_of(root, packages, images[0].platforms[0])
         reached = {name: _reached(_in_tree(name, root, project), found, imports) for name in who}
-        _show_reached(reached, len(services), as_json=as_json)
+        _show_reached(reached, len(images), as_json=as_json)
     elif as_json:
-        print_json({service.image: _listing(service, files) for service, files in found.items()})
+        print_json({each.image.name: each.listing for each in found})
     else:
-        sys.stdout.writelines(f"{s.image}  {path}\n" for s, files in found.items() for path in _paths(s, files))
+        sys.stdout.writelines(f"{each.image.name}  {path}\n" for each in found for path in each.paths)
     return WELL
 
 
-def _selected(settings: Settings, names: Sequence[str]) -> list[Service]:
-    services = settings.selected_services
-    known = [service.image for service in services]
+@dataclass(frozen=True)
+class Made:
+    """An image, and what it is made of."""
+
+    image: Image
+    inputs: Inputs
+    dockerfile: str
+
+    @property
+    def paths(self) -> list[str]:
+        """Every file, the Dockerfile last."""
+        return [*(file.path for file in self.inputs.files), self.dockerfile]
+
+    @property
+    def listing(self) -> dict[str, object]:
+        """For programs."""
+        files = [{"path": file.path, "sha256": file.sha256, "size": file.size} for file in self.inputs.files]
+        packages = [binary.package for binary in self.image.binaries]
+        return {
+            "package": packages[0],
+            "packages": packages,
+            "dockerfile": self.dockerfile,
+            "exact": not self.inputs.fallback,
+            "files": files,
+        }
+
+
+def _selected(settings: Settings, project: Path, names: Sequence[str]) -> list[Image]:
+    images = selected_images(settings, project).images
+    known = [image.name for image in images]
     for name in names:
         if name not in known:
             message = f"--image {name}: the stack builds no such image; it builds {', '.join(known)}"
             raise CommandError(message)
-    return [service for service in services if not names or service.image in names]
-
-
-def _paths(service: Service, inputs: Inputs) -> list[str]:
-    return [*(file.path for file in inputs.files), service.dockerfile]
-
-
-def _listing(service: Service, inputs: Inputs) -> dict[str, object]:
-    files = [{"path": file.path, "sha256": file.sha256, "size": file.size} for file in inputs.files]
-    return {"package": service.package, "dockerfile": service.dockerfile, "exact": not inputs.fallback, "files": files}
+    return [image for image in images if not names or image.name in names]
 
 
 def _in_tree(name: str, root: Path, project: Path) -> str:
@@ -95,13 +116,14 @@ def _in_tree(name: str, root: Path, project: Path) -> str:
     raise CommandError(message)
 
 
-def _reached(path: str, found: Mapping[Service, Inputs], imports: Imports) -> dict[str, list[str]]:
+def _reached(path: str, found: Sequence[Made], imports: Imports) -> dict[str, list[str]]:
     """The images that are made of a file, and the packages on the way to it."""
-    return {
-        service.image: imports.path(service.package, path)
-        for service, inputs in found.items()
-        if path in _paths(service, inputs)
-    }
+    return {each.image.name: _way(path, each.image, imports) for each in found if path in each.paths}
+
+
+def _way(path: str, image: Image, imports: Imports) -> list[str]:
+    ways = [imports.path(binary.package, path) for binary in image.binaries]
+    return min(filter(None, ways), key=len, default=[])
 
 
 def _show_reached(reached: Mapping[str, Mapping[str, Sequence[str]]], images: int, *, as_json: bool) -> None:

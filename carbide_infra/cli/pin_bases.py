@@ -10,7 +10,7 @@ from carbide_infra.endpoint import read_endpoint
 from carbide_infra.paths import project_root
 from carbide_infra.programs import find_buildx
 from carbide_infra.settings import load_settings
-from carbide_infra.stack.pinning import NOWHERE, find_pins, unpinned_bases
+from carbide_infra.stack.pinning import NOWHERE, catalogue_bases, find_pins, unpinned_bases
 from carbide_infra.stack.pulumi_stack import open_stack
 from carbide_infra.stack.stack_file import ANY_REGISTRY, DEV_STACK, read_stack_file
 
@@ -23,9 +23,8 @@ def pin_bases(stack: StackName = DEV_STACK) -> int:
     """Write the current digests of the base images into the stack's configuration."""
     project = project_root()
     values = read_stack_file(project, stack)
-    bases = unpinned_bases(values)
-    unpinned = {"builderImage": bases.builder, "runtimeImage": bases.runtime}
-    load_settings(ANY_REGISTRY | values | unpinned, os.environ)
+    bases = unpinned_bases(values, catalogue_bases(values, project))
+    load_settings(ANY_REGISTRY | values | bases, os.environ)
     opened = open_stack(stack)
     endpoint = read_endpoint(project) or NOWHERE
     for pin in find_pins(bases, values, endpoint, str(find_buildx()), opened.environment):

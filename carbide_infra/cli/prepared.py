@@ -3,7 +3,7 @@
 import os
 
 from carbide_infra.paths import project_root
-from carbide_infra.settings import load_settings
+from carbide_infra.settings import load_settings, selected_images
 from carbide_infra.stack.pulumi_stack import PulumiStack, open_stack
 from carbide_infra.stack.stack_file import read_stack_file
 
@@ -13,6 +13,7 @@ def prepared(name: str) -> PulumiStack:
     project = project_root()
     settings = load_settings(read_stack_file(project, name), os.environ)
     settings.source_root(project)
+    selected_images(settings, project)
     stack = open_stack(name)
     stack.select()
     return stack

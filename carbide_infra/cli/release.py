@@ -13,8 +13,9 @@ from carbide_infra.errors import CommandError
 from carbide_infra.images.tags import sanitised
 from carbide_infra.registry.client import RegistryClient
 from carbide_infra.registry.releases import Released, images_of, tagged
-from carbide_infra.settings import Settings, load_settings
-from carbide_infra.source.facts import REF_VARIABLE, RELEASE_TAG, read_source
+from carbide_infra.settings import Settings, load_settings, selected_images
+from carbide_infra.source.facts import REF_VARIABLE, release_tag
+from carbide_infra.source.images import read_sources
 from carbide_infra.stack.pulumi_stack import open_stack
 
 _TAGS = "refs/tags/"
@@ -42,10 +43,8 @@ def release(
     """
     opened = open_stack(stack)
     settings = load_settings(opened.values(), os.environ)
-    version, commit = _checked_out(tag, settings, opened.project)
-    repositories = {
-        service.image: f"{settings.registry_repository}/{service.image}" for service in settings.selected_services
-    }
+    names, version, commit = _checked_out(tag, settings, opened.project)
+    repositories = {name: f"{settings.registry_repository}/{name}" for name in names}
     password = settings.registry_password
     with RegistryClient.connected(
         registry_server(settings.registry_server, opened.project),
@@ -62,19 +61,25 @@ def release(
     return WELL
 
 
-def _checked_out(tag: str, settings: Settings, project: Path) -> tuple[str, str]:
-    """The version and the commit of the release."""
+def _checked_out(tag: str, settings: Settings, project: Path) -> tuple[list[str], str, str]:
+    """The images that the tag releases, their version, and the commit of the release."""
     tag = tag or os.environ.get(REF_VARIABLE, "").removeprefix(_TAGS)
-    if not RELEASE_TAG.fullmatch(tag):
+    root = settings.source_root(project)
+    settings = settings.model_copy(update={"require_history": True})
+    images = [
+        image for image in selected_images(settings, project).images if release_tag(image.tag_prefix).fullmatch(tag)
+    ]
+    if not images:
         message = f"--tag {tag!r}: is not a release tag; a good value: v1.4.0"
         raise CommandError(message)
-    source = read_source(
-        settings.source_root(project), settings.version, require_history=True, full_ref=f"{_TAGS}{tag}"
-    )
+    sources = read_sources(settings, images, root, full_ref=None)
+    # Another image may have a version of its own.
+    named = [image for image in images if f"{image.tag_prefix}v{sources.of(image).version}" == tag]
+    source = read_sources(settings, named[:1] or images[:1], root, full_ref=f"{_TAGS}{tag}").of((named or images)[0])
     if source.revision is None or source.revision != source.released or not source.is_commit:
         message = f"--tag {tag}: is not what is checked out here; git checkout {tag}"
         raise CommandError(message)
-    return source.version, source.revision
+    return [image.name for image in named], source.version, source.revision
 
 
 def _table(version: str, commit: str, released: list[Released]) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from carbide_infra.catalogue.problems import CatalogueError
 from carbide_infra.diagnosis.builder import ask_buildx, check_builder
 from carbide_infra.diagnosis.finding import Finding, fail, ok, warn
 from carbide_infra.diagnosis.machine import check_machine
@@ -17,7 +18,7 @@ from carbide_infra.programs import find_buildx
 from carbide_infra.registry.client import RegistryClient
 from carbide_infra.registry.errors import RegistryError
 from carbide_infra.registry.images import platforms_in, read_platform, split_reference
-from carbide_infra.settings import SECRET_KEYS, ConfigError, Settings, load_settings
+from carbide_infra.settings import SECRET_KEYS, ConfigError, Selection, Settings, load_settings, selected_images
 from carbide_infra.stack.deployed import deployed_by
 from carbide_infra.stack.pulumi_stack import PulumiStack, open_stack
 from carbide_infra.stack.registry_access import registry_password
@@ -34,15 +35,19 @@ def checked(root: Path, name: str) -> Iterator[Finding]:
     yield from findings
     try:
         settings = load_settings(values, os.environ)
+        selection = selected_images(settings, root)
+    except CatalogueError as error:
+        yield fail("catalogue", str(error), "change the catalogue, or the stack's configuration, as it says")
+        return
     except ConfigError as error:
         yield fail("configuration", str(error), f"change Pulumi.{name}.yaml as it says")
         return
     yield ok("configuration", f"Pulumi.{name}.yaml")
     endpoint = read_endpoint(root)
-    yield from check_source(settings, root)
-    yield from check_bases(settings, endpoint.stand_ins if endpoint else ())
-    yield from _builder(settings)
-    yield from _registry(root, settings, values, stack)
+    yield from check_source(settings, selection, root)
+    yield from check_bases(settings, selection, endpoint.stand_ins if endpoint else ())
+    yield from _builder(settings, selection)
+    yield from _registry(root, settings, values, stack, selection.images[0].name)
 
 
 def _stack(name: str) -> PulumiStack | None:
@@ -52,12 +57,12 @@ def _stack(name: str) -> PulumiStack | None:
         return None
 
 
-def _builder(settings: Settings) -> Iterator[Finding]:
+def _builder(settings: Settings, selection: Selection) -> Iterator[Finding]:
     try:
         buildx = find_buildx()
     except MissingPrerequisite:
         return
-    yield from check_builder(ask_buildx(buildx, settings.builder, os.environ), settings.platforms)
+    yield from check_builder(ask_buildx(buildx, settings.builder, os.environ), selection.platforms)
 
 
 def _places(root: Path) -> list[Path]:
@@ -90,7 +95,7 @@ def _configuration(root: Path, name: str, stack: PulumiStack | None) -> tuple[di
 
 
 def _registry(
-    root: Path, settings: Settings, values: Mapping[str, Any], stack: PulumiStack | None
+    root: Path, settings: Settings, values: Mapping[str, Any], stack: PulumiStack | None, image: str
 ) -> Iterator[Finding]:
     try:
         server = registry_server(settings.registry_server, root)
@@ -101,7 +106,7 @@ def _registry(
     if settings.registry_username and not password:
         fix = "pulumi config set --secret registryPassword, or CARBIDE_REGISTRY_PASSWORD"
         yield fail("login", f"{server} wants a login as {settings.registry_username}; no password is set", fix)
-    repository = f"{settings.registry_repository}/{settings.selected_services[0].image}"
+    repository = f"{settings.registry_repository}/{image}"
     yield from check_registry(
         lambda: RegistryClient.connected(server, os.environ, settings.registry_username, password),
         repository,

@@ -4,25 +4,40 @@ import os
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
+from carbide_infra.catalogue.checks import check_images
 from carbide_infra.diagnosis.finding import Finding, fail, ok, warn
-from carbide_infra.settings import ConfigError, Settings
-from carbide_infra.source.facts import REF_VARIABLE, Source, read_source, require_go_version, require_packages
+from carbide_infra.settings import LOCAL_REGISTRY, ConfigError, Selection, Settings
+from carbide_infra.source.facts import REF_VARIABLE, Source
+from carbide_infra.source.images import read_sources
 
 
-def check_source(settings: Settings, project: Path) -> Iterator[Finding]:
+def check_source(settings: Settings, selection: Selection, project: Path) -> Iterator[Finding]:
     """Look at the tree that is built, and its history."""
     try:
         root = settings.source_root(project)
-        require_go_version(root, settings.go_version)
-        require_packages(root, settings.selected_services)
-        source = read_source(
-            root, settings.version, require_history=settings.require_history, full_ref=os.environ.get(REF_VARIABLE)
+        found = check_images(
+            selection.catalogue,
+            settings.said_of_images,
+            selection.images,
+            root,
+            is_development=settings.registry_server == LOCAL_REGISTRY,
         )
+        if found.errors:
+            yield _wrong("\n".join(map(str, found.errors)))
+            return
+        sources = read_sources(settings, selection.images, root, full_ref=os.environ.get(REF_VARIABLE))
     except ConfigError as error:
-        yield fail("source", str(error), "change the stack's configuration or the source tree as it says")
+        yield _wrong(str(error))
         return
-    yield ok("source", f"{root}, version {source.version}, {len(settings.selected_services)} services")
+    for warning in found.warnings:
+        yield warn("catalogue", str(warning), "change the catalogue as it says, if that is not meant")
+    source = sources.of(selection.images[0])
+    yield ok("source", f"{root}, version {source.version}, {len(selection.images)} services")
     yield from _history(source)
+
+
+def _wrong(problem: str) -> Finding:
+    return fail("source", problem, "change the stack's configuration, the catalogue or the source tree as it says")
 
 
 def _history(source: Source) -> Iterator[Finding]:
@@ -44,9 +59,9 @@ def _history(source: Source) -> Iterator[Finding]:
         yield warn("git tree", told, "commit: a dirty tree gets neither the git SHA nor latest as tags")
 
 
-def check_bases(settings: Settings, stand_ins: Collection[str]) -> Iterator[Finding]:
-    """Look at the base images, as the configuration names them."""
-    for image in (settings.builder_base, settings.runtime_image):
+def check_bases(settings: Settings, selection: Selection, stand_ins: Collection[str]) -> Iterator[Finding]:
+    """Look at the base images, as catalogue and configuration name them."""
+    for image in (*selection.builders, *selection.bases):
         if image in stand_ins:
             fix = "let Docker Hub, or the mirror in CARBIDE_DOCKERHUB_MIRROR, answer; then make up"
             yield warn("base image", f"{image} is a stand-in, not for production", fix)

@@ -1,28 +1,31 @@
 """Base images: their current digests, looked up at preview where the stack tracks them."""
 
+from collections.abc import Iterable
+
 import pulumi
 import pulumi_docker as docker
 
+from carbide_infra.catalogue.bases import NOTHING
+from carbide_infra.catalogue.model import Image
 from carbide_infra.images.component import BuildTarget
-from carbide_infra.settings import ConfigError, Settings
+from carbide_infra.settings import ConfigError
 
 
-def with_tracked_bases(settings: Settings, target: BuildTarget) -> Settings:
-    """Give settings in which every base image has a digest; one that the stack pins stays as it is pinned.
+def with_tracked_bases(images: Iterable[Image], target: BuildTarget) -> list[Image]:
+    """Give the images with a digest for every base; one that is pinned stays as it is pinned.
 
     Raises:
         ConfigError: a look-up failed, as it does without a Docker daemon.
     """
+    images = list(images)
     provider = docker.Provider("base-images", registry_auth=_registry_auth(target))
-    pinned = {
-        "builder_image": _pinned(settings.builder_base, provider),
-        "runtime_image": _pinned(settings.runtime_image, provider),
-    }
-    return settings.model_copy(update=pinned)
+    references = dict.fromkeys(reference for image in images for reference in (image.builder, image.base))
+    pinned = {reference: _pinned(reference, provider) for reference in references}
+    return [image.model_copy(update={"builder": pinned[image.builder], "base": pinned[image.base]}) for image in images]
 
 
 def _pinned(reference: str, provider: docker.Provider) -> str:
-    if "@" in reference:
+    if "@" in reference or reference == NOTHING:
         return reference
     try:
         found = docker.get_registry_image(name=reference, opts=pulumi.InvokeOptions(provider=provider))

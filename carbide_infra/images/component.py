@@ -7,12 +7,12 @@ from typing import Any
 import pulumi
 import pulumi_docker_build as docker_build
 
+from carbide_infra.catalogue.model import BaseUser, Image
 from carbide_infra.images.plan import ImagePlan
 from carbide_infra.images.tags import Alias
-from carbide_infra.outputs import ImageOutput
-from carbide_infra.services import APP_USER
+from carbide_infra.outputs import BinaryOutput, HealthOutput, ImageOutput
 
-# Reaches BuildKit's exporter: `push` alone offers no OCI types.
+# Reaches BuildKit's exporter: `push` alone offers no OCI types, and no annotations.
 _EXPORT = "type=registry,oci-mediatypes=true"
 # Stands for the digest or reference of what failed.
 _FAILED = ""
@@ -30,7 +30,6 @@ class BuildTarget:
         secrets: BuildKit secrets by id.
         cache_from: BuildKit cache imports.
         cache_to: BuildKit cache exports.
-        go_version: the stack's Go version, for the outputs.
     """
 
     server: str
@@ -40,7 +39,6 @@ class BuildTarget:
     secrets: Mapping[str, str]
     cache_from: Sequence[str]
     cache_to: Sequence[str]
-    go_version: str
 
     @property
     def registries(self) -> list[docker_build.RegistryArgs]:
@@ -63,7 +61,7 @@ class ServiceImage(pulumi.ComponentResource):
 
     def __init__(self, plan: ImagePlan, target: BuildTarget, opts: pulumi.ResourceOptions | None = None) -> None:
         # In the state, so that a preview can say which files differ, without the commit they came from.
-        super().__init__("carbide:image:ServiceImage", plan.service.image, dict(plan.record), opts)
+        super().__init__("carbide:image:ServiceImage", plan.image.name, dict(plan.record), opts)
         self._plan = plan
         self._target = target
         image = self._image()
@@ -76,14 +74,14 @@ class ServiceImage(pulumi.ComponentResource):
     def _image(self) -> docker_build.Image:
         plan, target = self._plan, self._target
         return docker_build.Image(
-            plan.service.image,
+            plan.image.name,
             tags=[plan.tag],
             context=docker_build.BuildContextArgs(location=plan.context),
             dockerfile=_dockerfile(plan),
             build_args=plan.build_args,
             labels=plan.labels,
-            platforms=[docker_build.Platform(name) for name in plan.platforms],
-            exports=[docker_build.ExportArgs(raw=_EXPORT)],
+            platforms=[docker_build.Platform(name) for name in plan.image.platforms],
+            exports=[docker_build.ExportArgs(raw=_export(plan.annotations))],
             push=False,
             build_on_preview=False,
             # Never absent: in a preview the provider takes what comes new as no change of the digest.
@@ -100,7 +98,7 @@ class ServiceImage(pulumi.ComponentResource):
     def _alias(self, alias: Alias, digest: pulumi.Output[str], image: docker_build.Image) -> pulumi.Output[str]:
         plan, registries = self._plan, self._target.registries
         index = docker_build.Index(
-            f"{plan.service.image}-{alias.kind}",
+            f"{plan.image.name}-{alias.kind}",
             tag=f"{plan.repository}:{alias.tag}",
             sources=[digest.apply(lambda value: f"{plan.repository}@{value}" if value else plan.tag)],
             registry=registries[0] if registries else None,
@@ -120,18 +118,37 @@ class ServiceImage(pulumi.ComponentResource):
             digest=digest,
             repository=plan.repository,
             tags=list(plan.tags),
-            platforms=list(plan.platforms),
             version=plan.version,
             revision=plan.revision,
-            go_version=self._target.go_version,
-            builder_image=plan.build_args["BUILDER_IMAGE"],
-            runtime_image=plan.build_args["RUNTIME_IMAGE"],
-            port=plan.service.port,
-            user=APP_USER,
-            entrypoint=[f"/app/{plan.service.binary}"],
-            health=list(plan.service.health),
-            size_budget=plan.service.size_budget,
+            labels=dict(plan.all_labels),
+            **_said_of(plan.image),
         ).exported()
+
+
+def _said_of(image: Image) -> dict[str, Any]:
+    """What the outputs say of an image before it is built."""
+    user, health = image.user, image.health
+    uid, gid = (None, None) if isinstance(user, BaseUser) else (user.uid, user.gid)
+    return {
+        "platforms": list(image.platforms),
+        "go_version": image.go_version,
+        "builder_image": image.builder,
+        "runtime_image": image.base,
+        "kind": image.kind,
+        "ports": dict(image.ports),
+        "port": next(iter(image.ports.values()), None),
+        "user": user.instruction,
+        "user_name": None if user.name[0].isdigit() else user.name,
+        "user_id": uid,
+        "group_id": gid,
+        "entrypoint": list(image.entrypoint),
+        "command": list(image.command),
+        "environment": dict(image.environment),
+        "binaries": [BinaryOutput(path=binary.path, package=binary.package) for binary in image.binaries],
+        "health": list(health.command) if health else [],
+        "health_check": HealthOutput.model_validate(health.model_dump()) if health else None,
+        "size_budget": image.size_budget,
+    }
 
 
 def stack_output(images: Mapping[str, ServiceImage]) -> pulumi.Output[dict[str, dict[str, Any]]]:
@@ -152,7 +169,19 @@ def _failed(_: Exception) -> str:
     return _FAILED
 
 
+def _export(annotations: Mapping[str, str]) -> str:
+    """BuildKit's exporter and its options: a line of CSV."""
+    fields = [_quoted(f"annotation-index.{name}={text}") for name, text in sorted(annotations.items())]
+    return ",".join([_EXPORT, *fields])
+
+
+def _quoted(field: str) -> str:
+    escaped = field.replace('"', '""')
+    return f'"{escaped}"'
+
+
 def _dockerfile(plan: ImagePlan) -> docker_build.DockerfileArgs:
-    if plan.inline is not None:
-        return docker_build.DockerfileArgs(inline=plan.inline)
-    return docker_build.DockerfileArgs(location=plan.service.dockerfile)
+    dockerfile = plan.dockerfile
+    if dockerfile.location is None:
+        return docker_build.DockerfileArgs(inline=dockerfile.text)
+    return docker_build.DockerfileArgs(location=dockerfile.location)

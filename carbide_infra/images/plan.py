@@ -1,19 +1,39 @@
-"""Plan: settings and facts about the tree become what each image is built from."""
+"""Plan: an image of the catalogue and facts about the tree become what the image is built from."""
 
 import hashlib
 import json
+import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from carbide_infra.dockerfile import inline_dockerfile
+from carbide_infra.catalogue.model import Image
+from carbide_infra.catalogue.template import OCI, build_arguments, labels_of, render
 from carbide_infra.images.tags import Alias, aliases, own_tag
-from carbide_infra.services import Service
 from carbide_infra.settings import Settings
 from carbide_infra.source.facts import Source
 from carbide_infra.source.inputs import Inputs
 
 _KEY_LENGTH = 12
+_REVISION = f"{OCI}revision"
+
+
+@dataclass(frozen=True)
+class Dockerfile:
+    """A Dockerfile: what BuildKit reads.
+
+    Attributes:
+        text: its content.
+        location: path relative to the project, of a file with that content; None where there is none.
+    """
+
+    text: str
+    location: str | None
+
+    @property
+    def sha256(self) -> str:
+        """Of its text."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -21,31 +41,31 @@ class ImagePlan:
     """One image, decided: everything that the engine is told about it.
 
     Attributes:
-        service: the service, with the stack's overrides.
+        image: the image, with the stack's overrides.
         repository: registry and repository, without tag.
-        version: what the binary reports.
+        version: what the binaries report.
         key: build key, 12 hexadecimal digits over everything that the image is made of.
         context: folder of the staged build context, relative to the project.
         record: what the key was made of, as far as no build argument shows it: one line for each
             input file, and the Dockerfile's SHA-256.
-        inline: Dockerfile text where the stack overrides the health command, else None.
-        platforms: target platforms, sorted.
+        dockerfile: what it is built by.
         build_args: BuildKit build arguments.
         labels: image labels beside those of the Dockerfile.
+        all_labels: those of the Dockerfile, too.
         aliases: movable tags.
         revision: the commit that last touched the inputs; None where git does not tell.
     """
 
-    service: Service
+    image: Image
     repository: str
     version: str
     key: str
     context: str
     record: Mapping[str, str]
-    inline: str | None
-    platforms: tuple[str, ...]
+    dockerfile: Dockerfile
     build_args: Mapping[str, str]
     labels: Mapping[str, str]
+    all_labels: Mapping[str, str]
     aliases: tuple[Alias, ...]
     revision: str | None
 
@@ -59,10 +79,15 @@ class ImagePlan:
         """Every tag the image is known by, its own first."""
         return (own_tag(self.version, self.key), *(alias.tag for alias in self.aliases))
 
+    @property
+    def annotations(self) -> dict[str, str]:
+        """What registries show of the index: the labels, but for the commit, which moves no digest."""
+        return {name: text for name, text in self.all_labels.items() if name != _REVISION}
 
-def context_path(stack: str, service: Service) -> str:
+
+def context_path(stack: str, image: str) -> str:
     """Where a context is staged: the provider compares this string, so it names no checkout."""
-    return f".local/contexts/{stack}/{service.image}"
+    return f".local/contexts/{stack}/{image}"
 
 
 @dataclass(frozen=True)
@@ -74,7 +99,6 @@ class Stack:
         project: the folder with Pulumi.yaml.
         server: registry host[:port].
         settings: the stack's configuration.
-        source: the tree that is built.
         stand_ins: base images in whose place this machine's builder has stand-ins.
     """
 
@@ -82,37 +106,52 @@ class Stack:
     project: Path
     server: str
     settings: Settings
-    source: Source
     stand_ins: Collection[str] = ()
 
 
-def plan_image(service: Service, inputs: Inputs, revision: str | None, stack: Stack) -> ImagePlan:
+def dockerfile_of(image: Image, project: Path, folder: Path) -> Dockerfile:
+    """An image's Dockerfile: the file beside the catalogue, where that says the same as the catalogue.
+
+    Args:
+        image: the image; its bases are what the Dockerfile's arguments default to.
+        project: the folder with Pulumi.yaml.
+        folder: the catalogue's.
+    """
+    text = render(image)
+    location = os.path.relpath(folder / f"Dockerfile.{image.name}", project)
+    try:
+        is_there = not location.startswith("..") and (project / location).read_text(encoding="utf-8") == text
+    except (OSError, UnicodeDecodeError):
+        is_there = False
+    return Dockerfile(text, location if is_there else None)
+
+
+def plan_image(
+    image: Image, dockerfile: Dockerfile, inputs: Inputs, revision: str | None, source: Source, stack: Stack
+) -> ImagePlan:
     """Decide one image; the same arguments give the same plan on every machine."""
-    settings, source = stack.settings, stack.source
-    inline = inline_dockerfile(stack.project, service)
-    dockerfile = inline or (stack.project / service.dockerfile).read_text(encoding="utf-8")
-    build_args = _build_args(service, settings, source)
-    labels = _labels(stack, revision)
+    settings = stack.settings
+    build_args = _build_args(image, source, revision)
+    built_in = {
+        name: text for name, text in _labels(image, source, stack, revision).items() if name not in image.labels
+    }
     return ImagePlan(
-        service=service,
-        repository=f"{stack.server}/{settings.registry_repository}/{service.image}",
+        image=image,
+        repository=f"{stack.server}/{settings.registry_repository}/{image.name}",
         version=source.version,
         key=build_key(
             inputs=[[file.path, file.executable, file.sha256] for file in inputs.files],
-            dockerfile=dockerfile,
+            dockerfile=dockerfile.text,
             build_args=build_args,
-            labels=labels,
-            platforms=settings.platforms,
+            labels=built_in,
+            platforms=image.platforms,
         ),
-        context=context_path(stack.name, service),
-        record={
-            "inputs": "\n".join(map(str, inputs.files)),
-            "dockerfile": hashlib.sha256(dockerfile.encode()).hexdigest(),
-        },
-        inline=inline,
-        platforms=settings.platforms,
+        context=context_path(stack.name, image.name),
+        record={"inputs": "\n".join(map(str, inputs.files)), "dockerfile": dockerfile.sha256},
+        dockerfile=dockerfile,
         build_args=build_args,
-        labels=labels,
+        labels=built_in,
+        all_labels=labels_of(image, source.version) | built_in,
         aliases=aliases(settings, source),
         revision=revision,
     )
@@ -124,32 +163,35 @@ def build_key(**ingredients: object) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()[:_KEY_LENGTH]
 
 
-def _build_args(service: Service, settings: Settings, source: Source) -> dict[str, str]:
-    port = {} if service.port is None else {"PORT": str(service.port)}
-    return {
-        "BUILDER_IMAGE": settings.builder_base,
-        "RUNTIME_IMAGE": settings.runtime_image,
-        "PACKAGE": service.package,
+def _build_args(image: Image, source: Source, revision: str | None) -> dict[str, str]:
+    values = {
+        "BUILDER_IMAGE": image.builder,
+        "RUNTIME_IMAGE": image.base,
         "VERSION": source.version,
-        "VERSION_SYMBOL": service.version_symbol,
-        "BUILD_TIME_SYMBOL": service.build_time_symbol,
+        "REVISION": revision or "",
         "SOURCE_DATE_EPOCH": str(source.epoch),
-        **port,
     }
+    # The time of the image itself: BuildKit reads it whether or not the Dockerfile does.
+    taken = build_arguments(image) | {"SOURCE_DATE_EPOCH"}
+    arguments = {name: value for name, value in values.items() if name in taken}
+    if len(image.platforms) == 1:
+        # An index for one platform, too: annotations and tags belong to it, and all tags have one digest.
+        arguments["BUILDKIT_MULTI_PLATFORM"] = "1"
+    return arguments
 
 
-def _labels(stack: Stack, revision: str | None) -> dict[str, str]:
+def _labels(image: Image, source: Source, stack: Stack, revision: str | None) -> dict[str, str]:
     """What the Dockerfile cannot know; nothing here may depend on the commit unless the stack says so."""
-    settings, source = stack.settings, stack.source
+    settings = stack.settings
     # The base has this label itself; here it makes the return of the real base a change.
-    stand_ins = sorted({settings.builder_base, settings.runtime_image} & set(stack.stand_ins))
-    name, _, digest = settings.runtime_image.partition("@")
+    stand_ins = sorted({image.builder, image.base} & set(stack.stand_ins))
+    name, _, digest = image.base.partition("@")
     labels = {
-        "org.opencontainers.image.source": settings.source_url,
-        "org.opencontainers.image.version": source.version,
-        "org.opencontainers.image.base.name": name,
-        "org.opencontainers.image.base.digest": digest,
-        "org.opencontainers.image.revision": (settings.revision_label and revision) or "",
+        f"{OCI}source": settings.source_url,
+        f"{OCI}version": source.version,
+        f"{OCI}base.name": name,
+        f"{OCI}base.digest": digest,
+        _REVISION: (settings.revision_label and revision) or "",
         "com.nvidia.carbide.stand-in-base": ", ".join(stand_ins),
     }
     return {name: value for name, value in labels.items() if value}

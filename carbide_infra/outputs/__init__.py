@@ -2,7 +2,14 @@
 
 from typing import TYPE_CHECKING
 
-from carbide_infra.outputs.contract import SCHEMA_VERSION, ImageOutput, OutputsError, StackOutputs
+from carbide_infra.outputs.contract import (
+    SCHEMA_VERSION,
+    BinaryOutput,
+    HealthOutput,
+    ImageOutput,
+    OutputsError,
+    StackOutputs,
+)
 
 if TYPE_CHECKING:
     from carbide_infra.outputs.image_set import ImageReference, ImageSet
@@ -20,6 +27,8 @@ else:
 
 __all__ = [
     "SCHEMA_VERSION",
+    "BinaryOutput",
+    "HealthOutput",
     "ImageOutput",
     "ImageReference",
     "ImageSet",

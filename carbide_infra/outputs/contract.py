@@ -1,13 +1,19 @@
 """The contract's models: what the stack exports, under the names that it exports."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.alias_generators import to_camel
 
-SCHEMA_VERSION = 1
-"""Grows when a field goes or changes its meaning; a new field alone is no new version."""
+SCHEMA_VERSION = 2
+"""Grows when a field goes or changes its meaning; a new field alone is no new version.
+
+Version 1 had one port and one user for all images. It is still read: what was fixed then is filled in.
+"""
+
+_ONLY_PORT = "port"
+_HEALTH_OF_VERSION_1 = {"interval": "30s", "timeout": "5s", "startPeriod": "10s", "retries": 3}
 
 Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
 
@@ -20,11 +26,38 @@ class OutputsError(ValueError):
     """
 
 
-class ImageOutput(BaseModel):
-    """One image as the registry has it; an entry of the stack output `images`, under the image's name."""
+class Part(BaseModel):
+    """A part of the outputs.
 
-    # A field that a newer stack adds is no reason for an older consumer to fail, or to lose it.
+    A field that a newer stack adds is no reason for an older consumer to fail, or to lose it.
+    """
+
     model_config = ConfigDict(frozen=True, extra="allow", alias_generator=to_camel, populate_by_name=True)
+
+    def exported(self) -> dict[str, Any]:
+        """As the stack exports it."""
+        return self.model_dump(mode="json", by_alias=True)
+
+
+class BinaryOutput(Part):
+    """One binary of an image."""
+
+    path: str = Field(description="Its path in the image")
+    package: str = Field(description="The Go package that it is made of, relative to the source root")
+
+
+class HealthOutput(Part):
+    """How a container runtime asks whether a service is well; durations as Docker writes them."""
+
+    command: list[str] = Field(min_length=1, description="Command, exec form")
+    interval: str = Field(description="Time between two checks, such as 30s")
+    timeout: str = Field(description="Time that one check may take")
+    start_period: str = Field(description="Time after the start in which a failure does not count")
+    retries: int = Field(description="Failures in a row that mean unhealthy")
+
+
+class ImageOutput(Part):
+    """One image as the registry has it; an entry of the stack output `images`, under the image's name."""
 
     ref: str = Field(description="repository@digest: what a deployment should run")
     digest: Digest = Field(description="Digest of the image index")
@@ -38,20 +71,34 @@ class ImageOutput(BaseModel):
     revision: str | None = Field(
         default=None, description="Commit that last touched the inputs; null or absent where git does not tell"
     )
-    go_version: str = Field(description="The stack's Go version")
+    go_version: str = Field(description="Go version that it is compiled with")
     builder_image: str = Field(description="Base of the build stage, with its digest where it is pinned")
     runtime_image: str = Field(description="Base of the final stage, with its digest where it is pinned")
-    port: int | None = Field(
-        default=None, description="TCP port it listens on; null or absent for a job that runs to its end"
+    kind: Literal["service", "job"] = Field(
+        description="`service`: it runs until it is stopped; `job`: it ends by itself"
     )
-    user: str = Field(description="uid:gid it runs as")
-    entrypoint: list[str] = Field(description="Entry point, exec form")
-    health: list[str] = Field(description="Health command, exec form")
-    size_budget: int = Field(description="Compressed bytes of one platform, at most")
-
-    def exported(self) -> dict[str, Any]:
-        """As the stack exports it."""
-        return self.model_dump(mode="json", by_alias=True)
+    ports: dict[str, int] = Field(description="TCP ports it listens on, by name; empty for a job")
+    port: int | None = Field(default=None, description="The first of `ports`; null or absent where there is none")
+    user: str = Field(description="User it runs as: `uid:gid`, or the name of a user of its base")
+    user_name: str | None = Field(default=None, description="That user's name; null or absent where it is not known")
+    user_id: int | None = Field(
+        default=None, description="That user's uid; null or absent where only the base knows it"
+    )
+    group_id: int | None = Field(
+        default=None, description="That user's gid; null or absent where only the base knows it"
+    )
+    entrypoint: list[str] = Field(description="Entry point, exec form; empty for none")
+    command: list[str] = Field(description="Command, or arguments of the entry point, exec form; empty for none")
+    environment: dict[str, str] = Field(description="Environment that the image sets beside its base's")
+    binaries: list[BinaryOutput] = Field(description="Its Go binaries; empty in outputs of version 1")
+    health: list[str] = Field(description="Health command, exec form; empty for none")
+    health_check: HealthOutput | None = Field(
+        default=None, description="Health command with its times; null or absent for none"
+    )
+    labels: dict[str, str] = Field(description="Labels of the image beside its base's; empty in outputs of version 1")
+    size_budget: int | None = Field(
+        default=None, description="Compressed bytes of one platform, at most; null or absent for no limit"
+    )
 
 
 class StackOutputs(BaseModel):
@@ -70,7 +117,7 @@ class StackOutputs(BaseModel):
 
     @classmethod
     def of(cls, outputs: Mapping[str, Any]) -> Self:
-        """Read what `pulumi stack output --json` prints.
+        """Read what `pulumi stack output --json` prints; outputs of an older version become those of this one.
 
         Raises:
             OutputsError: it is not this contract, or a newer version of it.
@@ -78,9 +125,9 @@ class StackOutputs(BaseModel):
         if not outputs:
             message = "has no outputs yet; update it with `pulumi up`, then ask again"
             raise OutputsError(message)
-        _require_version(outputs)
+        version = _version(outputs)
         try:
-            return cls.model_validate(outputs)
+            return cls.model_validate(outputs if version == SCHEMA_VERSION else _upgraded(outputs))
         except ValidationError as error:
             message = f"has malformed outputs: {_first(error)}; update it with `pulumi up`"
             raise OutputsError(message) from error
@@ -102,8 +149,8 @@ class StackOutputs(BaseModel):
         return self.model_dump(mode="json", by_alias=True)
 
 
-def _require_version(outputs: Mapping[str, Any]) -> None:
-    """Before all else: of a newer contract, any field may be another."""
+def _version(outputs: Mapping[str, Any]) -> int:
+    """Looked at before all else: of a newer contract, any field may be another."""
     if "schemaVersion" not in outputs:
         message = (
             "has no output schemaVersion, so it is no stack of carbide-infra, or one of before its outputs had a "
@@ -121,6 +168,35 @@ def _require_version(outputs: Mapping[str, Any]) -> None:
             "upgrade it with `pip install --upgrade carbide-infra`"
         )
         raise OutputsError(message)
+    return version
+
+
+def _upgraded(outputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Outputs of version 1 as version 2 has them."""
+    images = outputs.get("images")
+    if isinstance(images, dict):
+        images = {name: _upgraded_image(image) if isinstance(image, dict) else image for name, image in images.items()}
+        return {**outputs, "schemaVersion": SCHEMA_VERSION, "images": images}
+    return dict(outputs)
+
+
+def _upgraded_image(image: Mapping[str, Any]) -> dict[str, Any]:
+    """With what version 1 did not say because it was the same for every image."""
+    port, health = image.get("port"), image.get("health")
+    uid, _, gid = str(image.get("user", "")).partition(":")
+    is_numeric = uid.isdecimal() and gid.isdecimal()
+    return {
+        "kind": "job" if port is None else "service",
+        "ports": {} if port is None else {_ONLY_PORT: port},
+        "userId": int(uid) if is_numeric else None,
+        "groupId": int(gid) if is_numeric else None,
+        "command": [],
+        "environment": {},
+        "binaries": [],
+        "healthCheck": {"command": health, **_HEALTH_OF_VERSION_1} if health else None,
+        "labels": {},
+        **image,
+    }
 
 
 def _first(error: ValidationError) -> str:

@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Callable
-from typing import Any, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
 import pulumi
 
-from carbide_infra.outputs.contract import ImageOutput, OutputsError, StackOutputs
+from carbide_infra.outputs.contract import BinaryOutput, HealthOutput, ImageOutput, OutputsError, StackOutputs
 
 # A function of the engine itself: it answers, where a StackReference to nowhere ends the whole program.
 _READ = "pulumi:pulumi:readStackOutputs"
@@ -64,7 +64,7 @@ class ImageReference:
 
     @property
     def go_version(self) -> pulumi.Output[str]:
-        """The stack's Go version."""
+        """Go version that it is compiled with."""
         return self.details.apply(lambda image: image.go_version)
 
     @property
@@ -78,29 +78,79 @@ class ImageReference:
         return self.details.apply(lambda image: image.runtime_image)
 
     @property
+    def kind(self) -> pulumi.Output[Literal["service", "job"]]:
+        """`service`: it runs until it is stopped; `job`: it ends by itself."""
+        return self.details.apply(lambda image: image.kind)
+
+    @property
+    def ports(self) -> pulumi.Output[dict[str, int]]:
+        """TCP ports it listens on, by name; empty for a job."""
+        return self.details.apply(lambda image: image.ports)
+
+    @property
     def port(self) -> pulumi.Output[int]:
-        """TCP port it listens on; rejected for a job, which listens on none."""
-        return self._required(lambda image: image.port, "has no port; it is a job that runs to its end")
+        """The first of `ports`; rejected where there is none, as for a job."""
+        return self._required(lambda image: image.port, "has no port")
 
     @property
     def user(self) -> pulumi.Output[str]:
-        """uid:gid it runs as."""
+        """User it runs as: `uid:gid`, or the name of a user of its base."""
         return self.details.apply(lambda image: image.user)
 
     @property
+    def user_name(self) -> pulumi.Output[str]:
+        """That user's name; rejected where it is not known."""
+        return self._required(lambda image: image.user_name, "does not say its user's name")
+
+    @property
+    def user_id(self) -> pulumi.Output[int]:
+        """That user's uid; rejected where only the base knows it."""
+        return self._required(lambda image: image.user_id, "does not say its user's id; its base has it")
+
+    @property
+    def group_id(self) -> pulumi.Output[int]:
+        """That user's gid; rejected where only the base knows it."""
+        return self._required(lambda image: image.group_id, "does not say its group's id; its base has it")
+
+    @property
     def entrypoint(self) -> pulumi.Output[list[str]]:
-        """Entry point, exec form."""
+        """Entry point, exec form; empty for none."""
         return self.details.apply(lambda image: image.entrypoint)
 
     @property
+    def command(self) -> pulumi.Output[list[str]]:
+        """Command, or arguments of the entry point, exec form; empty for none."""
+        return self.details.apply(lambda image: image.command)
+
+    @property
+    def environment(self) -> pulumi.Output[dict[str, str]]:
+        """Environment that the image sets beside its base's."""
+        return self.details.apply(lambda image: image.environment)
+
+    @property
+    def binaries(self) -> pulumi.Output[list[BinaryOutput]]:
+        """Its Go binaries; empty in outputs of version 1."""
+        return self.details.apply(lambda image: image.binaries)
+
+    @property
     def health(self) -> pulumi.Output[list[str]]:
-        """Health command, exec form."""
+        """Health command, exec form; empty for none."""
         return self.details.apply(lambda image: image.health)
 
     @property
+    def health_check(self) -> pulumi.Output[HealthOutput]:
+        """Health command with its times; rejected where there is none."""
+        return self._required(lambda image: image.health_check, "has no health check")
+
+    @property
+    def labels(self) -> pulumi.Output[dict[str, str]]:
+        """Labels of the image beside its base's; empty in outputs of version 1."""
+        return self.details.apply(lambda image: image.labels)
+
+    @property
     def size_budget(self) -> pulumi.Output[int]:
-        """Compressed bytes of one platform, at most."""
-        return self.details.apply(lambda image: image.size_budget)
+        """Compressed bytes of one platform, at most; rejected where there is no limit."""
+        return self._required(lambda image: image.size_budget, "has no size budget")
 
     def _required(self, field: Callable[[ImageOutput], _T | None], problem: str) -> pulumi.Output[_T]:
         def value(image: ImageOutput) -> _T:

@@ -1,6 +1,7 @@
 """Images of Docker Hub, by the references that name them."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 _REFERENCE = re.compile(r"(?P<name>[^:@]+(?::\d+/[^:@]+)?)(?::(?P<tag>[^@]+))?(?:@(?P<digest>.+))?")
@@ -9,10 +10,20 @@ _HUB_HOSTS = frozenset({"docker.io", "index.docker.io", "registry-1.docker.io"})
 
 @dataclass(frozen=True)
 class BaseImages:
-    """The base images of one stack, as its Dockerfiles name them."""
+    """The base images of one stack, as its Dockerfiles name them.
 
-    builder: str
-    runtime: str
+    Attributes:
+        builders: build steps run in these.
+        runtimes: the images' own bases, with the platforms that each is wanted for.
+    """
+
+    builders: tuple[str, ...]
+    runtimes: Mapping[str, tuple[str, ...]]
+
+    @property
+    def references(self) -> tuple[str, ...]:
+        """All of them, each once."""
+        return tuple(dict.fromkeys((*self.builders, *self.runtimes)))
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Finds the files that a Go service's binary is made of, so that nothing else can change its image."""
+"""Finds the files that an image is made of, so that nothing else can change it."""
 
 import contextlib
 import hashlib
@@ -10,11 +10,12 @@ import stat
 import subprocess
 import tempfile
 import time
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from carbide_infra.catalogue.files import folder_above, module_of
 from carbide_infra.errors import UserError
 from carbide_infra.source.importgraph import GoUnavailableError, Graph, GraphError, Question, Toolchain
 
@@ -38,7 +39,7 @@ class InputError(UserError):
 
 @dataclass(frozen=True)
 class InputFile:
-    """One file a binary is made of.
+    """One file an image is made of.
 
     Attributes:
         path: relative to the root, with slashes on every system.
@@ -59,7 +60,7 @@ class InputFile:
 
 @dataclass(frozen=True)
 class Inputs:
-    """All files a service's binary is made of.
+    """All files an image is made of.
 
     Attributes:
         files: sorted by path.
@@ -70,34 +71,85 @@ class Inputs:
     fallback: str | None
 
 
-def inputs_of(
-    root: Path, packages: Sequence[str], platforms: Sequence[str], cache_dir: Path, *, go_version: str | None = None
-) -> dict[str, Inputs]:
-    """What `CGO_ENABLED=0 go build -trimpath <package>` reads from the tree, on any of the platforms.
+@dataclass(frozen=True)
+class Target:
+    """One binary, as far as it decides which Go files are read.
+
+    Attributes:
+        package: folder of its main package, like `./api/cmd/api`.
+        platforms: like `linux/amd64` or `linux/arm/v7`.
+        module: folder of its go.mod; None for the nearest above the package.
+        go_version: the Go release whose `go1.N` build tags hold, like `1.25.4`; None for that of the go command.
+        tags: further build tags.
+    """
+
+    package: str
+    platforms: tuple[str, ...]
+    module: str | None = None
+    go_version: str | None = None
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What an image is made of.
+
+    Attributes:
+        targets: its binaries.
+        files: further files, relative to the root.
+    """
+
+    targets: Sequence[Target]
+    files: Sequence[str] = ()
+
+
+def inputs_of(root: Path, wanted: Mapping[str, Wanted], cache_dir: Path) -> dict[str, Inputs]:
+    """What `CGO_ENABLED=0 go build -trimpath <package>` reads from the tree on any of the platforms, and further files.
 
     Args:
-        root: the folder that holds go.mod or go.work.
-        packages: like `./api/cmd/api`; the keys of the answer.
-        platforms: like `linux/amd64` or `linux/arm/v7`.
+        root: the source root.
+        wanted: by image, or by any other name; the keys of the answer.
         cache_dir: where answers are kept; safe to share between processes and to delete.
-        go_version: the Go release whose `go1.N` build tags hold, like `1.25.4`; by default that of the go command.
 
     Raises:
         InputError: a package is missing, a file cannot be read or lies outside the tree, go.mod is broken.
     """
     root = root.resolve()
-    folders = {package: _folder(root, package) for package in packages}
-    _require_platforms(platforms)
+    targets = list(dict.fromkeys(target for each in wanted.values() for target in each.targets))
+    folders = {target: _folder(root, target.package) for target in targets}
+    for target in targets:
+        _require_platforms(target.platforms)
     _make_cache(cache_dir)
     tree = _Tree(root, cache_dir)
     try:
-        return _exact(tree, folders, platforms, go_version)
-    except GoUnavailableError as reason:
-        return _whole(tree, folders, str(reason))
+        go_files, fallback = _go_files(tree, folders)
+        return {
+            name: Inputs(
+                tuple(tree.file(path) for path in sorted({*each.files, *_union(go_files[t] for t in each.targets)})),
+                fallback,
+            )
+            for name, each in wanted.items()
+        }
     except GraphError as error:
         raise InputError(str(error)) from error
     finally:
         tree.remember()
+
+
+def _union(collections: Iterable[Iterable[str]]) -> set[str]:
+    return {item for collection in collections for item in collection}
+
+
+def _go_files(tree: "_Tree", folders: Mapping[Target, str]) -> tuple[dict[Target, Collection[str]], str | None]:
+    """The files of each binary; where Go does not tell, those of the whole tree, and why."""
+    try:
+        return _exact(tree, folders), None
+    except GoUnavailableError as reason:
+        fallback = (
+            f"Go's import graph is not known because {reason}, so every image depends on the whole source tree: "
+            "install Go 1.21 or newer to track each image's own files."
+        )
+        return dict.fromkeys(folders, _whole(tree)), fallback
 
 
 def _folder(root: Path, package: str) -> str:
@@ -135,19 +187,36 @@ def _make_cache(cache_dir: Path) -> None:
 # ---- Exact: from the import graph.
 
 
-def _exact(
-    tree: "_Tree", folders: dict[str, str], platforms: Sequence[str], go_version: str | None
-) -> dict[str, Inputs]:
+def _exact(tree: "_Tree", folders: Mapping[Target, str]) -> dict[Target, Collection[str]]:
     toolchain = Toolchain.found()
-    tags_of = go_version or "".join(re.findall(r"1\.\d+", toolchain.version)[:1])
-    question = Question(str(tree.root), sorted(set(folders.values())), sorted(set(platforms)), tags_of)
-    graph = _current_graph(tree, toolchain, question)
-    return {package: _select(tree, graph, folder) for package, folder in folders.items()}
+    groups: dict[Question, dict[Target, str]] = {}
+    for target, folder in folders.items():
+        groups.setdefault(_question(tree.root, target, folder, toolchain), {})[target] = folder
+    found: dict[Target, Collection[str]] = {}
+    for question, members in groups.items():
+        graph = _current_graph(tree, toolchain, replace(question, packages=tuple(sorted(set(members.values())))))
+        found |= {
+            target: [graph.files[index] for index in graph.packages[folder]] for target, folder in members.items()
+        }
+    return found
 
 
-def _select(tree: "_Tree", graph: Graph, folder: str) -> Inputs:
-    names = sorted(graph.files[index] for index in graph.packages[folder])
-    return Inputs(tuple(tree.file(name) for name in names), fallback=None)
+def _question(root: Path, target: Target, folder: str, toolchain: Toolchain) -> Question:
+    """What is asked about a binary, but for the packages: binaries with equal questions are asked about together."""
+    module = posixpath.normpath(target.module) if target.module else module_of(root, folder)
+    if module is None or not (root / module / "go.mod").is_file():
+        where = root / (target.module or target.package)
+        msg = f"package {target.package!r} is of no Go module: there is no go.mod in {where}, nor above it in {root}"
+        raise InputError(msg)
+    return Question(
+        root=str(root),
+        module=module,
+        work=folder_above(root, module, "go.work"),
+        packages=(),
+        platforms=tuple(sorted(set(target.platforms))),
+        go_version=target.go_version or "".join(re.findall(r"1\.\d+", toolchain.version)[:1]),
+        tags=tuple(sorted(set(target.tags))),
+    )
 
 
 def _current_graph(tree: "_Tree", toolchain: Toolchain, question: Question) -> Graph:
@@ -169,15 +238,9 @@ def _current_graph(tree: "_Tree", toolchain: Toolchain, question: Question) -> G
 # ---- Fallback: the whole tree.
 
 
-def _whole(tree: "_Tree", folders: dict[str, str], reason: str) -> dict[str, Inputs]:
-    fallback = (
-        f"Go's import graph is not known because {reason}, so every image depends on the whole source tree: "
-        "install Go 1.21 or newer to track each image's own files."
-    )
+def _whole(tree: "_Tree") -> Collection[str]:
     own = os.path.relpath(tree.cache_dir.resolve(), tree.root)
-    names = sorted(name for name in _whole_tree(tree.root) if not (name + "/").startswith(own + "/"))
-    files = tuple(tree.file(name) for name in names)
-    return dict.fromkeys(folders, Inputs(files, fallback))
+    return [name for name in _whole_tree(tree.root) if not (name + "/").startswith(own + "/")]
 
 
 def _whole_tree(root: Path) -> set[str]:

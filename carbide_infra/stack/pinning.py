@@ -1,18 +1,21 @@
 """Pinned base images: their current digests, written into a stack's configuration."""
 
+import os
 import re
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from carbide_infra.endpoint import Endpoint
 from carbide_infra.errors import SetupError
 from carbide_infra.registry.docker_hub import MIRROR_VARIABLE, DockerHub, configured_mirror
-from carbide_infra.registry.hub_images import BaseImages, hub_image
-from carbide_infra.settings import Settings
+from carbide_infra.registry.hub_images import hub_image
+from carbide_infra.settings import load_settings, selected_images
+from carbide_infra.stack.stack_file import ANY_REGISTRY
 
 _GOLANG_TAG = re.compile(r"((?:^|/)golang:)\d+\.\d+(?:\.\d+)?(?:(?:rc|beta)\d+)?")
-_DEFAULTS = Settings.model_fields
+BUILDER, RUNTIME = "builderImage", "runtimeImage"
 NOWHERE = Endpoint(registry="", builder="", ca_bundle="", stand_ins=())
 """In the place of an endpoint where nothing stands in for a base image."""
 
@@ -44,40 +47,60 @@ class Pin:
         return f"{self.key} {name}: {old}" + ("" if self.old == self.new else f" → {new}")
 
 
-def unpinned_bases(config: Mapping[str, str]) -> BaseImages:
-    """The base images of a stack's configuration without digests, the builder's tag at its `goVersion`."""
-    version = str(config.get("goVersion") or _DEFAULTS["go_version"].default)
-    builder = config.get("builderImage", "").partition("@")[0] or f"golang:{version}"
-    runtime = config.get("runtimeImage") or _DEFAULTS["runtime_image"].default
-    return BaseImages(
-        builder=_GOLANG_TAG.sub(lambda match: match[1] + version, builder),
-        runtime=runtime.partition("@")[0],
-    )
+def catalogue_bases(config: Mapping[str, str], project: Path) -> dict[str, str]:
+    """The builder and base that the catalogue's images have, by the config keys that replace them.
+
+    Raises:
+        UserError: the catalogue or the configuration cannot be used.
+    """
+    values = {key: value for key, value in config.items() if key not in {BUILDER, RUNTIME}}
+    settings = load_settings(ANY_REGISTRY | values, os.environ)
+    image = selected_images(settings, project).images[0]
+    return {BUILDER: image.builder, RUNTIME: image.base}
+
+
+def unpinned_bases(config: Mapping[str, str], default: Mapping[str, str]) -> dict[str, str]:
+    """A stack's base images without digests, the builder's tag at its `goVersion`, by config key.
+
+    Args:
+        config: the stack's values.
+        default: what the catalogue has.
+    """
+    bases = {key: (config.get(key) or default[key]).partition("@")[0] for key in (BUILDER, RUNTIME)}
+    version = config.get("goVersion")
+    if version:
+        bases[BUILDER] = _GOLANG_TAG.sub(lambda match: match[1] + str(version), bases[BUILDER])
+    return bases
 
 
 def find_pins(
-    bases: BaseImages, config: Mapping[str, str], endpoint: Endpoint, buildx: str, environment: Mapping[str, str]
+    bases: Mapping[str, str], config: Mapping[str, str], endpoint: Endpoint, buildx: str, environment: Mapping[str, str]
 ) -> list[Pin]:
     """Look up what each base image's tag points at now.
 
     Raises:
         SetupError: a registry does not tell; its words are in the message.
     """
-    wanted = {"builderImage": bases.builder, "runtimeImage": bases.runtime}
     return [
         Pin(key, config.get(key, ""), f"{name}@{_digest(_location(name, endpoint, environment), buildx, environment)}")
-        for key, name in wanted.items()
+        for key, name in bases.items()
     ]
 
 
-def current_pins(config: Mapping[str, str], hub: DockerHub, buildx: str, environment: Mapping[str, str]) -> list[Pin]:
+def current_pins(
+    config: Mapping[str, str],
+    default: Mapping[str, str],
+    hub: DockerHub,
+    buildx: str,
+    environment: Mapping[str, str],
+) -> list[Pin]:
     """Compare a stack's base images with what their tags give now; stand-ins do not count as an answer.
 
     Raises:
         SetupError: Docker Hub or another registry does not tell.
     """
-    bases = unpinned_bases(config)
-    hubs = [name for name in (bases.builder, bases.runtime) if hub_image(name)]
+    bases = unpinned_bases(config, default)
+    hubs = [name for name in bases.values() if hub_image(name)]
     if hubs and not hub.answers:
         message = (
             f"Docker Hub does not answer, so nobody here knows what {' and '.join(hubs)} give today: "

@@ -10,7 +10,6 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from carbide_infra.services import CATALOGUE
 from carbide_infra.source.inputs import InputFile
 
 _EXECUTABLE = "0755"
@@ -28,7 +27,8 @@ class BuildRecord:
     Attributes:
         files: the files of the source tree.
         dockerfile: SHA-256 of its text.
-        inline: its text where the stack overrides something in it, else empty.
+        inline: its text where no file of the project says the same, else empty.
+        location: path of that file, relative to the project, else empty.
         revision: commit of the source tree that last touched the files; None where git did not tell.
         builder: name of the buildx builder; empty for the current one.
     """
@@ -37,6 +37,7 @@ class BuildRecord:
     files: tuple[InputFile, ...]
     dockerfile: str
     inline: str
+    location: str
     revision: str | None
     build_args: Mapping[str, str]
     labels: Mapping[str, str]
@@ -54,6 +55,7 @@ class BuildRecord:
             files=tuple(_file(line) for line in str(record["inputs"]).splitlines()),
             dockerfile=str(record["dockerfile"]),
             inline=str((inputs.get("dockerfile") or {}).get("inline") or ""),
+            location=str((inputs.get("dockerfile") or {}).get("location") or ""),
             revision=revision,
             build_args=dict(inputs.get("buildArgs") or {}),
             labels=dict(inputs.get("labels") or {}),
@@ -88,7 +90,7 @@ class BuildRecord:
         Raises:
             InputsMissing: none of them has it.
         """
-        path = CATALOGUE[self.image].dockerfile
+        path = self.location or "the Dockerfile"
         texts = iter([self.inline]) if self.inline else _versions(project, path)
         for text in texts:
             if hashlib.sha256(text.encode()).hexdigest() == self.dockerfile:

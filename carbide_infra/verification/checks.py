@@ -1,5 +1,6 @@
 """Checks of one image: what the stack promises, against what the registry has."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +21,7 @@ _NONE = "none"
 _LABEL = "org.opencontainers.image."
 # What every Dockerfile says of itself.
 _FIXED_LABELS = {f"{_LABEL}licenses": "Apache-2.0", f"{_LABEL}vendor": "NVIDIA"}
-_HEALTH_SECONDS = 30
+_SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600}
 _BILLION = 10**9
 
 
@@ -60,7 +61,9 @@ class Promise:
 
     @property
     def all_labels(self) -> dict[str, str]:
-        """Every label with a value that is known beforehand."""
+        """Every label with a value that is known beforehand; outputs of version 1 do not say them."""
+        if self.output.labels:
+            return {name: value for name, value in self.output.labels.items() if value}
         base, _, digest = self.output.runtime_image.partition("@")
         derived = {
             **_FIXED_LABELS,
@@ -131,14 +134,19 @@ class _Verification:
     def _config(self, platform: str, image: PlatformImage) -> Iterator[tuple[str, str, str]]:
         output, config = self._output, image.config.get("config") or {}
         health = config.get("Healthcheck") or {}
-        port = set() if output.port is None else {f"{output.port}/tcp"}
+        ports = {f"{port}/tcp" for port in output.ports.values()}
+        expected = ["CMD", *output.health] if output.health else ["NONE"]
+        interval = health_interval(output)
         yield "platform of the config", platform, platform_name(image.config)
         yield "user", output.user, config.get("User") or _NONE
         yield "entry point", _command(output.entrypoint), _command(config.get("Entrypoint"))
-        yield "command", _NONE, _command(config.get("Cmd"))
-        yield "health check", _command(["CMD", *output.health]), _command(health.get("Test"))
-        yield "health interval", f"{_HEALTH_SECONDS} s", f"{health.get('Interval', 0) / _BILLION:g} s"
-        yield "exposed port", _listed(port), _listed(config.get("ExposedPorts") or {})
+        yield "command", _command(output.command), _command(config.get("Cmd"))
+        yield "health check", _command(expected), _command(health.get("Test"))
+        yield "health interval", f"{interval:g} s", f"{health.get('Interval', 0) / _BILLION:g} s"
+        yield "exposed port", _listed(ports), _listed(config.get("ExposedPorts") or {})
+        found = dict(entry.split("=", 1) for entry in config.get("Env") or [])
+        for name, value in output.environment.items():
+            yield f"environment {name}", value, found.get(name, _NONE)
 
     def _labels(self, image: PlatformImage) -> Iterator[tuple[str, str, str]]:
         labels = (image.config.get("config") or {}).get("Labels") or {}
@@ -146,12 +154,21 @@ class _Verification:
             yield f"label {name}", value, labels.get(name) or _NONE
 
     def _size(self, platform: str, size: int) -> Check:
-        budget = f"at most {self._output.size_budget / 1e6:.1f} MB"
-        found = budget if size <= self._output.size_budget else f"{size / 1e6:.1f} MB"
+        limit = self._output.size_budget
+        budget = "any" if limit is None else f"at most {limit / 1e6:.1f} MB"
+        found = budget if limit is None or size <= limit else f"{size / 1e6:.1f} MB"
         return self._check(f"{platform} compressed size", budget, found)
 
     def _check(self, what: str, expected: str, found: str) -> Check:
         return Check(self._promise.name, what, expected, found)
+
+
+def health_interval(output: ImageOutput) -> float:
+    """Seconds between two health checks; 0 without one."""
+    if output.health_check is None:
+        return 0.0
+    parts = re.findall(r"([\d.]+)(ms|s|m|h)", output.health_check.interval)
+    return sum(float(number) * _SECONDS[unit] for number, unit in parts)
 
 
 def _listed(names: Any) -> str:  # noqa: ANN401 - any collection of names

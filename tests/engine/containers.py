@@ -70,7 +70,7 @@ class Bundle:
         spec["root"] = {"path": "rootfs", "readonly": True}
         spec["process"] |= {
             "terminal": False,
-            "args": [*self.config["Entrypoint"], *arguments],
+            "args": [*(self.config.get("Entrypoint") or ()), *(arguments or self.config.get("Cmd") or ())],
             "cwd": self.config["WorkingDir"],
             "env": [*self.config.get("Env", []), *(f"{key}={value}" for key, value in env.items())],
             "user": {"uid": uid, "gid": gid},

@@ -9,8 +9,8 @@ from typing import Any
 
 import yaml
 
-from carbide_infra.services import CATALOGUE
 from tests.engine.conftest import Checkout
+from tests.support.catalogue import CATALOGUE
 
 IMAGE, INDEX = "docker-build:index:Image", "docker-build:index:Index"
 ALL = frozenset(CATALOGUE)

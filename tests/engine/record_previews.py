@@ -18,10 +18,10 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from carbide_infra.paths import project_root
-from carbide_infra.services import CATALOGUE
 from tests.engine.clones import cloned, shallow
 from tests.engine.conftest import Checkout
 from tests.engine.previews import Stack
+from tests.support.catalogue import CATALOGUE
 
 FOLDER = project_root() / "tests/unit/recordings"
 STACK = "pulumi:pulumi:Stack"

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from carbide_infra.services import CATALOGUE
 from tests.engine.conftest import Checkout, Deployed
 from tests.engine.containers import Bundle
 from tests.engine.registry import Repository
+from tests.support.catalogue import CATALOGUE
 
 BROKEN = "\nfunc broken() { return undefinedThing }\n"
 
@@ -160,18 +160,27 @@ def test_a_failing_package_fails_its_image_only(deployed: Deployed) -> None:
     ("arguments", "told"),
     [
         (("up", "SOURCE=/nonexistent"), ("source", "/nonexistent")),
-        (("preview", "SOURCE=docs"), ("source", "go.mod")),
+        (("up", "CATALOGUE=/nonexistent"), ("/nonexistent: cannot be read", "catalogue")),
+        (("preview", "CATALOGUE=Pulumi.yaml"), ("Pulumi.yaml:", "unknown key")),
     ],
 )
-def test_a_wrong_source_is_one_clear_error(
+def test_a_wrong_source_or_catalogue_is_one_clear_error(
     arguments: tuple[str, ...], told: tuple[str, ...], deployed: Deployed
 ) -> None:
-    (deployed.checkout.root / "docs").mkdir(exist_ok=True)
     done = deployed.checkout.make(*arguments, check=False)
     assert done.returncode != 0
     assert "Traceback" not in done.stdout + done.stderr
     (line,) = [line for line in done.stderr.splitlines() if line.startswith("error:")]
     assert all(word in line for word in told)
+
+
+def test_a_source_without_the_packages_is_told_by_image_and_line(deployed: Deployed) -> None:
+    done = deployed.checkout.make("preview", "SOURCE=docs", check=False)
+    assert done.returncode != 0
+    told = done.stdout + done.stderr
+    assert "Traceback" not in told
+    for name in CATALOGUE:
+        assert re.search(rf"docker/production/services.yaml:\d+: {name}: package = ./.*: there is no folder ", told)
 
 
 def test_another_source_tree_is_built_instead(deployed: Deployed, tmp_path: Path) -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from carbide_infra.outputs import StackOutputs
-from carbide_infra.services import CATALOGUE
 from tests.engine.conftest import Deployed
 from tests.engine.previews import PulumiFailed, Stack
+from tests.support.catalogue import CATALOGUE
 
 IMAGES = "organization/carbide-infra/dev"
 PROGRAM = """

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from carbide_infra.services import CATALOGUE
 from tests.engine.clones import apart, cloned, copied, shallow
 from tests.engine.conftest import Checkout, Deployed
 from tests.engine.previews import ALL, IMAGE, INDEX, Preview, PulumiFailed, Stack, digests
 from tests.engine.registry import Repository
+from tests.support.catalogue import CATALOGUE
 
 pytestmark = pytest.mark.apart
 NONE: frozenset[str] = frozenset()
@@ -71,8 +71,8 @@ def importers(deployed: Deployed) -> Mapping[str, frozenset[str]]:
     found: dict[str, set[str]] = {}
     for architecture in ("amd64", "arm64"):
         for service in CATALOGUE.values():
-            for folder in packages_in(service.package, architecture, deployed.checkout):
-                found.setdefault(folder, set()).add(service.image)
+            for folder in packages_in(service.binaries[0].package, architecture, deployed.checkout):
+                found.setdefault(folder, set()).add(service.name)
     return {folder: frozenset(images) for folder, images in found.items()}
 
 

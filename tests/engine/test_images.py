@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from carbide_infra.services import CATALOGUE, Service
+from carbide_infra.catalogue.model import Image
 from tests.engine.clones import apart
 from tests.engine.conftest import MARKER, PROXY_MARKER, Deployed
 from tests.engine.containers import Bundle
 from tests.engine.previews import IMAGE
 from tests.engine.registry import Platform
+from tests.support.catalogue import CATALOGUE, port_of
 
 pytestmark = pytest.mark.apart
 PLATFORMS = ("linux/amd64", "linux/arm64")
@@ -27,9 +28,9 @@ DEFAULT_BUDGET = 30
 AARCH64 = 183
 PT_DYNAMIC, PT_INTERP = 2, 3
 
-SERVICES = pytest.mark.parametrize("service", CATALOGUE.values(), ids=lambda service: service.image)
+SERVICES = pytest.mark.parametrize("service", CATALOGUE.values(), ids=lambda service: service.name)
 SERVERS = pytest.mark.parametrize(
-    "service", [s for s in CATALOGUE.values() if s.port is not None], ids=lambda service: service.image
+    "service", [s for s in CATALOGUE.values() if s.ports], ids=lambda service: service.name
 )
 
 
@@ -51,25 +52,25 @@ def test_outputs_are_the_contract(deployed: Deployed) -> None:
         assert image["tags"][1:] == [VERSION, deployed.revision]
         assert image["platforms"] == list(PLATFORMS)
         assert (image["version"], image["goVersion"], image["user"]) == (VERSION, "1.25", "1000:1000")
-        assert image["port"] == CATALOGUE[name].port
+        assert image["port"] == port_of(CATALOGUE[name])
 
 
 @SERVICES
 @pytest.mark.parametrize("platform", PLATFORMS)
-def test_config_keeps_the_promises(service: Service, platform: str, deployed: Deployed) -> None:
-    platforms = deployed.platforms(service.image)
+def test_config_keeps_the_promises(service: Image, platform: str, deployed: Deployed) -> None:
+    platforms = deployed.platforms(service.name)
     assert set(platforms) == set(PLATFORMS)
     content = platforms[platform].config
     assert f"{content['os']}/{content['architecture']}" == platform
     config = content["config"]
     assert config["User"] == "1000:1000"
-    assert config["Entrypoint"] == [f"/app/{service.binary}"]
+    assert config["Entrypoint"] == [service.binaries[0].path]
     assert "Cmd" not in config or not config["Cmd"]
     assert config["WorkingDir"] == "/app"
-    assert config.get("ExposedPorts", {}) == ({} if service.port is None else {f"{service.port}/tcp": {}})
-    assert config.get("StopSignal") == (None if service.port is None else "SIGTERM")
+    assert config.get("ExposedPorts", {}) == ({} if not service.ports else {f"{port_of(service)}/tcp": {}})
+    assert config.get("StopSignal") == (None if not service.ports else "SIGTERM")
     health = config["Healthcheck"]
-    assert health["Test"] == ["CMD", f"/app/{service.binary}", "health"]
+    assert health["Test"] == ["CMD", service.binaries[0].path, "health"]
     assert health["Interval"] == 30 * 10**9
     assert min(health["Timeout"], health["StartPeriod"]) > 0
     assert health["Retries"] == 3
@@ -78,10 +79,10 @@ def test_config_keeps_the_promises(service: Service, platform: str, deployed: De
 
 @SERVICES
 @pytest.mark.parametrize("platform", PLATFORMS)
-def test_labels_say_what_the_image_is(service: Service, platform: str, deployed: Deployed) -> None:
-    labels = deployed.platforms(service.image)[platform].config["config"]["Labels"]
+def test_labels_say_what_the_image_is(service: Image, platform: str, deployed: Deployed) -> None:
+    labels = deployed.platforms(service.name)[platform].config["config"]["Labels"]
     prefix = "org.opencontainers.image."
-    assert labels[f"{prefix}title"] == service.image
+    assert labels[f"{prefix}title"] == service.name
     assert labels[f"{prefix}version"] == VERSION
     assert labels[f"{prefix}base.name"] == "alpine:latest"
     assert labels[f"{prefix}licenses"] == "Apache-2.0"
@@ -93,27 +94,27 @@ def test_labels_say_what_the_image_is(service: Service, platform: str, deployed:
 
 @SERVICES
 @pytest.mark.parametrize("platform", PLATFORMS)
-def test_image_is_within_its_budget(service: Service, platform: str, deployed: Deployed) -> None:
-    size = deployed.platforms(service.image)[platform].compressed_size
-    assert size <= BUDGETS.get(service.image, DEFAULT_BUDGET) * 10**6
+def test_image_is_within_its_budget(service: Image, platform: str, deployed: Deployed) -> None:
+    size = deployed.platforms(service.name)[platform].compressed_size
+    assert size <= BUDGETS.get(service.name, DEFAULT_BUDGET) * 10**6
 
 
 @SERVICES
 @pytest.mark.parametrize("platform", PLATFORMS)
-def test_no_clock_reaches_a_layer(service: Service, platform: str, deployed: Deployed) -> None:
-    *_, files, binary = deployed.platforms(service.image)[platform].layers()
+def test_no_clock_reaches_a_layer(service: Image, platform: str, deployed: Deployed) -> None:
+    *_, files, binary = deployed.platforms(service.name)[platform].layers()
     times: dict[str, float] = {}
     for layer in (files, binary):
         with tarfile.open(fileobj=io.BytesIO(layer)) as archive:
             times |= {entry.name: entry.mtime for entry in archive}
-    assert {"etc/passwd", "app", f"app/{service.binary}"} <= times.keys()
+    assert {"etc/passwd", "app", service.binaries[0].path[1:]} <= times.keys()
     assert set(times.values()) == {0}
 
 
 @SERVICES
 @pytest.mark.parametrize("platform", PLATFORMS)
-def test_nothing_secret_is_in_the_image(service: Service, platform: str, deployed: Deployed, private_ca: str) -> None:
-    image = deployed.platforms(service.image)[platform]
+def test_nothing_secret_is_in_the_image(service: Image, platform: str, deployed: Deployed, private_ca: str) -> None:
+    image = deployed.platforms(service.name)[platform]
     needles = [MARKER, PROXY_MARKER, *private_ca.splitlines()[1:-1]]
     haystack = [json.dumps(image.manifest).encode(), json.dumps(image.config).encode(), *image.layers()]
     for needle in needles:
@@ -135,14 +136,14 @@ def test_nothing_secret_is_in_the_build_arguments(deployed: Deployed, private_ca
 
 
 @SERVICES
-def test_version_is_that_of_the_source(service: Service, bundles: dict[str, Bundle]) -> None:
-    done = bundles[service.image].run("--version")
-    assert (done.returncode, done.stdout) == (0, f"{service.image} {VERSION}\n"), done.stderr
+def test_version_is_that_of_the_source(service: Image, bundles: dict[str, Bundle]) -> None:
+    done = bundles[service.name].run("--version")
+    assert (done.returncode, done.stdout) == (0, f"{service.name} {VERSION}\n"), done.stderr
 
 
 @SERVERS
-def test_server_becomes_healthy_and_stops_on_its_signal(service: Service, bundles: dict[str, Bundle]) -> None:
-    with bundles[service.image].started() as container:
+def test_server_becomes_healthy_and_stops_on_its_signal(service: Image, bundles: dict[str, Bundle]) -> None:
+    with bundles[service.name].started() as container:
         container.wait_until_healthy()
         assert container.stop(GRACE) == 0, container.log.read_text()
 
@@ -158,13 +159,13 @@ def test_build_time_is_when_version_last_changed(deployed: Deployed, bundles: di
 
 
 @SERVERS
-def test_health_is_unhealthy_while_nothing_listens(service: Service, bundles: dict[str, Bundle]) -> None:
-    assert bundles[service.image].run("health").returncode == 1
+def test_health_is_unhealthy_while_nothing_listens(service: Image, bundles: dict[str, Bundle]) -> None:
+    assert bundles[service.name].run("health").returncode == 1
 
 
 @SERVICES
-def test_root_file_system_has_what_the_image_promises(service: Service, bundles: dict[str, Bundle]) -> None:
-    root = bundles[service.image].folder / "rootfs"
+def test_root_file_system_has_what_the_image_promises(service: Image, bundles: dict[str, Bundle]) -> None:
+    root = bundles[service.name].folder / "rootfs"
     assert "appuser:x:1000:1000:" in (root / "etc/passwd").read_text()
     assert "appuser:x:1000:" in (root / "etc/group").read_text()
     assert "root:" in (root / "etc/passwd").read_text()
@@ -178,13 +179,13 @@ def test_root_file_system_has_what_the_image_promises(service: Service, bundles:
 
 @SERVICES
 @pytest.mark.parametrize("platform", PLATFORMS)
-def test_binary_is_static_and_for_its_platform(service: Service, platform: str, deployed: Deployed) -> None:
-    binary = _file(deployed.platforms(service.image)[platform], f"app/{service.binary}")
+def test_binary_is_static_and_for_its_platform(service: Image, platform: str, deployed: Deployed) -> None:
+    binary = _file(deployed.platforms(service.name)[platform], service.binaries[0].path[1:])
     machine, headers = _elf(binary)
     assert (machine == AARCH64) == (platform == "linux/arm64")
     assert not headers & {PT_DYNAMIC, PT_INTERP}
     assert b".debug_info" not in binary
-    assert b"/src/" + service.package.removeprefix("./").encode() not in binary
+    assert b"/src/" + service.binaries[0].package.removeprefix("./").encode() not in binary
 
 
 def test_reading_the_migrations_database_settings(bundles: dict[str, Bundle]) -> None:

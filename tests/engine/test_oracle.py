@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from carbide_infra.services import CATALOGUE
 from tests.engine.clones import apart
 from tests.engine.conftest import Deployed
 from tests.engine.previews import ALL, Stack
+from tests.support.catalogue import CATALOGUE
 
 pytestmark = pytest.mark.apart
 ROUNDS = int(os.environ.get("CARBIDE_ORACLE_ROUNDS", "6"))
@@ -62,7 +62,7 @@ class Compiler:
 
     def _packages(self, architecture: str, fields: str, *flags: str) -> dict[str, list[dict[str, Any]]]:
         """What `go list` says of each image's packages, its main package first."""
-        folders = {service.package: service.image for service in CATALOGUE.values()}
+        folders = {service.binaries[0].package: service.name for service in CATALOGUE.values()}
         answer = self._go(architecture, "list", "-deps", *flags, f"-json=ImportPath,Deps,{fields}", *folders)
         packages = {found["ImportPath"]: found for found in _documents(answer)}
         return {

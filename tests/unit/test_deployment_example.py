@@ -16,8 +16,8 @@ from pulumi.runtime.rpc import UNKNOWN
 from pydantic.alias_generators import to_camel
 
 from carbide_infra.paths import project_root
-from carbide_infra.services import APP_USER, CATALOGUE
-from tests.support.outputs import digest_of, exported
+from tests.support.catalogue import CATALOGUE, port_of
+from tests.support.outputs import digest_of, exported, exported_by_version_1
 from tests.support.recording_engine import secret
 
 EXAMPLE = project_root() / "examples/deployment"
@@ -98,6 +98,10 @@ def test_every_image_of_the_catalogue_runs(first: Recorded) -> None:
     assert set(containers(first)) == {*CATALOGUE, "postgres"}
 
 
+def test_outputs_of_version_1_run_alike(first: Recorded) -> None:
+    assert recorded(exported_by_version_1()) == first
+
+
 def test_a_second_run_asks_for_the_same(first: Recorded) -> None:
     assert recorded(exported()) == first
 
@@ -147,7 +151,7 @@ def test_images_are_pulled_by_digest_and_stay_for_the_way_back(first: Recorded) 
 @pytest.mark.parametrize("name", sorted(CATALOGUE))
 def test_a_container_has_the_rights_it_needs_and_no_more(name: str, first: Recorded) -> None:
     inputs = containers(first)[name]
-    assert inputs["user"] == APP_USER
+    assert inputs["user"] == "1000:1000"
     assert inputs["readOnly"] is True
     assert inputs["capabilities"] == {"drops": ["ALL"]}
     assert inputs["securityOpts"] == ["no-new-privileges:true"]
@@ -157,7 +161,7 @@ def test_a_container_has_the_rights_it_needs_and_no_more(name: str, first: Recor
 @pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.image)
 def test_an_update_waits_until_a_service_is_healthy(service: Any, first: Recorded) -> None:  # noqa: ANN401
     inputs = containers(first)[service.image]
-    assert inputs["healthcheck"]["tests"] == ["CMD", *CATALOGUE[service.image].health]
+    assert inputs["healthcheck"]["tests"] == ["CMD", CATALOGUE[service.image].binaries[0].path, "health"]
     assert inputs["wait"] is True
     assert inputs["restart"] == "unless-stopped"
 
@@ -167,7 +171,7 @@ def test_services_find_each_other_by_the_image_names(first: Recorded) -> None:
         (network,) = containers(first)[service.image]["networksAdvanced"]
         assert network["aliases"] == [service.image]
     workflow = containers(first)["carbide-rest-workflow"]["envs"]
-    assert workflow == [f"WORKFLOW_API_URL=http://{API}:{CATALOGUE[API].port}"]
+    assert workflow == [f"WORKFLOW_API_URL=http://{API}:{port_of(CATALOGUE[API])}"]
 
 
 def test_certificates_are_mounted_read_only_where_they_are_read(first: Recorded) -> None:

@@ -1,4 +1,4 @@
-"""The Python environment: what is locked, from where pip is told to take it, with pip where uv cannot."""
+"""The Python environment: what is locked, from where pip is told to take it."""
 
 import subprocess
 from pathlib import Path
@@ -78,17 +78,12 @@ def test_it_shares_the_cache_folder_of_all_else(variables: dict[str, str], monke
     assert cache_dir(variables) == paths.cache_dir()
 
 
-@pytest.mark.parametrize("status", [0, 3])
-def test_pip_takes_over_where_uv_fails(
-    status: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_what_uv_says_of_a_failure_is_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def uv(*_: Path) -> None:
         raise subprocess.CalledProcessError(1, "uv", stderr="no such login\n")
 
-    def pip(*_: Path) -> None:
-        subprocess.run(["sh", "-c", f"exit {status}"], check=True)
-
-    monkeypatch.setattr(make_environment, "install_with_uv", uv)
-    monkeypatch.setattr(make_environment, "install_with_pip", pip)
-    assert main(tmp_path / "venv", tmp_path / "requirements.txt") == status
-    assert capsys.readouterr().err == "uv could not install the packages, so pip tries: no such login\n"
+    monkeypatch.setattr(make_environment, "install", uv)
+    assert main(tmp_path / "venv", tmp_path / "requirements.txt") == 1
+    assert capsys.readouterr().err == "no such login\n"

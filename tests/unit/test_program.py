@@ -8,7 +8,6 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import certifi
 import pulumi
 import pytest
 
@@ -33,7 +32,14 @@ CONFIG = {
 LOGIN: dict[str, Any] = {"registryUsername": "$oauthtoken", "registryPassword": "hunter2"}
 # What the machine or its user may have set, and no test means.
 VARIABLES = (
-    *("CARBIDE_SOURCE", "CARBIDE_REF", "CARBIDE_REGISTRY_PASSWORD", "CARBIDE_GITCREDS", "CARBIDE_SDK_DEBUG"),
+    *(
+        "CARBIDE_SOURCE",
+        "CARBIDE_CATALOGUE",
+        "CARBIDE_REF",
+        "CARBIDE_REGISTRY_PASSWORD",
+        "CARBIDE_GITCREDS",
+        "CARBIDE_SDK_DEBUG",
+    ),
     *("GOPROXY", "GOPRIVATE", "GONOPROXY", "GONOSUMDB", "GOSUMDB", "GOINSECURE", "GOVCS"),
     *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"),
 )
@@ -103,7 +109,8 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Repository:
 def project(tree: Repository, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
     for name in VARIABLES:
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("SSL_CERT_FILE", certifi.where())
+    (tmp_path / "no-authorities.pem").touch()
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "no-authorities.pem"))
     monkeypatch.setattr("carbide_infra.images.build_secrets._DISTRIBUTED", ())  # 150 files to read, for nothing
     monkeypatch.setenv("CARBIDE_CACHE_DIR", str(cache))
     monkeypatch.setattr(pulumi.log, "debug", pulumi.log.debug)  # which the program replaces
@@ -142,7 +149,7 @@ def test_each_service_is_built_tagged_and_exported(project: Project) -> None:
     ]
     assert engine.exported is not None
     assert engine.exported.keys() == {"schemaVersion", "images"}
-    assert engine.exported["schemaVersion"] == 1
+    assert engine.exported["schemaVersion"] == 2
     assert {name: image["digest"] for name, image in images_of(engine).items()} == {
         name: digest_of(name) for name in (API, IPAM)
     }
@@ -169,7 +176,7 @@ def test_a_preview_asks_for_the_same_and_exports_nothing_yet(project: Project) -
     planned, made = project.up(preview=True), project.up()
     assert image_of(planned).inputs == image_of(made).inputs
     assert planned.of(INDEX).keys() == made.of(INDEX).keys()
-    assert planned.exported == {"schemaVersion": 1, "images": pulumi.runtime.rpc.UNKNOWN}
+    assert planned.exported == {"schemaVersion": 2, "images": pulumi.runtime.rpc.UNKNOWN}
 
 
 def test_one_failed_image_stops_no_other_and_half_an_update_is_not_exported(project: Project) -> None:
@@ -234,23 +241,26 @@ def test_config_of_other_projects_is_none_of_this_one(project: Project) -> None:
 
 
 def test_a_mistake_is_told_in_the_stack_s_terms(project: Project) -> None:
-    assert project.refusal(goVersion="go1") == "goVersion = 'go1': is malformed; a good value: 1.25"
+    assert project.refusal(goVersion="go1") == "goVersion = 'go1': is not a Go version; a good value: \"1.25\""
     assert "source = 'nowhere': is not a folder" in project.refusal(source="nowhere")
-    assert "goVersion = '1.23': is older than the source's go.mod asks for" in project.refusal(goVersion="1.23")
+    older = "goVersion = 1.23: is older than go.mod asks for; set 1.24 or newer"
+    assert older in project.refusal(goVersion="1.23")
     overrides = json.dumps({API: {"package": "./api/cmd/other"}})
-    assert f"serviceOverrides.{API}.package = './api/cmd/other'" in project.refusal(serviceOverrides=overrides)
+    assert f"serviceOverrides.{API}.package = ./api/cmd/other: there is no folder " in project.refusal(
+        serviceOverrides=overrides
+    )
     assert "extraCaFile = 'nowhere.pem': cannot be read" in project.refusal(extraCaFile="nowhere.pem")
 
 
 def test_an_image_that_is_not_built_needs_no_package(project: Project) -> None:
     shutil.rmtree(project.source / "ipam")
-    assert f"serviceOverrides.{IPAM}.package" in project.refusal()
+    assert f"{IPAM}: package = ./ipam/cmd/server: there is no folder " in project.refusal()
     assert project.up(services=json.dumps([API])).of(IMAGE).keys() == {API}
 
 
 def test_inputs_that_cannot_be_are_a_message(project: Project) -> None:
     (project.source / "api/cmd/api/main.go").rename(project.source / "api/cmd/api/main_test.go")
-    assert "package './api/cmd/api': no Go files in " in project.refusal()
+    assert f"{API}: package = ./api/cmd/api: has no Go files (looked in " in project.refusal()
 
 
 def test_a_context_that_cannot_be_staged_is_a_message(project: Project) -> None:

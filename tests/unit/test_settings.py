@@ -1,5 +1,6 @@
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -7,9 +8,11 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from carbide_infra.catalogue.loading import Stack
+from carbide_infra.catalogue.problems import CatalogueError
 from carbide_infra.paths import project_root
-from carbide_infra.services import CATALOGUE
-from carbide_infra.settings import ConfigError, Settings, load_settings
+from carbide_infra.settings import ConfigError, Settings, load_settings, selected_images
+from tests.support.catalogue import CATALOGUE
 
 REGISTRY = {"registryServer": "nvcr.io", "registryRepository": "my-org/my-team"}
 
@@ -26,10 +29,9 @@ def error_of(values: dict[str, Any]) -> str:
 
 def test_defaults() -> None:
     settings = load()
-    assert settings.builder_base == "golang:1.25"
-    assert settings.runtime_image == "alpine:latest"
-    assert settings.platforms == ("linux/amd64", "linux/arm64")
-    assert settings.selected_services == tuple(CATALOGUE.values())
+    assert settings.said_of_images == Stack()
+    assert settings.catalogue == "docker/production/services.yaml"
+    assert selected_images(settings, project_root()).images == tuple(CATALOGUE.values())
     assert not settings.tag_latest
 
 
@@ -37,7 +39,7 @@ def test_structured_values_arrive_as_json_text() -> None:
     settings = load({"platforms": '["linux/arm64"]', "tagLatest": "true", "services": '["carbide-rest-db"]'})
     assert settings.platforms == ("linux/arm64",)
     assert settings.tag_latest
-    assert [service.image for service in settings.selected_services] == ["carbide-rest-db"]
+    assert settings.services == ("carbide-rest-db",)
 
 
 @pytest.mark.parametrize(
@@ -46,19 +48,7 @@ def test_structured_values_arrive_as_json_text() -> None:
         ({"registryServre": "nvcr.io"}, "registryServre", "unknown key"),
         ({"platforms": '["linux/amd65"]'}, "platforms.0", "'linux/amd65'"),
         ({"platforms": "linux amd64"}, "platforms", "'linux amd64'"),
-        ({"platforms": "[]"}, "platforms", "at least 1"),
-        ({"services": '["carbide-rest-apii"]'}, "services", "'carbide-rest-apii'"),
         ({"services": '["carbide-rest-api","carbide-rest-api"]'}, "services", "twice"),
-        ({"serviceOverrides": '{"nope":{}}'}, "serviceOverrides", "'nope'"),
-        ({"serviceOverrides": '{"carbide-rest-api":{"ports":1}}'}, "serviceOverrides.carbide-rest-api.ports", "known"),
-        (
-            {"serviceOverrides": '{"carbide-rest-api":{"port":70000}}'},
-            "serviceOverrides.carbide-rest-api.port",
-            "70000",
-        ),
-        ({"serviceOverrides": '{"carbide-rest-db":{"port":80}}'}, "serviceOverrides", "carbide-rest-db"),
-        ({"serviceOverrides": '{"carbide-rest-api":{"health":[]}}'}, "serviceOverrides.carbide-rest-api.health", "1"),
-        ({"serviceOverrides": '{"carbide-rest-api":{"package":"api"}}'}, "carbide-rest-api.package", "./api/cmd/api"),
         ({"registryServer": ""}, "registryServer", "empty"),
         ({"registryServer": "https://nvcr.io"}, "registryServer", "nvcr.io"),
         ({"registryRepository": "  "}, "registryRepository", "empty"),
@@ -68,9 +58,15 @@ def test_structured_values_arrive_as_json_text() -> None:
         ({"version": "1.4 beta"}, "version", "1.4.0"),
         ({"tagLatest": "perhaps"}, "tagLatest", "'perhaps'"),
         ({"registryPassword": "hunter2"}, "registryUsername", "$oauthtoken"),
-        ({"builderImage": "golang 1.25"}, "builderImage", "golang:1.25"),
-        ({"builderImage": "golang:1.24"}, "builderImage", "goVersion '1.25'"),
-        ({"builderImage": "mirror.test/library/golang:1.24-alpine@sha256:" + "a" * 64}, "builderImage", "pin-bases"),
+        ({"builderImage": "golang 1.25"}, "builderImage", "a good value: "),
+        ({"goVersion": "1.25", "builderImage": "golang:1.24"}, "builderImage", "goVersion '1.25'"),
+        (
+            {"goVersion": "1.25", "builderImage": "mirror.test/library/golang:1.24-alpine@sha256:" + "a" * 64},
+            "builderImage",
+            "pin-bases",
+        ),
+        ({"platforms": "{}"}, "platforms", "is a map, not a list"),
+        ({"serviceOverrides": "[]"}, "serviceOverrides", "is a list, not a map"),
     ],
 )
 def test_an_error_names_the_key_the_value_and_a_good_one(values: dict[str, Any], key: str, shown: str) -> None:
@@ -85,7 +81,12 @@ def test_an_error_names_the_key_the_value_and_a_good_one(values: dict[str, Any],
     ["golang:1.25", "golang:1.25-alpine", "mirror.test/library/golang:1.25@sha256:" + "a" * 64, "my/go:7", "xgolang:1"],
 )
 def test_a_builder_of_the_go_version_or_of_none_is_taken(image: str) -> None:
-    assert load({"builderImage": image}).builder_base == image
+    assert load({"builderImage": image, "goVersion": "1.25"}).builder_image == image
+
+
+def test_space_around_a_value_is_no_part_of_it() -> None:
+    settings = load({"goVersion": " 1.25\n", "runtimeImage": " alpine:3 "})
+    assert (settings.go_version, settings.runtime_image) == ("1.25", "alpine:3")
 
 
 def test_missing_registry_is_named() -> None:
@@ -114,13 +115,60 @@ def test_secrets_and_source_come_from_the_environment_too() -> None:
     assert settings.source == "/elsewhere"
 
 
-def test_an_override_changes_one_service() -> None:
-    override = {"carbide-rest-api": {"port": 1234, "health": ["nc", "-z", "127.0.0.1", "1234"]}}
-    services = {s.image: s for s in load({"serviceOverrides": json.dumps(override)}).selected_services}
-    assert services["carbide-rest-api"].port == 1234
-    assert services["carbide-rest-api"].health == ("nc", "-z", "127.0.0.1", "1234")
-    assert services["carbide-rest-api"].package == "./api/cmd/api"
-    assert services["carbide-rest-db"] == CATALOGUE["carbide-rest-db"]
+def test_the_catalogue_is_named_by_the_stack_or_by_the_environment(tmp_path: Path) -> None:
+    assert load({"catalogue": "images.yaml"}).catalogue_file(tmp_path) == tmp_path / "images.yaml"
+    assert load({"catalogue": "/elsewhere/images.yaml"}).catalogue_file(tmp_path) == Path("/elsewhere/images.yaml")
+    named = load({"catalogue": "images.yaml"}, {"CARBIDE_CATALOGUE": "other.yaml"})
+    assert named.catalogue_file(tmp_path) == tmp_path / "other.yaml"
+    assert "catalogue" in error_of({"catalogue": ""})
+
+
+def test_what_a_stack_says_of_images_reaches_them() -> None:
+    override = {"carbide-rest-api": {"ports": {"http": 1234}, "health": {"command": ["nc", "-z", "127.0.0.1", "1234"]}}}
+    config = {
+        "services": ["carbide-rest-db", "carbide-rest-api"],
+        "serviceOverrides": json.dumps(override),
+        "goVersion": "1.26",
+        "runtimeImage": "alpine:3.22",
+        "platforms": ["linux/arm64"],
+    }
+    selection = selected_images(load(config), project_root())
+    api, database = selection.images
+    assert (api.ports, api.health and api.health.command) == ({"http": 1234}, ("nc", "-z", "127.0.0.1", "1234"))
+    assert api.binaries == CATALOGUE["carbide-rest-api"].binaries
+    assert (database.base, database.builder, database.platforms) == ("alpine:3.22", "golang:1.26", ("linux/arm64",))
+    assert (selection.builders, selection.platforms) == (("golang:1.26",), ("linux/arm64",))
+    assert selection.bases == {"alpine:3.22": ("linux/arm64",)}
+
+
+def test_the_bases_of_a_selection_have_the_platforms_of_their_images() -> None:
+    overrides = {
+        "carbide-rest-api": {"base": "scratch", "goVersion": "1.26"},
+        "carbide-rest-db": {"base": "debian:13", "platforms": ["linux/s390x"]},
+        "carbide-rest-ipam": {"platforms": ["linux/arm64", "linux/s390x"]},
+    }
+    selection = selected_images(load({"serviceOverrides": overrides, "services": list(overrides)}), project_root())
+    assert selection.bases == {"debian:13": ("linux/s390x",), "alpine:latest": ("linux/arm64", "linux/s390x")}
+    assert selection.builders == ("golang:1.26", "golang:1.25")
+    assert selection.platforms == ("linux/amd64", "linux/arm64", "linux/s390x")
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"services": '["carbide-rest-apii"]'}, "services = carbide-rest-apii: is not an image of "),
+        ({"serviceOverrides": '{"nope":{}}'}, "serviceOverrides = nope: is not an image of docker/production/services"),
+        (
+            {"serviceOverrides": '{"carbide-rest-api":{"versionSymbol":"a.B"}}'},
+            "serviceOverrides.carbide-rest-api.versionSymbol = a.B: is an unknown key; write symbols: ",
+        ),
+        ({"catalogue": "nowhere.yaml"}, "nowhere.yaml: cannot be read (No such file or directory)"),
+    ],
+)
+def test_what_is_wrong_with_the_images_is_told(values: dict[str, Any], said: str) -> None:
+    with pytest.raises(CatalogueError) as caught:
+        selected_images(load(values), project_root())
+    assert str(caught.value).startswith(said)
 
 
 @given(st.permutations(["linux/amd64", "linux/arm64", "linux/arm64/v8", "linux/s390x"]))
@@ -156,7 +204,8 @@ def test_pulumi_yaml_declares_every_key_as_settings_do() -> None:
 @pytest.mark.parametrize("stack", ["dev", "prod"])
 def test_committed_stacks_are_valid(stack: str) -> None:
     config = yaml.safe_load((project_root() / f"Pulumi.{stack}.yaml").read_text())["config"]
-    load_settings({key.removeprefix("carbide-infra:"): value for key, value in config.items()}, {})
+    settings = load_settings({key.removeprefix("carbide-infra:"): value for key, value in config.items()}, {})
+    assert len(selected_images(settings, project_root()).images) == len(CATALOGUE)
 
 
 def test_prod_is_nvcr_with_both_platforms_and_latest() -> None:

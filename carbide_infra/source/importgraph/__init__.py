@@ -57,16 +57,30 @@ class Graph:
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked about a tree; `go_version` says whose `go1.N` build tags hold."""
+    """What is asked about packages of one main module.
+
+    Attributes:
+        root: the tree, absolute.
+        module: folder of the go.mod, relative to the root.
+        work: folder of the go.work that holds, relative to the root; None where there is none.
+        packages: folders of main packages, relative to the root.
+        platforms: like `linux/amd64`.
+        go_version: whose `go1.N` build tags hold.
+        tags: further build tags.
+    """
 
     root: str
+    module: str
+    work: str | None
     packages: Sequence[str]
     platforms: Sequence[str]
     go_version: str
+    tags: Sequence[str] = ()
 
     def key(self) -> str:
         """Names the question, for answers kept in a cache."""
-        parts = [self.root, sorted(self.packages), sorted(self.platforms), self.go_version]
+        asked = [self.module, self.work, sorted(self.packages), sorted(self.platforms), sorted(self.tags)]
+        parts = [self.root, *asked, self.go_version]
         return hashlib.sha256(json.dumps([parts, _source_key()]).encode()).hexdigest()[:24]
 
 
@@ -100,6 +114,9 @@ class Toolchain:
         request = {
             "root": question.root,
             "go": self._command,
+            "module": question.module,
+            "work": question.work or "",
+            "tags": list(question.tags),
             "packages": list(question.packages),
             "platforms": list(question.platforms),
             "goVersion": question.go_version,

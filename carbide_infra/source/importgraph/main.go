@@ -30,6 +30,9 @@ import (
 type request struct {
 	Root      string   `json:"root"`      // absolute, free of symbolic links
 	Go        string   `json:"go"`        // the go command
+	Module    string   `json:"module"`    // folder of the main module's go.mod, below Root
+	Work      string   `json:"work"`      // folder of the go.work that holds, below Root; empty: none
+	Tags      []string `json:"tags"`      // build tags
 	Packages  []string `json:"packages"`  // folders below Root, slash-separated
 	Platforms []string `json:"platforms"` // os/arch[/variant]
 	GoVersion string   `json:"goVersion"` // whose go1.N tags hold; empty: this program's
@@ -62,7 +65,7 @@ func main() {
 
 func respond(ask request) (*answer, error) {
 	tree := &tree{root: ask.Root, listings: map[string]map[string]string{}, contents: map[string][]byte{}}
-	layout, err := readLayout(tree, ask.Go)
+	layout, err := readLayout(tree, ask)
 	if err != nil {
 		return nil, err
 	}
@@ -73,7 +76,7 @@ func respond(ask request) (*answer, error) {
 		group.Add(1)
 		go func(i int, platform string) {
 			defer group.Done()
-			graphs[i], errs[i] = readGraph(tree, layout, platform, ask.GoVersion, ask.Packages)
+			graphs[i], errs[i] = readGraph(tree, layout, platform, ask)
 		}(i, platform)
 	}
 	group.Wait()
@@ -219,8 +222,8 @@ type module struct{ path, dir string }
 
 type layout struct {
 	modules []module
-	vendor  bool
-	files   []string // what every build reads: go.mod, go.sum, go.work, VERSION, …
+	vendor  string   // the vendor folder, where the build reads it, else empty
+	files   []string // what every build reads: go.mod, go.sum, go.work, …
 }
 
 type goMod struct {
@@ -235,27 +238,25 @@ type replacement struct {
 	Old, New struct{ Path, Version string }
 }
 
-func readLayout(tree *tree, goCommand string) (*layout, error) {
-	layout, dirs, goVersion := &layout{}, []string{"."}, ""
-	work := &goMod{}
-	workspace := tree.isFile("go.work")
+func readLayout(tree *tree, ask request) (*layout, error) {
+	layout, dirs, goVersion, base := &layout{}, []string{ask.Module}, "", ask.Module
+	work, workFile := &goMod{}, path.Join(ask.Work, "go.work")
+	workspace := ask.Work != ""
 	if workspace {
 		var err error
-		if work, err = edit(tree, goCommand, "work", "go.work"); err != nil {
+		if work, err = edit(tree, ask.Go, "work", workFile); err != nil {
 			return nil, err
 		}
-		if dirs, err = usedFolders(tree, work); err != nil {
+		if dirs, err = usedFolders(tree, ask.Work, work); err != nil {
 			return nil, err
 		}
-		goVersion = work.Go
-	} else if !tree.isFile("go.mod") {
-		return nil, errors.New("the source tree has no go.mod in its root folder: point the source path at the folder that holds go.mod")
+		goVersion, base = work.Go, ask.Work
+		layout.keep(tree, workFile, path.Join(ask.Work, "go.work.sum"))
 	}
-	layout.keep(tree, "VERSION", "go.work", "go.work.sum")
 
 	mods := map[string]*goMod{}
 	for _, dir := range dirs {
-		mod, err := edit(tree, goCommand, "mod", path.Join(dir, "go.mod"))
+		mod, err := edit(tree, ask.Go, "mod", path.Join(dir, "go.mod"))
 		if err != nil {
 			return nil, err
 		}
@@ -266,12 +267,12 @@ func readLayout(tree *tree, goCommand string) (*layout, error) {
 			goVersion = mod.Go
 		}
 	}
-	layout.vendor = vendored(tree, goVersion, workspace)
-	layout.keep(tree, "vendor/modules.txt")
-	if layout.vendor && tree.isFile("vendor/modules.txt") {
+	layout.vendor = vendored(tree, base, goVersion, workspace)
+	if list := path.Join(layout.vendor, "modules.txt"); layout.vendor != "" && tree.isFile(list) {
+		layout.keep(tree, list)
 		return layout, nil // the vendor folder holds copies of the replaced modules; their own folders are not read
 	}
-	if err := layout.replace(tree, "go.work", ".", work.Replace, mods); err != nil {
+	if err := layout.replace(tree, workFile, ask.Work, work.Replace, mods); err != nil {
 		return nil, err
 	}
 	for _, dir := range dirs {
@@ -284,17 +285,17 @@ func readLayout(tree *tree, goCommand string) (*layout, error) {
 
 func (l *layout) keep(tree *tree, files ...string) {
 	for _, file := range files {
-		if tree.isFile(file) && (l.vendor || file != "vendor/modules.txt") {
+		if tree.isFile(file) {
 			l.files = append(l.files, file)
 		}
 	}
 }
 
-func usedFolders(tree *tree, work *goMod) ([]string, error) {
+func usedFolders(tree *tree, base string, work *goMod) ([]string, error) {
 	var dirs []string
 	for _, use := range work.Use {
-		dir, ok := tree.inside(use.DiskPath)
-		if !ok {
+		dir, ok := tree.inside(path.Join(base, filepath.ToSlash(use.DiskPath)))
+		if filepath.IsAbs(use.DiskPath) || !ok {
 			return nil, fmt.Errorf("go.work: \"use %s\" points outside the source tree, which the build context cannot hold: move the module below the root", use.DiskPath)
 		}
 		if !tree.isFile(path.Join(dir, "go.mod")) {
@@ -339,12 +340,13 @@ func required(r replacement, mods map[string]*goMod) bool {
 	return false
 }
 
-// vendored follows cmd/go's setDefaultBuildMod.
-func vendored(tree *tree, goVersion string, workspace bool) bool {
-	if kind := tree.lookup("vendor"); kind != "d" && kind != "ld" || !atLeast(goVersion, 14) {
-		return false
+// vendored gives the vendor folder that a build reads; it follows cmd/go's setDefaultBuildMod.
+func vendored(tree *tree, base, goVersion string, workspace bool) string {
+	vendor := path.Join(base, "vendor")
+	if kind := tree.lookup(vendor); kind != "d" && kind != "ld" || !atLeast(goVersion, 14) {
+		return ""
 	}
-	list, _ := tree.read("vendor/modules.txt")
+	list, _ := tree.read(path.Join(vendor, "modules.txt"))
 	first, _, _ := strings.Cut(string(list), "\n")
 	forWorkspace := false
 	if notes, ok := strings.CutPrefix(first, "## "); ok {
@@ -352,7 +354,10 @@ func vendored(tree *tree, goVersion string, workspace bool) bool {
 			forWorkspace = forWorkspace || strings.TrimSpace(note) == "workspace"
 		}
 	}
-	return forWorkspace == workspace
+	if forWorkspace != workspace {
+		return ""
+	}
+	return vendor
 }
 
 func atLeast(goVersion string, minor int) bool {
@@ -410,7 +415,7 @@ func (l *layout) owners(tree *tree, importPath string) []string {
 			dirs = append(dirs, dir)
 		}
 	}
-	if dir := path.Join("vendor", importPath); l.vendor && hasGo(tree, dir) {
+	if dir := path.Join(l.vendor, importPath); l.vendor != "" && hasGo(tree, dir) {
 		dirs = append(dirs, dir)
 	}
 	return dirs
@@ -468,15 +473,16 @@ type graph struct {
 	units   map[string]*unit
 }
 
-func readGraph(tree *tree, layout *layout, platform, goVersion string, packages []string) (*graph, error) {
-	context, err := contextOf(tree, platform, goVersion)
+func readGraph(tree *tree, layout *layout, platform string, ask request) (*graph, error) {
+	context, err := contextOf(tree, platform, ask.GoVersion)
 	if err != nil {
 		return nil, err
 	}
+	context.BuildTags = ask.Tags
 	g := &graph{tree, layout, context, map[string]*unit{}}
-	for _, pkg := range packages {
+	for _, pkg := range ask.Packages {
 		if !layout.holds(tree, pkg) {
-			return nil, fmt.Errorf("package ./%s belongs to no module of this build (nearest go.mod: %s): add a \"replace\" or \"use\" line for it, or name a package of the root module", pkg, nearestMod(tree, pkg))
+			return nil, fmt.Errorf("package ./%s belongs to no module of this build (nearest go.mod: %s): add a \"use\" line for that module to go.work", pkg, nearestMod(tree, pkg))
 		}
 		if err := g.follow(pkg); err != nil {
 			return nil, err
@@ -493,12 +499,12 @@ func readGraph(tree *tree, layout *layout, platform, goVersion string, packages 
 }
 
 func nearestMod(tree *tree, dir string) string {
-	for ; dir != "."; dir = path.Dir(dir) {
-		if tree.isFile(path.Join(dir, "go.mod")) {
-			return path.Join(dir, "go.mod")
+	for {
+		if file := path.Join(dir, "go.mod"); dir == "." || tree.isFile(file) {
+			return file
 		}
+		dir = path.Dir(dir)
 	}
-	return "none"
 }
 
 // follow reads a package and all that it imports.

@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 from carbide_infra.cli import images as command
 from carbide_infra.cli.app import app
 from carbide_infra.outputs import SCHEMA_VERSION
-from carbide_infra.services import CATALOGUE
+from tests.support.catalogue import CATALOGUE
 from tests.support.outputs import exported
 
 API = "carbide-rest-api"
@@ -71,7 +71,7 @@ def test_the_images_alone_will_do() -> None:
         ([], r"standard input: is not a JSON object"),
         ({}, r"standard input: has no outputs yet"),
         ({"vpc": "x"}, r"standard input: has no output schemaVersion"),
-        (exported() | {"schemaVersion": SCHEMA_VERSION + 1}, r"standard input: .*schema version 2.*upgrade"),
+        (exported() | {"schemaVersion": SCHEMA_VERSION + 1}, r"standard input: .*schema version 3.*upgrade"),
     ],
 )
 def test_what_cannot_be_read_is_named(given: object, message: str) -> None:

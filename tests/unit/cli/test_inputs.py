@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from carbide_infra.cli.inputs import app
-from carbide_infra.services import CATALOGUE
+from tests.support.catalogue import CATALOGUE
 
 
 def ask(*arguments: str) -> str:

@@ -16,10 +16,10 @@ from carbide_infra.cli.app import app
 from carbide_infra.endpoint import Endpoint, write_endpoint
 from carbide_infra.registry.docker_hub import DockerHub
 from carbide_infra.registry.hub_images import BaseImages
-from carbide_infra.services import CATALOGUE
 from devenv import cli, ready
 from devenv.environment import DEV_PASSPHRASE
 from devenv.toolchain import Tools
+from tests.support.catalogue import CATALOGUE, FOLDER
 from tests.support.fake_programs import FakeProgram
 from tests.support.outputs import exported
 from tests.support.registry_server import FakeRegistry
@@ -46,13 +46,13 @@ class Checkout:
         self.pulumi, self.buildx = FakeProgram(root / "bin", "pulumi"), FakeProgram(root / "bin", "buildx")
         self.stand_ins: tuple[str, ...] = ()
         self.hub = DockerHub(answers=True)
-        self.started: list[tuple[BaseImages, tuple[str, ...]]] = []
+        self.started: list[BaseImages] = []
         self.plugins_in: list[Path] = []
         nothing = root / "bin" / "nothing"
         tools = Tools(root / "bin", self.pulumi.path, self.buildx.path, *(nothing for _ in range(3)))
         (root / "Pulumi.yaml").write_text("name: carbide-infra\nruntime: python\n")
+        (root / "docker").symlink_to(FOLDER.parent)
         (root / "source").mkdir()
-        (root / "source/go.mod").write_text("module example.com/x\n")
         (root / "bin/carbide-infra").touch(mode=0o755)
         self.configure()
         self.environment: dict[str, str] | None = None
@@ -87,11 +87,9 @@ class Checkout:
         assert (program, command[0]) == (self.root / "bin/carbide-infra", "carbide-infra")
         self.environment = environment
 
-    def _start(
-        self, root: Path, _tools: Tools, bases: BaseImages, platforms: Sequence[str], _report: object
-    ) -> Endpoint:
+    def _start(self, root: Path, _tools: Tools, bases: BaseImages, _report: object) -> Endpoint:
         assert root == self.root
-        self.started.append((bases, tuple(platforms)))
+        self.started.append(bases)
         endpoint = Endpoint("vm:5443", "carbide-local", "/ca.pem", self.stand_ins)
         write_endpoint(root, endpoint)
         return endpoint
@@ -135,7 +133,7 @@ def test_pin_bases_brings_a_pinned_builder_to_the_go_version(checkout: Checkout)
     checkout.buildx.answer("alpine:3", ALPINE)
     checkout.run("pin-bases")
     assert pin_asked(checkout) == {"builderImage": f"golang:1.26@{GOLANG}", "runtimeImage": f"alpine:3@{ALPINE}"}
-    assert checkout.started == [(BaseImages("golang:1.26", "alpine:3"), ("linux/amd64", "linux/arm64"))]
+    assert checkout.started == [BaseImages(("golang:1.26",), {"alpine:3": ("linux/amd64", "linux/arm64")})]
 
 
 def test_pin_bases_asks_for_what_stands_in_for_an_image_and_nothing_else(checkout: Checkout) -> None:

@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from carbide_infra.cli.app import app
+from tests.support.catalogue import FOLDER
 
 PROJECT = "name: carbide-infra\nruntime: python\n"
 CONFIG = """config:
@@ -39,7 +40,7 @@ class Project:
         (folder / "Pulumi.yaml").write_text(PROJECT)
         (folder / "Pulumi.dev.yaml").write_text(CONFIG)
         (folder / "source").mkdir()
-        (folder / "source/go.mod").write_text("module example.com/x\n\ngo 1.21\n")
+        (folder / "docker").symlink_to(FOLDER.parent)
         (folder / "pulumi").write_text(PULUMI.format(folder=folder))
         (folder / "pulumi").chmod(0o755)
         self.ends_with(0)

@@ -54,7 +54,7 @@ def saved(folder: Path, **outputs: ImageOutput) -> tuple[str, str]:
     """The arguments for outputs that were saved in a file."""
     file = folder / "outputs.json"
     images = {name.replace("_", "-"): item.exported() for name, item in outputs.items()}
-    file.write_bytes(encoded({"schemaVersion": 1, "images": images}))
+    file.write_bytes(encoded({"schemaVersion": 2, "images": images}))
     return "--from", str(file)
 
 
@@ -209,7 +209,7 @@ class Stack(PulumiStack):
         self.asked.append("resources")
         images = {name: item.exported() for name, item in self.images.items()}
         found: list[dict[str, Any]] = [
-            {"urn": "s::s", "type": "pulumi:pulumi:Stack", "outputs": {"schemaVersion": 1, "images": images}}
+            {"urn": "s::s", "type": "pulumi:pulumi:Stack", "outputs": {"schemaVersion": 2, "images": images}}
         ]
         for name in self.images:
             record = {"inputs": f"0644 {'0' * 64} 1 {name}.go", "dockerfile": "d"}

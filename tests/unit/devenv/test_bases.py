@@ -104,7 +104,7 @@ class Bench:
 
     def ensure(self, builder: str = "golang:1.25", runtime: str = "alpine:latest", *platforms: str) -> tuple[str, ...]:
         self.made.clear()
-        return ensure_bases(BaseImages(builder, runtime), platforms or ("linux/amd64",), self.maker)
+        return ensure_bases(BaseImages((builder,), {runtime: platforms or ("linux/amd64",)}), self.maker)
 
 
 @pytest.fixture

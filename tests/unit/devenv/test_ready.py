@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from carbide_infra.endpoint import Endpoint, write_endpoint
+from carbide_infra.paths import project_root
 from carbide_infra.settings import ConfigError
 from devenv import ready
 from devenv.ready import Start, _is_wanted, _settings
@@ -15,7 +16,7 @@ PINNED = f"alpine:3.22@sha256:{'a' * 64}"
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     (tmp_path / "source").mkdir()
-    (tmp_path / "source/go.mod").write_text("module example.com/x\n\ngo 1.21\n")
+    (tmp_path / "docker").symlink_to(project_root() / "docker")
     return tmp_path
 
 

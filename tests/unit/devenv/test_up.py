@@ -99,7 +99,7 @@ class Setup:
     def __init__(self, root: Path, monkeypatch: pytest.MonkeyPatch, hub: DockerHub) -> None:
         self.root = root
         self.done: list[str] = []
-        self.bases: tuple[object, ...] = ()
+        self.bases: BaseImages | None = None
         self.mirrors: list[Mirror] = []
         self.registry = Registry("vm:5443", Certificates(root / "tls"))
         self.builder = Builder(Path("buildx"))
@@ -137,13 +137,13 @@ class Setup:
         self.mirrors = mirrors
         return self._noted("builder", self.builder)
 
-    def _ensure_bases(self, bases: BaseImages, platforms: list[str], maker: StandInMaker) -> tuple[str, ...]:
+    def _ensure_bases(self, bases: BaseImages, maker: StandInMaker) -> tuple[str, ...]:
         assert (maker.builder, maker.registry) == (self.builder, self.registry)
-        self.bases = (bases, platforms)
+        self.bases = bases
         return self._noted("bases", ("alpine:latest",))
 
 
-BASES = BaseImages("golang:1.25", "alpine:latest")
+BASES = BaseImages(("golang:1.25",), {"alpine:latest": ("linux/arm64",)})
 NAMES = ("bin", "pulumi", "buildx", "plugin", "buildctl", "buildkitd")
 TOOLS = Tools(*(Path("/tools", name) for name in NAMES))
 
@@ -153,10 +153,10 @@ def test_up_brings_registry_builder_and_bases_and_leaves_an_endpoint(
 ) -> None:
     setup = Setup(tmp_path, monkeypatch, DockerHub(answers=False))
     told: list[str] = []
-    endpoint = up.local_up(tmp_path, TOOLS, BASES, ["linux/arm64"], told.append)
+    endpoint = up.local_up(tmp_path, TOOLS, BASES, told.append)
     assert setup.reports == [told.append] * 4
     assert setup.done == [f"{tmp_path.name} /tools/registry", "hub bundle.pem", "builder", "bases"]
-    assert setup.bases == (BASES, ["linux/arm64"])
+    assert setup.bases == BASES
     assert setup.mirrors == [Mirror("vm:5443")]
     bundle = str(setup.registry.certificates.bundle)
     bases = ("golang:1.25", "alpine:latest")
@@ -166,13 +166,13 @@ def test_up_brings_registry_builder_and_bases_and_leaves_an_endpoint(
 
 def test_where_docker_hub_answers_nothing_stands_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     setup = Setup(tmp_path, monkeypatch, DockerHub(answers=True))
-    assert up.local_up(tmp_path, TOOLS, BASES, ["linux/arm64"], lambda _: None).stand_ins == ()
+    assert up.local_up(tmp_path, TOOLS, BASES, lambda _: None).stand_ins == ()
     assert setup.done[1:] == ["hub bundle.pem", "builder"]
     assert setup.mirrors == []
 
 
 @pytest.mark.parametrize(
-    "other", [up.local_down, lambda root, report: up.local_up(root, TOOLS, BASES, [], report)], ids=["down", "up"]
+    "other", [up.local_down, lambda root, report: up.local_up(root, TOOLS, BASES, report)], ids=["down", "up"]
 )
 def test_up_and_down_wait_for_each_other_and_explain_themselves(
     other: Callable[[Path, Report], object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -6,12 +6,14 @@ from pathlib import Path
 import pytest
 
 from carbide_infra.diagnosis.builder import check_builder
+from carbide_infra.diagnosis.finding import Finding
 from carbide_infra.diagnosis.machine import check_disks, check_umask
 from carbide_infra.diagnosis.registry import check_registry
 from carbide_infra.diagnosis.source_tree import check_bases, check_source
+from carbide_infra.paths import project_root
 from carbide_infra.registry.client import RegistryClient
 from carbide_infra.registry.transport import Transport
-from carbide_infra.settings import Settings, load_settings
+from carbide_infra.settings import Settings, load_settings, selected_images
 from tests.support.registry_server import FakeRegistry, Fault, make_tls
 
 INSPECTED = """Name:          fleet
@@ -25,6 +27,16 @@ BuildKit version: v0.31.1
 Platforms:        linux/amd64*, linux/386
 """
 PLATFORMS = ("linux/amd64", "linux/arm64")
+
+
+def found_bases(*stand_ins: str, **config: object) -> list[Finding]:
+    values = settings(**config)
+    return list(check_bases(values, selected_images(values, project_root()), stand_ins))
+
+
+def found_source(root: Path, **config: object) -> list[Finding]:
+    values = settings(**config)
+    return list(check_source(values, selected_images(values, project_root()), root))
 
 
 def settings(**config: object) -> Settings:
@@ -65,14 +77,14 @@ def test_a_builder_that_nobody_knows() -> None:
 
 def test_base_images_are_pinned_tracked_stood_in_for_or_may_move() -> None:
     pinned = "alpine:3@sha256:" + "a" * 64
-    assert [f.level for f in check_bases(settings(runtimeImage=pinned), ())] == ["warn", "ok"]
-    assert [f.level for f in check_bases(settings(trackBaseImages="true"), ())] == ["ok", "ok"]
-    golang, _ = check_bases(settings(), ("golang:1.25",))
+    assert [f.level for f in found_bases(runtimeImage=pinned)] == ["warn", "ok"]
+    assert [f.level for f in found_bases(trackBaseImages="true")] == ["ok", "ok"]
+    golang, _ = found_bases("golang:1.25")
     assert "stand-in" in golang.told
 
 
 def test_a_source_that_is_not_there(tmp_path: Path) -> None:
-    (finding,) = check_source(settings(source=str(tmp_path / "none")), tmp_path)
+    (finding,) = found_source(tmp_path, source=str(tmp_path / "none"))
     assert (finding.level, "is not a folder" in finding.told) == ("fail", True)
 
 
@@ -80,7 +92,7 @@ def test_a_source_outside_git_gets_a_warning(tmp_path: Path) -> None:
     (tmp_path / "go.mod").write_text("module example.com/x\n\ngo 1.21\n")
     (tmp_path / "api/cmd/api").mkdir(parents=True)
     (tmp_path / "api/cmd/api/main.go").write_text("package main\n")
-    found = list(check_source(settings(source=str(tmp_path), services='["carbide-rest-api"]'), tmp_path))
+    found = found_source(tmp_path, source=str(tmp_path), services='["carbide-rest-api"]')
     assert [(finding.level, finding.subject) for finding in found] == [("ok", "source"), ("warn", "git")]
 
 
@@ -93,13 +105,25 @@ def test_a_detached_head_is_no_lack_of_history(tmp_path: Path, monkeypatch: pyte
         subprocess.run(["git", *command], cwd=tmp_path, check=True)
 
     def found() -> list[tuple[str, str]]:
-        chosen = settings(source=str(tmp_path), services='["carbide-rest-api"]')
-        return [(finding.level, finding.subject) for finding in check_source(chosen, tmp_path)]
+        chosen = found_source(tmp_path, source=str(tmp_path), services='["carbide-rest-api"]')
+        return [(finding.level, finding.subject) for finding in chosen]
 
     well = [("ok", "source"), ("ok", "git depth"), ("ok", "git tree")]
     assert found() == [*well[:2], ("warn", "git ref"), well[2]]
     monkeypatch.setenv("CARBIDE_REF", "refs/heads/main")
     assert found() == well
+
+
+def test_a_package_that_is_not_there_and_a_user_that_may_do_everything(tmp_path: Path) -> None:
+    only: dict[str, object] = {"source": str(tmp_path), "services": '["carbide-rest-api"]'}
+    (finding,) = found_source(tmp_path, **only)
+    assert (finding.level, "there is no folder" in finding.told) == ("fail", True)
+    (tmp_path / "go.mod").write_text("module example.com/x\n\ngo 1.21\n")
+    (tmp_path / "api/cmd/api").mkdir(parents=True)
+    (tmp_path / "api/cmd/api/main.go").write_text("package main\n")
+    overrides = {"carbide-rest-api": {"user": "root", "folders": None}}
+    found = found_source(tmp_path, **only, serviceOverrides=overrides)
+    assert [(each.level, each.subject) for each in found] == [("warn", "catalogue"), ("ok", "source"), ("warn", "git")]
 
 
 def test_a_registry_that_takes_us_and_one_that_does_not(tmp_path: Path) -> None:

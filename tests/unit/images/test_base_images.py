@@ -7,8 +7,9 @@ from typing import Any
 import pulumi
 import pytest
 
+from carbide_infra.paths import project_root
 from carbide_infra.program import resolved_bases
-from carbide_infra.settings import Settings, load_settings
+from carbide_infra.settings import Selection, load_settings, selected_images
 from tests.support.recording_engine import RecordingEngine, secret
 from tests.unit.images.test_component import target
 
@@ -27,26 +28,29 @@ def registry(problem: str | None = None) -> RecordingEngine:
     return RecordingEngine(answers={LOOK_UP: look_up})
 
 
-def tracked(engine: RecordingEngine, *, login: Mapping[str, Any] | None = None, **config: Any) -> Settings:  # noqa: ANN401 - config values
+def tracked(engine: RecordingEngine, *, login: Mapping[str, Any] | None = None, **config: Any) -> Selection:  # noqa: ANN401 - config values
     values = {"registryServer": "nvcr.io", "registryRepository": "org/team", "trackBaseImages": True} | config
     settings = load_settings(values, {})
-    found: list[Settings] = []
-    engine.run(lambda: found.append(resolved_bases(settings, target=target(**login or {}))))
+    selection = selected_images(settings, project_root())
+    found: list[Selection] = []
+    engine.run(lambda: found.append(resolved_bases(settings, selection, target=target(**login or {}))))
     return found[0]
+
+
+def bases(selection: Selection) -> set[tuple[str, str]]:
+    return {(image.builder, image.base) for image in selection.images}
 
 
 def test_untracked_bases_are_left_alone_and_nobody_is_asked() -> None:
     engine = registry()
     settings = tracked(engine, trackBaseImages=False)
-    assert (settings.builder_base, settings.runtime_image) == ("golang:1.25", "alpine:latest")
+    assert bases(settings) == {("golang:1.25", "alpine:latest")}
     assert not engine.asked
     assert not engine.registered
 
 
 def test_tracked_bases_get_their_current_digests() -> None:
-    settings = tracked(registry())
-    assert settings.builder_base == f"golang:1.25@{NEW}"
-    assert settings.runtime_image == f"alpine:latest@{NEW}"
+    assert bases(tracked(registry())) == {(f"golang:1.25@{NEW}", f"alpine:latest@{NEW}")}
 
 
 def test_look_ups_use_a_provider_with_the_stacks_credentials_which_the_state_hides() -> None:
@@ -74,7 +78,7 @@ def test_without_a_whole_login_the_look_ups_are_anonymous(login: dict[str, Any])
 def test_a_pinned_base_stays_pinned() -> None:
     engine = registry()
     settings = tracked(engine, runtimeImage=PINNED)
-    assert settings.runtime_image == PINNED
+    assert bases(settings) == {(f"golang:1.25@{NEW}", PINNED)}
     assert [asked["name"] for _, asked, _ in engine.asked] == ["golang:1.25"]
 
 
@@ -82,3 +86,10 @@ def test_without_a_docker_daemon_the_user_is_told_what_to_do() -> None:
     problem = "cannot connect to the Docker daemon"
     with pytest.raises(pulumi.RunError, match=rf"trackBaseImages = true: golang:1\.25 .*make pin-bases\. .*{problem}"):
         tracked(registry(problem))
+
+
+def test_a_base_that_is_no_image_has_no_digest() -> None:
+    engine = registry()
+    overrides = {"carbide-rest-api": {"base": "scratch"}}
+    settings = tracked(engine, services=["carbide-rest-api"], serviceOverrides=overrides)
+    assert bases(settings) == {(f"golang:1.25@{NEW}", "scratch")}

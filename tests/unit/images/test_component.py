@@ -6,16 +6,35 @@ from typing import Any, get_args
 import pulumi
 import pytest
 
+from carbide_infra.catalogue.values import Platform
 from carbide_infra.images.component import BuildTarget, ServiceImage, stack_output
 from carbide_infra.images.plan import ImagePlan
-from carbide_infra.paths import project_root
-from carbide_infra.settings import Platform
+from tests.support.catalogue import FOLDER
 from tests.support.outputs import digest_of
 from tests.support.recording_engine import COMPONENT, IMAGE, INDEX, RecordingEngine, Registration, secret
 from tests.unit.images.test_plan import plan
 
 API, OTHER = "carbide-rest-api", "carbide-rest-ipam"
 SECRETS = {"gitcreds": "machine x", "goenv": "GOPROXY=y\n", "extra_ca": ""}
+OCI = "org.opencontainers.image."
+LABELS = {
+    f"{OCI}title": "carbide-rest-api",
+    f"{OCI}description": "REST API server of Carbide",
+    f"{OCI}vendor": "NVIDIA",
+    f"{OCI}licenses": "Apache-2.0",
+    f"{OCI}base.name": "alpine:latest",
+    f"{OCI}source": "https://github.com/NVIDIA/carbide-rest",
+    f"{OCI}version": "1.4.0",
+}
+EXPORT = (
+    'type=registry,oci-mediatypes=true,"annotation-index.org.opencontainers.image.base.name=alpine:latest",'
+    '"annotation-index.org.opencontainers.image.description=REST API server of Carbide",'
+    '"annotation-index.org.opencontainers.image.licenses=Apache-2.0",'
+    '"annotation-index.org.opencontainers.image.source=https://github.com/NVIDIA/carbide-rest",'
+    '"annotation-index.org.opencontainers.image.title=carbide-rest-api",'
+    '"annotation-index.org.opencontainers.image.vendor=NVIDIA",'
+    '"annotation-index.org.opencontainers.image.version=1.4.0"'
+)
 LOGIN = {"address": "nvcr.io", "username": "$oauthtoken", "password": secret("key")}
 
 
@@ -28,7 +47,6 @@ def target(**changes: Any) -> BuildTarget:  # noqa: ANN401 - any field of BuildT
         "secrets": SECRETS,
         "cache_from": (),
         "cache_to": (),
-        "go_version": "1.25",
     }
     return BuildTarget(**(values | changes))
 
@@ -37,7 +55,7 @@ def resources(engine: RecordingEngine, *plans: ImagePlan, preview: bool = False,
     """Make what `__main__` makes of plans; the changes are of the target."""
 
     def program() -> None:
-        images = {made.service.image: ServiceImage(made, target(**changes)) for made in plans}
+        images = {made.image.name: ServiceImage(made, target(**changes)) for made in plans}
         pulumi.export("images", stack_output(images))
 
     engine.run(program, preview=preview)
@@ -55,7 +73,7 @@ def image_of(engine: RecordingEngine) -> Registration:
 
 def test_the_state_names_each_input_file_and_the_dockerfile() -> None:
     (component,) = up(plan()).of(COMPONENT).values()
-    dockerfile = project_root() / "docker/production/Dockerfile.carbide-rest-api"
+    dockerfile = FOLDER / "Dockerfile.carbide-rest-api"
     assert component.inputs == {
         "inputs": f"0644 {'0' * 64} 7 go.mod",
         "dockerfile": hashlib.sha256(dockerfile.read_bytes()).hexdigest(),
@@ -80,7 +98,7 @@ def test_an_image_is_told_the_plan_and_nothing_else() -> None:
         "labels": made.labels,
         "buildOnPreview": False,
         "network": "default",
-        "exports": [{"raw": "type=registry,oci-mediatypes=true"}],
+        "exports": [{"raw": EXPORT}],
         "push": False,
         "builder": {},
         "registries": [LOGIN],
@@ -147,10 +165,26 @@ def test_output_is_the_contract() -> None:
         "goVersion": "1.25",
         "builderImage": "golang:1.25",
         "runtimeImage": "alpine:latest",
+        "kind": "service",
+        "ports": {"http": 8388},
         "port": 8388,
         "user": "1000:1000",
+        "userName": "appuser",
+        "userId": 1000,
+        "groupId": 1000,
         "entrypoint": ["/app/api"],
+        "command": [],
+        "environment": {},
+        "binaries": [{"path": "/app/api", "package": "./api/cmd/api"}],
         "health": ["/app/api", "health"],
+        "healthCheck": {
+            "command": ["/app/api", "health"],
+            "interval": "30s",
+            "timeout": "5s",
+            "startPeriod": "10s",
+            "retries": 3,
+        },
+        "labels": LABELS,
         "sizeBudget": 30_000_000,
     }
     assert engine.exported == {"images": {API: output}}
@@ -176,7 +210,7 @@ def test_builder_and_caches_reach_the_engine() -> None:
 
 
 def test_an_overridden_health_command_travels_inline() -> None:
-    image = image_of(up(plan({"serviceOverrides": {API: {"health": ["true"]}}})))
+    image = image_of(up(plan({"serviceOverrides": {API: {"health": {"command": ["true"]}}}})))
     assert 'CMD ["true"]' in image.inputs["dockerfile"]["inline"]
     assert "location" not in image.inputs["dockerfile"]
 

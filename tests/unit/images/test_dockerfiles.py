@@ -1,79 +1,63 @@
-"""The seven Dockerfiles differ only where the services differ, and keep the design's promises."""
+"""The committed Dockerfiles: what the catalogue says, and where the program takes another text."""
 
-import re
+from pathlib import Path
 
 import pytest
 
-from carbide_infra.dockerfile import inline_dockerfile
+from carbide_infra.catalogue import generate
+from carbide_infra.catalogue.model import Image
+from carbide_infra.catalogue.template import render
+from carbide_infra.images.plan import dockerfile_of
 from carbide_infra.paths import project_root
-from carbide_infra.services import CATALOGUE, Service
+from tests.support.catalogue import CATALOGUE, FOLDER
 
-FOLDER = project_root() / "docker/production"
-SERVICES = pytest.mark.parametrize("service", CATALOGUE.values(), ids=lambda service: service.image)
-
-
-def text_of(service: Service) -> str:
-    return (project_root() / service.dockerfile).read_text()
+SERVICES = pytest.mark.parametrize("service", CATALOGUE.values(), ids=lambda service: service.name)
+API = CATALOGUE["carbide-rest-api"]
 
 
-def skeleton(service: Service) -> str:
-    """The Dockerfile with everything that may differ put out of sight."""
-    text = text_of(service)
-    text = re.sub(r"^# .*?: .*\.$", "# <title>", text, count=1, flags=re.MULTILINE)
-    text = re.sub(r'(image\.description)=".*"', r"\1=<description>", text)
-    text = re.sub(r"^(ARG PORT.*|EXPOSE .*|STOPSIGNAL .*)\n", "", text, flags=re.MULTILINE)
-    text = text.replace(service.image, "<image>").replace(service.package, "<package>")
-    return re.sub(rf"/app/{service.binary}\b", "/app/<binary>", text)
-
-
-def test_every_service_has_its_dockerfile_and_no_other_is_there() -> None:
+def test_every_image_has_its_dockerfile_and_no_other_is_there() -> None:
     assert {file.name for file in FOLDER.glob("Dockerfile.*")} == {f"Dockerfile.{name}" for name in CATALOGUE}
 
 
-@SERVICES
-def test_dockerfiles_differ_only_where_services_differ(service: Service) -> None:
-    assert skeleton(service) == skeleton(CATALOGUE["carbide-rest-api"])
+def test_the_committed_files_are_what_the_catalogue_says() -> None:
+    files = generate.generated(FOLDER / "services.yaml")
+    assert list(generate.differences(files, FOLDER)) == [], "run `make generate`"
 
 
 @SERVICES
-def test_a_dockerfile_says_what_the_catalogue_says(service: Service) -> None:
-    text = text_of(service)
-    assert f"ARG PACKAGE={service.package}\n" in text
-    assert f"ARG VERSION_SYMBOL={service.version_symbol}\n" in text
-    assert f"ARG BUILD_TIME_SYMBOL={service.build_time_symbol}\n" in text
-    assert f'ENTRYPOINT ["/app/{service.binary}"]\n' in text
-    assert f'CMD ["/app/{service.binary}", "health"]\n' in text
-    assert f'image.title="{service.image}"' in text
-    if service.port is None:
-        assert "EXPOSE" not in text
-    else:
-        assert f"ARG PORT={service.port}\n" in text
-        assert "EXPOSE ${PORT}\n" in text
+def test_a_committed_dockerfile_is_built_from_its_file(service: Image) -> None:
+    found = dockerfile_of(service, project_root(), FOLDER)
+    assert found.location == f"docker/production/Dockerfile.{service.name}"
+    assert found.text == (FOLDER / f"Dockerfile.{service.name}").read_text()
 
 
 @SERVICES
-def test_the_final_stage_runs_nothing(service: Service) -> None:
-    final = text_of(service).rsplit("\nFROM ", 1)[1]
-    assert not re.search(r"^\s*RUN\b", final, re.MULTILINE)
-    assert "USER 1000:1000\n" in final
+def test_the_seven_keep_what_they_promised_before_there_was_a_catalogue(service: Image) -> None:
+    (binary,) = service.binaries
+    text = render(service)
+    assert f'ENTRYPOINT ["{binary.path}"]\n' in text
+    assert f'CMD ["{binary.path}", "health"]\n' in text
+    assert f'image.title="{service.name}"' in text
+    assert "USER 1000:1000\n" in text
+    assert ("EXPOSE" in text) == ("STOPSIGNAL SIGTERM" in text) == bool(service.ports)
 
 
-@SERVICES
-def test_no_frontend_image_is_pulled(service: Service) -> None:
-    assert "syntax=" not in text_of(service)
+def test_an_image_that_the_stack_changes_travels_inline() -> None:
+    changed = API.model_copy(update={"command": ("serve",)})
+    found = dockerfile_of(changed, project_root(), FOLDER)
+    assert found.location is None
+    assert found.text == render(changed)
+    assert 'CMD ["serve"]\n' in found.text
 
 
-def test_a_default_health_command_needs_no_inline_dockerfile() -> None:
-    assert inline_dockerfile(project_root(), CATALOGUE["carbide-rest-api"]) is None
+def test_an_image_without_a_file_travels_inline(tmp_path: Path) -> None:
+    assert dockerfile_of(API, tmp_path, tmp_path).location is None
+    (tmp_path / "Dockerfile.carbide-rest-api").write_bytes(b"\xff")
+    assert dockerfile_of(API, tmp_path, tmp_path).location is None
 
 
-@SERVICES
-def test_an_overridden_health_command_replaces_only_that(service: Service) -> None:
-    health = ("wget", "-qO-", r'http://127.0.0.1/"\1')
-    rendered = inline_dockerfile(project_root(), service.model_copy(update={"health": health}))
-    assert rendered is not None
-    changed = set(rendered.splitlines()) ^ set(text_of(service).splitlines())
-    assert changed == {
-        f'    CMD ["/app/{service.binary}", "health"]',
-        r'    CMD ["wget", "-qO-", "http://127.0.0.1/\"\\1"]',
-    }
+def test_a_catalogue_outside_the_project_travels_inline(tmp_path: Path) -> None:
+    (tmp_path / "project").mkdir()
+    (tmp_path / "Dockerfile.carbide-rest-api").write_text(render(API))
+    assert dockerfile_of(API, tmp_path / "project", tmp_path).location is None
+    assert dockerfile_of(API, tmp_path, tmp_path).location == "Dockerfile.carbide-rest-api"

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from carbide_infra.images.plan import ImagePlan, Stack, build_key, plan_image
+from carbide_infra.images.plan import Dockerfile, ImagePlan, Stack, build_key, dockerfile_of, plan_image
 from carbide_infra.paths import project_root
-from carbide_infra.services import CATALOGUE
-from carbide_infra.settings import load_settings
+from carbide_infra.settings import load_settings, selected_images
 from carbide_infra.source.facts import Source
 from carbide_infra.source.inputs import InputFile, Inputs
+from tests.support.catalogue import CATALOGUE, FOLDER
 
 API = CATALOGUE["carbide-rest-api"]
 INPUTS = Inputs((InputFile("go.mod", executable=False, sha256="0" * 64, size=7),), None)
@@ -32,15 +32,16 @@ def plan(
     inputs: Inputs = INPUTS,
     source: Source = SOURCE,
     stand_ins: tuple[str, ...] = (),
-    image: str = API.image,
-    project: Path | None = None,
+    image: str = API.name,
+    dockerfile: Dockerfile | None = None,
 ) -> ImagePlan:
     values = {"registryServer": "nvcr.io", "registryRepository": "org/team", "tagLatest": True} | (config or {})
     stack_settings = load_settings(values, {})
-    (service,) = (service for service in stack_settings.selected_services if service.image == image)
-    server = stack_settings.registry_server
-    stack = Stack("prod", project or project_root(), server, stack_settings, source, stand_ins)
-    return plan_image(service, inputs, REVISION, stack)
+    selection = selected_images(stack_settings, project_root())
+    (found,) = (each for each in selection.images if each.name == image)
+    stack = Stack("prod", project_root(), stack_settings.registry_server, stack_settings, stand_ins)
+    text = dockerfile or dockerfile_of(found.on_bases_of(CATALOGUE[image]), project_root(), FOLDER)
+    return plan_image(found, text, inputs, REVISION, source, stack)
 
 
 def test_a_plan_names_everything_the_engine_gets() -> None:
@@ -49,34 +50,25 @@ def test_a_plan_names_everything_the_engine_gets() -> None:
     assert made.tag == f"nvcr.io/org/team/carbide-rest-api:1.4.0-{made.key}"
     assert made.tags == (f"1.4.0-{made.key}", "1.4.0", "f" * 40, "latest")
     assert made.context == ".local/contexts/prod/carbide-rest-api"
-    assert made.inline is None
+    assert made.dockerfile.location == "docker/production/Dockerfile.carbide-rest-api"
     assert made.build_args == {
         "BUILDER_IMAGE": "golang:1.25",
         "RUNTIME_IMAGE": "alpine:latest",
-        "PACKAGE": "./api/cmd/api",
-        "PORT": "8388",
         "VERSION": "1.4.0",
-        "VERSION_SYMBOL": "./common/pkg/version.Version",
-        "BUILD_TIME_SYMBOL": "./common/pkg/version.BuildTime",
         "SOURCE_DATE_EPOCH": "1700000000",
     }
 
 
-def test_the_key_of_a_plan_never_changes(tmp_path: Path) -> None:
+def test_the_key_of_a_plan_never_changes() -> None:
     """Another order, length or spelling of what goes into it would rebuild every image of every stack."""
-    dockerfile = tmp_path / API.dockerfile
-    dockerfile.parent.mkdir(parents=True)
-    dockerfile.write_text('FROM scratch\nHEALTHCHECK CMD ["/app/api", "health"]\n', encoding="utf-8")
+    dockerfile = Dockerfile('FROM scratch\nHEALTHCHECK CMD ["/app/api", "health"]\n', None)
     files = InputFile("go.mod", executable=False, sha256="0" * 64, size=7), InputFile("run", True, "1" * 64, 9)  # noqa: FBT003
-    inputs = Inputs(files, None)
-    made = plan({"revisionLabel": True}, inputs, project=tmp_path)
-    assert made.key == "c5d2e424d6e1"
+    made = plan({"revisionLabel": True}, Inputs(files, None), dockerfile=dockerfile)
+    assert made.key == "b84e646da674"
     assert made.record == {
         "inputs": f"0644 {'0' * 64} 7 go.mod\n0755 {'1' * 64} 9 run",
         "dockerfile": "125dbea9cfb5f8524fe969a3abc3dba47e3c767f4ff3abd40b1c07936442aba4",
     }
-    inline = plan({"serviceOverrides": {API.image: {"health": ["true"]}}}, inputs, project=tmp_path)
-    assert inline.key == "f7ad433e000f"
 
 
 @pytest.mark.parametrize(
@@ -87,10 +79,11 @@ def test_the_key_of_a_plan_never_changes(tmp_path: Path) -> None:
         {"runtimeImage": "alpine:3.22"},
         {"platforms": ["linux/amd64"]},
         {"sourceUrl": "https://example.com"},
-        {"serviceOverrides": {"carbide-rest-api": {"port": 1}}},
+        {"serviceOverrides": {"carbide-rest-api": {"ports": {"http": 1}}}},
         {"serviceOverrides": {"carbide-rest-api": {"package": "./api/cmd/other"}}},
-        {"serviceOverrides": {"carbide-rest-api": {"health": ["true"]}}},
-        {"serviceOverrides": {"carbide-rest-api": {"versionSymbol": "main.version"}}},
+        {"serviceOverrides": {"carbide-rest-api": {"health": {"command": ["true"]}}}},
+        {"serviceOverrides": {"carbide-rest-api": {"symbols": {"main.version": "version"}}}},
+        {"serviceOverrides": {"carbide-rest-api": {"labels": {"a": "b"}}}},
     ],
 )
 def test_what_the_image_is_made_of_changes_its_key(config: dict[str, Any]) -> None:
@@ -119,7 +112,8 @@ def test_its_inputs_change_the_key(inputs: Inputs) -> None:
         {"goProxy": "https://proxy.invalid"},
         {"tagLatest": False},
         {"services": ["carbide-rest-api"]},
-        {"serviceOverrides": {"carbide-rest-db": {"health": ["true"]}}},
+        {"serviceOverrides": {"carbide-rest-api": {"sizeBudget": "1GB"}}},
+        {"serviceOverrides": {"carbide-rest-db": {"health": {"command": ["true"]}}}},
     ],
 )
 def test_what_the_image_does_not_hold_leaves_the_key(config: dict[str, Any]) -> None:

@@ -12,13 +12,67 @@ from carbide_infra import outputs as package
 from carbide_infra.outputs import SCHEMA_VERSION, ImageOutput, OutputsError, StackOutputs
 from carbide_infra.outputs.schema import SCHEMA_FILE, schema_text
 from carbide_infra.paths import project_root
-from tests.support.outputs import exported
+from tests.support.outputs import VERSION_1, exported, exported_by_version_1
 
 API = "carbide-rest-api"
 
 
 def test_outputs_are_read_back_as_they_were_exported() -> None:
     assert StackOutputs.of(exported()).exported() == exported()
+
+
+def test_outputs_of_version_1_become_those_of_this_version() -> None:
+    found = StackOutputs.of(exported_by_version_1())
+    assert found.schema_version == SCHEMA_VERSION
+    api, job = found.image(API), found.image("carbide-rest-db")
+    assert (api.kind, api.ports, api.port) == ("service", {"port": 8388}, 8388)
+    assert (job.kind, job.ports, job.port) == ("job", {}, None)
+    assert (api.user, api.user_id, api.group_id, api.user_name) == ("1000:1000", 1000, 1000, None)
+    assert (api.command, api.environment, api.binaries, api.labels) == ([], {}, [], {})
+    assert api.health == ["/app/api", "health"]
+    assert api.health_check is not None
+    assert api.health_check.exported() == {
+        "command": ["/app/api", "health"],
+        "interval": "30s",
+        "timeout": "5s",
+        "startPeriod": "10s",
+        "retries": 3,
+    }
+    assert StackOutputs.of(found.exported()) == found
+
+
+def test_what_version_1_says_stays_as_it_is() -> None:
+    old = exported_by_version_1()
+    for name, image in StackOutputs.of(old).exported()["images"].items():
+        assert {key: image[key] for key in old["images"][name]} == old["images"][name]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("user", "nvs", {"userId": None, "groupId": None}),
+        ("user", "1000", {"userId": None, "groupId": None}),
+        ("health", [], {"healthCheck": None, "health": []}),
+        ("port", None, {"ports": {}, "kind": "job"}),
+    ],
+)
+def test_what_version_1_does_not_tell_is_not_made_up(key: str, value: object, said: dict[str, object]) -> None:
+    old = exported_by_version_1()
+    old["images"][API][key] = value
+    image = StackOutputs.of(old).exported()["images"][API]
+    assert {name: image[name] for name in said} == said
+
+
+@pytest.mark.parametrize("images", [None, [], {API: None}, {API: {}}, {API: "x"}])
+def test_malformed_outputs_of_version_1_are_refused(images: object) -> None:
+    with pytest.raises(OutputsError, match="malformed outputs: images"):
+        StackOutputs.of({"schemaVersion": 1, "images": images})
+
+
+def test_version_1_needs_no_field_of_version_2() -> None:
+    assert set(exported_by_version_1()["images"][API]) == VERSION_1
+    required = {name for name, field in ImageOutput.model_fields.items() if field.is_required()}
+    assert {"kind", "ports", "command", "environment", "binaries", "labels"} <= required
 
 
 def test_a_job_has_no_port_whether_it_is_null_or_absent() -> None:
@@ -57,7 +111,7 @@ def _without(key: str) -> dict[str, Any]:
         ({"schemaVersion": "soon", "images": {}}, r"schemaVersion 'soon', which is no version"),
         (
             exported() | {"schemaVersion": SCHEMA_VERSION + 1},
-            r"schema version 2, .* reads 1 at most; .*pip install --upg",
+            r"schema version 3, .* reads 2 at most; .*pip install --upg",
         ),
         ({"schemaVersion": 1}, r"malformed outputs: images: field required; update it"),
         (_without("ref"), r"malformed outputs: images\.carbide-rest-api\.ref: field required"),

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,22 @@ import pytest
 import yaml
 
 from carbide_infra.outputs import StackOutputs, formats
-from carbide_infra.services import CATALOGUE
-from tests.support.outputs import exported
+from tests.support.catalogue import CATALOGUE
+from tests.support.outputs import exported, exported_by_version_1
 
 OUTPUTS = StackOutputs.of(exported())
 API = "carbide-rest-api"
+
+
+@pytest.mark.parametrize(
+    "write", [formats.env, formats.helm_values, formats.kustomize, formats.compose, formats.as_json]
+)
+def test_outputs_of_version_1_give_files_of_the_same_images(write: Callable[[StackOutputs], str]) -> None:
+    old = StackOutputs.of(exported_by_version_1())
+    if write is formats.as_json:
+        assert StackOutputs.of(json.loads(write(old))) == old
+    else:
+        assert write(old) == write(OUTPUTS)
 
 
 def sourced(text: str, folder: Path) -> dict[str, str]:
@@ -79,7 +91,7 @@ def test_a_variable_is_one_for_any_shell() -> None:
 def test_files_are_for_readers_too() -> None:
     outputs = renamed("größe")
     (image,) = outputs.images.values()
-    assert formats.as_json(outputs).startswith('{\n  "schemaVersion": 1,\n  "images": {\n    "größe": {\n      "ref": ')
+    assert formats.as_json(outputs).startswith('{\n  "schemaVersion": 2,\n  "images": {\n    "größe": {\n      "ref": ')
     assert formats.as_json(outputs).endswith("}\n")
     assert formats.helm_values(outputs) == (
         "größe:\n"

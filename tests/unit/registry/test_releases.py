@@ -17,8 +17,8 @@ from carbide_infra.endpoint import Endpoint, write_endpoint
 from carbide_infra.registry.client import RegistryClient
 from carbide_infra.registry.releases import Released, ReleaseError, images_of, tagged
 from carbide_infra.registry.transport import Transport
-from carbide_infra.services import CATALOGUE
 from carbide_infra.stack.pulumi_stack import PulumiStack
+from tests.support.catalogue import CATALOGUE, FOLDER
 from tests.support.registry_server import INDEX, LOGIN, FakeRegistry, Fault, digest_of, encoded
 from tests.unit.images.test_tags import Repository
 
@@ -31,7 +31,8 @@ class Stack(PulumiStack):
 
     def values(self) -> dict[str, Any]:
         values = {"registryServer": self.server, "registryRepository": "org/team", "registryUsername": "$oauthtoken"}
-        values |= {"registryPassword": "s3cr3t", "source": str(self.project), **self.own}
+        values |= {"registryPassword": "s3cr3t", "source": str(self.project)}
+        values |= {"catalogue": str(FOLDER / "services.yaml"), **self.own}
         return {key: value for key, value in values.items() if value is not None}
 
 

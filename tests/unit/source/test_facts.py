@@ -5,13 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from carbide_infra.services import CATALOGUE
+from carbide_infra.catalogue.model import FileVersion, TagVersion
 from carbide_infra.settings import ConfigError
 from carbide_infra.source.facts import (
     Source,
     read_source,
-    require_go_version,
-    require_packages,
     revisions_of,
     version_of,
 )
@@ -414,40 +412,112 @@ def test_without_git_the_user_is_told(tree: Path, monkeypatch: pytest.MonkeyPatc
     assert "git is not installed" in source.warnings[0]
 
 
+# ---- Rules for versions.
+
+
+def test_a_pattern_finds_the_version_in_a_file(tree: Path) -> None:
+    (tree / "version.go").write_text('package v\n\nconst (\n\tName = "x"\n\tVersion = "2.0.1"\n)\n')
+    rule = FileVersion(file="version.go", match='^\\s*Version = "(.*)"')
+    assert version_of(tree, rule) == "2.0.1"
+    assert read_source(tree, None, rule=rule).version == "2.0.1"
+
+
 @pytest.mark.parametrize(
-    ("directive", "given", "fits"),
+    ("text", "said"),
     [
-        ("go 1.25.4", "1.25", True),
-        ("go 1.25.4", "1.25.4", True),
-        ("go 1.25.4", "1.25.3", False),
-        ("go 1.25.4", "1.24", False),
-        ("go 1.25.4", "1.26", True),
-        ("go 1.25", "1.25.0", True),
-        ("go 1.9", "1.25", True),
-        ("go 1.26rc1", "1.25", False),
-        ("toolchain go1.27.0\ngo 1.25", "1.25", True),
-        ("", "1.25", True),
+        (None, r"version.file = version.go: cannot be read .*; name a text file of the source tree"),
+        ("Version = 1", r"version.match = Version: \(.\*\): finds nothing in version.go; a good value"),
+        ("Version: a b", r"version.go = 'a b' in .*: is no version; write one such as 1.4.0"),
     ],
 )
-def test_go_version_must_reach_that_of_go_mod(directive: str, given: str, fits: bool, tmp_path: Path) -> None:  # noqa: FBT001
-    (tmp_path / "go.mod").write_text(f"module example.com/x\n\n{directive}\n")
-    if fits:
-        require_go_version(tmp_path, given)
-    else:
-        with pytest.raises(ConfigError, match=rf"goVersion = '{given}'.*set 1\.2"):
-            require_go_version(tmp_path, given)
+def test_a_pattern_that_finds_no_version_is_an_error(text: str | None, said: str, tree: Path) -> None:
+    if text is not None:
+        (tree / "version.go").write_text(text)
+    with pytest.raises(ConfigError, match=said):
+        version_of(tree, FileVersion(file="version.go", match="Version: (.*)"))
 
 
-def test_a_go_version_that_is_too_old_is_told_with_what_to_set(tmp_path: Path) -> None:
-    (tmp_path / "go.mod").write_text("module example.com/x\n\ngo 1.25.4 // and newer\n")
-    complaint = r"^goVersion = '1\.25\.3': is older than the source's go.mod asks for; set 1\.25\.4 or newer$"
-    with pytest.raises(ConfigError, match=complaint):
-        require_go_version(tmp_path, "1.25.3")
+def test_the_epoch_is_that_of_the_version_s_own_file(tree: Path) -> None:
+    (tree / "tool").mkdir()
+    (tree / "tool/VERSION").write_text("5.6.7\n")
+    git(tree, "add", "--all")
+    subprocess.run(
+        ["git", "-C", str(tree), *IDENTITY, "commit", "--quiet", "-m", "Tool"],
+        env={"GIT_COMMITTER_DATE": "@1900000000 +0000", "PATH": os.environ["PATH"], "HOME": str(tree)},
+        check=True,
+    )
+    source = read_source(tree, None, rule=FileVersion(file="tool/VERSION"), tag_prefix="tool/")
+    assert (source.version, source.epoch) == ("5.6.7", 1900000000)
+    assert read_source(tree, None).epoch < 1900000000
 
 
-def test_a_missing_package_names_its_keys(tmp_path: Path) -> None:
-    (tmp_path / "db/cmd/migrations").mkdir(parents=True)
-    (tmp_path / "db/cmd/migrations/main.go").write_text("package main\n")
-    require_packages(tmp_path, [CATALOGUE["carbide-rest-db"]])
-    with pytest.raises(ConfigError, match=r"serviceOverrides\.carbide-rest-ipam\.package = './ipam/cmd/server'"):
-        require_packages(tmp_path, list(CATALOGUE.values())[1:3])
+def test_a_line_of_versions_is_released_by_tags_with_its_prefix(tree: Path) -> None:
+    rule = FileVersion(file="VERSION")
+    git(tree, "tag", "v1.4.0")
+    assert read_source(tree, None, rule=rule).released
+    assert read_source(tree, None, rule=rule, tag_prefix="tool/").released is None
+    git(tree, "tag", "tool/v1.4.0")
+    git(tree, "checkout", "--quiet", "--detach")
+    source = read_source(tree, None, rule=rule, tag_prefix="tool/")
+    assert (source.tag, source.released) == ("tool/v1.4.0", source.revision)
+    named = read_source(tree, None, rule=rule, tag_prefix="tool/", full_ref="refs/tags/tool/v1.4.0")
+    assert named.tag == "tool/v1.4.0"
+    assert read_source(tree, None, rule=rule, full_ref="refs/tags/tool/v1.4.0").tag is None
+    with pytest.raises(ConfigError, match=r"the tree's version is 1.4.0; delete the tag, commit 9.9.9 as VERSION"):
+        read_source(tree, None, rule=rule, tag_prefix="tool/", full_ref="refs/tags/tool/v9.9.9")
+
+
+def test_the_nearest_tag_names_the_version(tree: Path) -> None:
+    rule = TagVersion(git_tag="v*")
+    (warning,) = read_source(tree, None, rule=rule).warnings
+    assert warning == "no git tag names a version at or behind this commit: the version is dev"
+    git(tree, "tag", "-a", "v1.5.0", "-m", "Release")
+    git(tree, "tag", "other-9.9")
+    at_tag = read_source(tree, None, rule=rule)
+    assert (at_tag.version, at_tag.released, at_tag.warnings) == ("1.5.0", at_tag.revision, ())
+    assert at_tag.epoch == int(git(tree, "log", "-1", "--format=%ct"))
+    (tree / "README").write_text("more")
+    git(tree, "add", "--all")
+    git(tree, "commit", "--quiet", "-m", "Later")
+    later = read_source(tree, None, rule=rule)
+    assert (later.version, later.epoch, later.released) == ("1.5.0", at_tag.epoch, at_tag.revision)
+    assert later.revision != at_tag.revision
+    assert later.warnings == ()
+    assert read_source(tree, "2.0.0", rule=rule).version == "2.0.0"
+
+
+@pytest.mark.parametrize(
+    ("tag", "pattern", "prefix", "version"),
+    [
+        ("tools/v1.2.3", "tools/v*", "tools/", "1.2.3"),
+        ("tools2/v1.2.3", "tools2/*", "", "1.2.3"),
+        ("release-1.2", "release-*", "", "1.2"),
+    ],
+)
+def test_the_version_in_a_tag(tag: str, pattern: str, prefix: str, version: str, tree: Path) -> None:
+    git(tree, "tag", tag)
+    source = read_source(tree, None, rule=TagVersion(git_tag=pattern), tag_prefix=prefix)
+    assert (source.version, source.released) == (version, source.revision)
+
+
+def test_a_tag_without_a_version_is_an_error(tree: Path) -> None:
+    git(tree, "tag", "nightly")
+    with pytest.raises(ConfigError, match=r"version.gitTag: the git tag 'nightly' names no version; a good one: v"):
+        read_source(tree, None, rule=TagVersion(git_tag="n*"))
+
+
+def test_a_shallow_clone_without_the_tag_does_not_guess(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    git(tree, "tag", "v1.5.0")
+    for name in ("a", "b"):
+        (tree / name).write_text(name)
+        git(tree, "add", "--all")
+        git(tree, "commit", "--quiet", "-m", name)
+    clone = tmp_path_factory.mktemp("clone") / "tree"
+    subprocess.run(["git", "clone", "--quiet", "--depth=1", f"file://{tree}", str(clone)], check=True)
+    with pytest.raises(ConfigError, match=r"version.gitTag = v\*: this shallow clone has no such tag; git fetch --un"):
+        read_source(clone, None, rule=TagVersion(git_tag="v*"))
+    assert read_source(clone, "9.9", rule=TagVersion(git_tag="v*")).version == "9.9"
+
+
+def test_outside_git_a_tag_is_no_version(tmp_path: Path) -> None:
+    assert read_source(tmp_path, None, rule=TagVersion(git_tag="v*")).version == "dev"

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ FIXED = {
     "CGO_ENABLED": "0",
     "XDG_CONFIG_HOME": "/dev/null",
 }
-QUESTION = Question("/tree", ("./b", "./a"), ("linux/arm64", "linux/amd64"), "1.25.4")
+QUESTION = Question("/tree", "m", "w", ("./b", "./a"), ("linux/arm64", "linux/amd64"), "1.25.4", ("t", "s"))
 REPLY = {
     "files": ["a/main.go", "go.mod"],
     "packages": {"a": [0, 1]},
@@ -78,6 +79,9 @@ def test_an_answer_is_handed_on_as_it_is(machine: Machine) -> None:
     assert machine.request == {
         "root": "/tree",
         "go": f"{machine.folder}/bin/go",
+        "module": "m",
+        "work": "w",
+        "tags": ["t", "s"],
         "packages": ["./b", "./a"],
         "platforms": ["linux/arm64", "linux/amd64"],
         "goVersion": "1.25.4",
@@ -216,17 +220,22 @@ def test_a_program_that_is_stopped_is_told(machine: Machine, monkeypatch: pytest
 
 def test_a_question_s_name_says_all_of_it() -> None:
     others = [
-        Question("/other", QUESTION.packages, QUESTION.platforms, QUESTION.go_version),
-        Question("/tree", ("./a",), QUESTION.platforms, QUESTION.go_version),
-        Question("/tree", QUESTION.packages, ("linux/amd64",), QUESTION.go_version),
-        Question("/tree", QUESTION.packages, QUESTION.platforms, "1.25.5"),
+        replace(QUESTION, root="/other"),
+        replace(QUESTION, module="n"),
+        replace(QUESTION, work=None),
+        replace(QUESTION, packages=("./a",)),
+        replace(QUESTION, platforms=("linux/amd64",)),
+        replace(QUESTION, go_version="1.25.5"),
+        replace(QUESTION, tags=("t",)),
     ]
-    assert len({question.key() for question in (QUESTION, *others)}) == 5
+    assert len({question.key() for question in (QUESTION, *others)}) == 8
     assert len(QUESTION.key()) == 24
 
 
 def test_the_order_of_packages_and_platforms_does_not_matter() -> None:
-    turned = Question("/tree", QUESTION.packages[::-1], QUESTION.platforms[::-1], QUESTION.go_version)
+    turned = replace(
+        QUESTION, packages=QUESTION.packages[::-1], platforms=QUESTION.platforms[::-1], tags=QUESTION.tags[::-1]
+    )
     assert turned.key() == QUESTION.key()
 
 

@@ -8,7 +8,7 @@ import random
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from carbide_infra.source import inputs as module
 from carbide_infra.source.importgraph import Graph, Question, Toolchain
-from carbide_infra.source.inputs import InputError, InputFile, Inputs, inputs_of
+from carbide_infra.source.inputs import InputError, InputFile, Inputs, Target, Wanted, inputs_of
 from carbide_infra.source.staging import stage
 from tests.support.started_programs import recorded
 
@@ -62,8 +62,26 @@ def plant(root: Path, files: Mapping[str, str], *, base: Mapping[str, str] = BAS
     return root
 
 
+def by_package(
+    root: Path,
+    packages: Sequence[str],
+    platforms: Sequence[str],
+    cache: Path,
+    *,
+    go_version: str | None = None,
+    tags: tuple[str, ...] = (),
+    module: str | None = None,
+) -> dict[str, Inputs]:
+    """The inputs of images of one binary each, with VERSION, where there is one."""
+    files = ["VERSION"] if os.path.lexists(root / "VERSION") else []
+    wanted = {
+        package: Wanted([Target(package, tuple(platforms), module, go_version, tags)], files) for package in packages
+    }
+    return inputs_of(root, wanted, cache)
+
+
 def exact(root: Path, cache: Path, *platforms: str, package: str = "./cmd/a", go: str | None = None) -> Inputs:
-    found = inputs_of(root, [package], platforms or LINUX, cache, go_version=go)[package]
+    found = by_package(root, [package], platforms or LINUX, cache, go_version=go)[package]
     assert found.fallback is None
     return found
 
@@ -263,14 +281,12 @@ def test_a_nested_module_is_not_part_of_the_root_module(tmp_path: Path, cache: P
         "nested/cmd/n/main.go": MAIN,
     }
     assert beyond_base(plant(tmp_path, nested), cache) == set()
-    with pytest.raises(InputError, match=r"belongs to no module of this build \(nearest go.mod: nested/go.mod\)"):
-        names(tmp_path, cache, package="./nested/cmd/n")
+    own = {"VERSION", "nested/go.mod", "nested/cmd/n/main.go"}
+    assert names(tmp_path, cache, package="./nested/cmd/n") == own
     line = "\nrequire example.com/m/nested v0.0.0\n\nreplace example.com/m/nested => ./nested\n"
     plant(tmp_path, {"go.mod": BASE["go.mod"] + line}, base={})
     assert beyond_base(tmp_path, cache) == {"nested/go.mod", "nested/lib/l.go"}
-    assert names(tmp_path, cache, package="./nested/cmd/n") == {
-        "VERSION", "go.mod", "nested/go.mod", "nested/cmd/n/main.go",
-    }  # fmt: skip
+    assert names(tmp_path, cache, package="./nested/cmd/n") == own
 
 
 @pytest.mark.parametrize("target", ["../lib", "/somewhere/lib"])
@@ -341,8 +357,109 @@ def test_a_broken_go_mod_is_named(tmp_path: Path, cache: Path) -> None:
 
 
 def test_a_tree_without_go_mod(tmp_path: Path, cache: Path) -> None:
-    with pytest.raises(InputError, match=r"no go.mod in its root folder: point"):
-        names(plant(tmp_path, {"cmd/a/main.go": MAIN}, base={}), cache)
+    root = plant(tmp_path, {"cmd/a/main.go": MAIN}, base={})
+    with pytest.raises(InputError, match=rf"'./cmd/a' is of no Go module: .* in {root}/cmd/a, nor above it in {root}$"):
+        names(root, cache)
+
+
+# ---- Modules: the source root need not be one.
+
+SERVICES = {
+    "one/go.mod": (
+        "module example.com/one\n\ngo 1.21\n\nrequire example.com/lib v0.0.0\n\nreplace example.com/lib => ../lib\n"
+    ),
+    "one/main.go": importing("example.com/lib/x"),
+    "two/go.mod": "module example.com/two\n\ngo 1.21\n",
+    "two/cmd/two/main.go": MAIN,
+    "lib/go.mod": "module example.com/lib\n\ngo 1.21\n",
+    "lib/x/x.go": "package x\n",
+    "lib/y/y.go": "package y\n",
+}
+
+
+def test_each_service_may_be_a_module_with_its_siblings_in_the_tree(tmp_path: Path, cache: Path) -> None:
+    root = plant(tmp_path, SERVICES, base={})
+    found = inputs_of(root, {"a": Wanted([Target("one", LINUX)]), "b": Wanted([Target("./two/cmd/two", LINUX)])}, cache)
+    assert {name: [file.path for file in inputs.files] for name, inputs in found.items()} == {
+        "a": ["lib/go.mod", "lib/x/x.go", "one/go.mod", "one/main.go"],
+        "b": ["two/cmd/two/main.go", "two/go.mod"],
+    }
+    assert {"one/main.go", "lib/x/x.go"} == {
+        f"one/{name}".replace("one/../", "") for name in oracle(root / "one", ".", LINUX[0])
+    }
+
+
+def test_an_image_of_several_binaries_is_made_of_the_files_of_all(tmp_path: Path, cache: Path) -> None:
+    root = plant(tmp_path, SERVICES | {"deploy/start.sh": "#!/bin/sh\n"}, base={})
+    targets = [Target("one", LINUX), Target("two/cmd/two", LINUX)]
+    (inputs,) = inputs_of(root, {"a": Wanted(targets, ["deploy/start.sh", "lib/x/x.go"])}, cache).values()
+    assert [file.path for file in inputs.files] == [
+        "deploy/start.sh", "lib/go.mod", "lib/x/x.go", "one/go.mod", "one/main.go", "two/cmd/two/main.go", "two/go.mod",
+    ]  # fmt: skip
+    assert inputs.fallback is None
+
+
+def test_a_workspace_holds_for_the_modules_below_it(tmp_path: Path, cache: Path) -> None:
+    work = {f"work/{name}": text.replace("replace example.com/lib => ../lib\n", "") for name, text in SERVICES.items()}
+    root = plant(tmp_path, {**work, "work/go.work": "go 1.21\n\nuse (\n./one\n./lib\n)\n"}, base={})
+    assert names(root, cache, package="./work/one") == {
+        "work/go.work", "work/lib/go.mod", "work/lib/x/x.go", "work/one/go.mod", "work/one/main.go",
+    }  # fmt: skip
+    with pytest.raises(
+        InputError, match=r"belongs to no module of this build \(nearest go.mod: work/two/go.mod\): add"
+    ):
+        names(root, cache, package="./work/two/cmd/two")
+    plant(root, {"work/go.work": "go 1.21\n\nuse /elsewhere\n"}, base={})
+    with pytest.raises(InputError, match=r'"use /elsewhere" points outside the source tree'):
+        names(root, cache, package="./work/one")
+
+
+def test_a_vendor_folder_is_that_of_the_module(tmp_path: Path, cache: Path) -> None:
+    vendored = {
+        "one/go.mod": "module example.com/one\n\ngo 1.21\n\nrequire example.com/lib v1.0.0\n",
+        "one/vendor/modules.txt": "# example.com/lib v1.0.0\n## explicit\nexample.com/lib/x\n",
+        "one/vendor/example.com/lib/x/x.go": "package x\n",
+    }
+    root = plant(tmp_path, SERVICES | vendored, base={})
+    assert names(root, cache, package="./one") == {
+        "one/go.mod", "one/main.go", "one/vendor/modules.txt", "one/vendor/example.com/lib/x/x.go",
+    }  # fmt: skip
+
+
+def test_a_module_may_be_named(tmp_path: Path, cache: Path) -> None:
+    root = plant(tmp_path, SERVICES, base={})
+    found = by_package(root, ["./one"], LINUX, cache, module="./one")
+    assert "one/go.mod" in {file.path for file in found["./one"].files}
+    with pytest.raises(
+        InputError, match=rf"'./one' is of no Go module: there is no go.mod in {root}/two/cmd, nor above"
+    ):
+        by_package(root, ["./one"], LINUX, cache, module="two/cmd")
+
+
+def test_the_root_package_is_a_package(tmp_path: Path, cache: Path) -> None:
+    root = plant(tmp_path, {"go.mod": BASE["go.mod"], "main.go": MAIN, "cmd/a/main.go": MAIN}, base={})
+    assert names(root, cache, package=".") == {"go.mod", "main.go"}
+
+
+def test_build_tags_choose_files(tmp_path: Path, cache: Path) -> None:
+    root = plant(
+        tmp_path,
+        {"cmd/a/x.go": "//go:build extra\n\npackage main\n", "cmd/a/y.go": "//go:build !extra\n\npackage main\n"},
+    )
+    assert beyond_base(root, cache) == {"cmd/a/y.go"}
+    (found,) = by_package(root, ["./cmd/a"], LINUX, cache, tags=("more", "extra")).values()
+    assert {file.path for file in found.files} - set(BASE) == {"cmd/a/x.go"}
+
+
+def test_images_may_differ_in_platforms_and_go_version(tmp_path: Path, cache: Path) -> None:
+    root = plant(tmp_path, {"cmd/a/x_arm64.go": "package main\n", "cmd/a/n.go": "//go:build go1.22\n\npackage main\n"})
+    amd, arm = (
+        Target("cmd/a", ("linux/amd64",), go_version="1.21"),
+        Target("cmd/a", ("linux/arm64",), go_version="1.22"),
+    )
+    found = inputs_of(root, {"old": Wanted([amd]), "new": Wanted([arm])}, cache)
+    assert {file.path for file in found["old"].files} == {"go.mod", "cmd/a/main.go"}
+    assert {file.path for file in found["new"].files} == {"go.mod", "cmd/a/main.go", "cmd/a/x_arm64.go", "cmd/a/n.go"}
 
 
 # ---- What cannot be built.
@@ -450,13 +567,13 @@ def test_an_unreadable_file_is_named_with_the_way_out(unprivileged: Path, monkey
     (unprivileged / "cache").mkdir()
     monkeypatch.setenv("PATH", "/nonexistent")
     with pytest.raises(InputError, match=r"^VERSION cannot be read: Permission denied; run chmod u\+r"):
-        inputs_of(unprivileged, ["./cmd/a"], LINUX, unprivileged / "cache")
+        by_package(unprivileged, ["./cmd/a"], LINUX, unprivileged / "cache")
 
 
 def test_a_cache_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match=r"cache folder .* cannot be made: .*; give one that you may write to"):
-        inputs_of(plant(tmp_path, {}), ["./cmd/a"], LINUX, tmp_path / "file" / "cache")
+        by_package(plant(tmp_path, {}), ["./cmd/a"], LINUX, tmp_path / "file" / "cache")
 
 
 # ---- The user's environment.
@@ -639,7 +756,7 @@ TREE = {
 
 
 def fallback(root: Path, cache: Path) -> Inputs:
-    found = inputs_of(root, ["./cmd/a"], LINUX, cache)["./cmd/a"]
+    found = by_package(root, ["./cmd/a"], LINUX, cache)["./cmd/a"]
     assert found.fallback == (
         "Go's import graph is not known because the go command is not on PATH, so every image depends on the whole "
         "source tree: install Go 1.21 or newer to track each image's own files."
@@ -658,7 +775,7 @@ def test_without_go_and_git_the_whole_tree_counts(tmp_path: Path, cache: Path, m
     assert {file.path for file in fallback(root, own).files} == wanted
     assert fallback(root, own) == fallback(root, cache)
     with pytest.raises(InputError, match="there is no folder"):
-        inputs_of(root, ["./none"], LINUX, cache)
+        by_package(root, ["./none"], LINUX, cache)
 
 
 def test_without_go_git_says_what_belongs_to_the_tree(
@@ -722,7 +839,7 @@ def test_without_go_a_link_out_of_the_tree_is_refused(
     (root / "link").symlink_to("../root-like")
     without_go(monkeypatch, tmp_path)
     with pytest.raises(InputError, match=r"^link is a symbolic link to \.\./root-like, outside the source tree"):
-        inputs_of(root, ["./cmd/a"], LINUX, cache)
+        by_package(root, ["./cmd/a"], LINUX, cache)
 
 
 def test_a_go_command_that_fails_is_quoted(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -730,7 +847,7 @@ def test_a_go_command_that_fails_is_quoted(tmp_path: Path, cache: Path, monkeypa
     broken = tmp_path / "programs/go"
     broken.write_text("#!/bin/sh\necho 'cannot find GOROOT' >&2\nexit 2\n")
     broken.chmod(0o755)
-    found = inputs_of(plant(tmp_path / "root", {}), ["./cmd/a"], LINUX, cache)["./cmd/a"]
+    found = by_package(plant(tmp_path / "root", {}), ["./cmd/a"], LINUX, cache)["./cmd/a"]
     assert found.fallback is not None
     assert "go env` failed: cannot find GOROOT" in found.fallback
 
@@ -749,11 +866,11 @@ def asked(root: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, version: str
 
     monkeypatch.setattr(Toolchain, "found", lambda: Recording("go", version))
     for _ in range(2):
-        found = inputs_of(
+        found = by_package(
             root, ["./cmd/b", "./cmd/a", "cmd/a/"], ("linux/b", "linux/a", "linux/b"), cache, go_version=go
         )
         assert {package: len(inputs.files) for package, inputs in found.items()} == {
-            "./cmd/b": 0, "./cmd/a": 1, "cmd/a/": 1,
+            "./cmd/b": 1, "./cmd/a": 2, "cmd/a/": 2,
         }  # fmt: skip
     (question,) = questions  # the second answer is the first one's
     return question
@@ -769,7 +886,7 @@ def test_a_question_is_the_same_for_the_same_wish(
 ) -> None:
     root, own = plant(tmp_path / "root", {"cmd/b/main.go": MAIN}), tmp_path / "cache"
     question = asked(root, own, monkeypatch, version, go)
-    assert question == Question(str(root), ["cmd/a", "cmd/b"], ["linux/a", "linux/b"], tags)
+    assert question == Question(str(root), ".", None, ("cmd/a", "cmd/b"), ("linux/a", "linux/b"), tags)
     (kept,) = own.glob("graph-*")
     assert kept.name == f"graph-{question.key()}-{version.replace(' ', '_')}.json"
 
@@ -1015,7 +1132,7 @@ SAMPLE = Path(__file__).parents[3] / "examples/carbide-rest-api"
 @pytest.mark.skipif(not (SAMPLE / "go.mod").exists(), reason="the sample tree is not in this checkout")
 def test_services_of_the_sample_tree_do_not_contain_each_other(cache: Path) -> None:
     packages = [f"./{path.relative_to(SAMPLE).parent}" for path in sorted(SAMPLE.glob("*/cmd/*/main.go"))]
-    found = inputs_of(SAMPLE, packages, LINUX, cache)
+    found = by_package(SAMPLE, packages, LINUX, cache)
     for package, inputs in found.items():
         paths = [file.path for file in inputs.files]
         assert paths == sorted(paths)

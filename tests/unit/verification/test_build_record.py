@@ -77,7 +77,9 @@ def record(
 ) -> BuildRecord:
     lines = [f"0644 {sha256(FILES[name])} {len(FILES[name])} {name}" for name in names]
     record = {"inputs": "\n".join(lines), "dockerfile": sha256(dockerfile)}
-    return BuildRecord.of(IMAGE, record, {**INPUTS, "dockerfile": {"inline": inline}}, revision)
+    return BuildRecord.of(
+        IMAGE, record, {**INPUTS, "dockerfile": {"inline": inline} if inline else {"location": DOCKERFILE}}, revision
+    )
 
 
 # ---- From the state.
@@ -90,6 +92,7 @@ def test_a_record_has_all_that_the_state_says() -> None:
         files=(InputFile("run me  now", True, "a" * 64, 7), InputFile("VERSION", False, "b" * 64, 0)),  # noqa: FBT003
         dockerfile="d" * 64,
         inline="FROM scratch\n",
+        location="",
         revision="f" * 40,
         build_args={"GO_VERSION": "1.25.4"},
         labels={"a": "b"},
@@ -103,7 +106,7 @@ def test_a_record_has_all_that_the_state_says() -> None:
 def test_what_the_state_does_not_say_is_empty(empty: dict[str, Any]) -> None:
     record = {"inputs": "", "dockerfile": "d" * 64}
     made = BuildRecord.of(IMAGE, record, {**empty, "platforms": ["linux/amd64"]}, None)
-    assert made == BuildRecord(IMAGE, (), "d" * 64, "", None, {}, {}, ("linux/amd64",), "", ())
+    assert made == BuildRecord(IMAGE, (), "d" * 64, "", "", None, {}, {}, ("linux/amd64",), "", ())
 
 
 # ---- The source tree.
@@ -181,7 +184,9 @@ NO_DOCKERFILE = f"{IMAGE}: {DOCKERFILE} of then is not in this checkout's histor
 
 def test_the_text_of_the_stack_is_used_only_as_recorded(project: Path) -> None:
     commit(project, {DOCKERFILE: "FROM project\n"})
-    assert lacking(record(dockerfile="FROM project\n", inline="FROM inline\n"), project) == NO_DOCKERFILE
+    assert lacking(record(dockerfile="FROM project\n", inline="FROM inline\n"), project) == NO_DOCKERFILE.replace(
+        DOCKERFILE, "the Dockerfile"
+    )
 
 
 def test_the_dockerfile_of_now_is_used_without_git(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,6 +40,13 @@ CONFIG: dict[str, Any] = {
     "Labels": LABELS,
 }
 PLATFORMS = ["linux/amd64", "linux/arm64"]
+HEALTH = {
+    "command": ["/app/api", "health"],
+    "interval": "30s",
+    "timeout": "5s",
+    "start_period": "10s",
+    "retries": 3,
+}
 
 
 @pytest.fixture
@@ -59,10 +66,17 @@ def output(registry: FakeRegistry, digest: str, **changes: object) -> ImageOutpu
         "go_version": "1.25",
         "builder_image": "golang:1.25",
         "runtime_image": "alpine:3",
+        "kind": "service",
+        "ports": {"http": 8388},
         "port": 8388,
         "user": "1000:1000",
         "entrypoint": ["/app/api"],
+        "command": [],
+        "environment": {},
+        "binaries": [],
         "health": ["/app/api", "health"],
+        "health_check": HEALTH,
+        "labels": {},
         "size_budget": 10**6,
     }
     return ImageOutput.model_validate(values | changes)
@@ -157,7 +171,7 @@ def test_an_image_over_its_budget(registry: FakeRegistry, client: RegistryClient
 
 
 def test_an_image_without_a_port_exposes_none(registry: FakeRegistry, client: RegistryClient) -> None:
-    promised = output(registry, pushed(registry, ExposedPorts={}), port=None)
+    promised = output(registry, pushed(registry, ExposedPorts={}), ports={})
     assert differences(promised, client) == {}
 
 
@@ -315,7 +329,13 @@ def record(tree: Path, revision: str | None, dockerfile: str = "", secrets: Sequ
         "inputs": f"0644 {hashlib.sha256(content).hexdigest()} {len(content)} cmd/a file.go",
         "dockerfile": dockerfile,
     }
-    inputs = {"platforms": PLATFORMS, "labels": {}, "buildArgs": {}, "ignoreSecretsInDiffCalculation": list(secrets)}
+    inputs = {
+        "platforms": PLATFORMS,
+        "labels": {},
+        "buildArgs": {},
+        "ignoreSecretsInDiffCalculation": list(secrets),
+        "dockerfile": {"location": f"docker/production/Dockerfile.{IMAGE}"},
+    }
     return BuildRecord.of(IMAGE, record, inputs, revision)
 
 

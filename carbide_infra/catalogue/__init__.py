@@ -1,0 +1,1 @@
+"""The catalogue: the images as data, read from a file, checked against a source tree, rendered as Dockerfiles."""

@@ -1,0 +1,94 @@
+"""What images want of the source tree: their files, and the facts about their own line of versions."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from carbide_infra.catalogue.files import FileError, files_of
+from carbide_infra.catalogue.model import FileVersion, Image
+from carbide_infra.catalogue.template import build_arguments
+from carbide_infra.settings import Settings
+from carbide_infra.source.facts import Source, VersionRule, read_source
+from carbide_infra.source.inputs import InputError, Target, Wanted
+
+_Line = tuple[VersionRule, str, str | None]
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The source tree as each image sees it.
+
+    Attributes:
+        root: the source root.
+        by_image: the facts by the image's name; images with one rule for versions share them.
+    """
+
+    root: Path
+    by_image: Mapping[str, Source]
+
+    def of(self, image: Image) -> Source:
+        """The facts for one image."""
+        return self.by_image[image.name]
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the user should know, each once."""
+        return tuple(dict.fromkeys(warning for source in self.by_image.values() for warning in source.warnings))
+
+
+def read_sources(settings: Settings, images: Sequence[Image], root: Path, *, full_ref: str | None) -> Sources:
+    """Read the facts for every image.
+
+    Raises:
+        ConfigError: as `read_source` does.
+    """
+    found: dict[_Line, Source] = {}
+    for image in images:
+        line = _line(settings, image)
+        if line not in found:
+            rule, prefix, version = line
+            found[line] = read_source(
+                root,
+                version,
+                rule=rule,
+                tag_prefix=prefix,
+                require_history=settings.require_history,
+                full_ref=full_ref,
+            )
+    return Sources(root, {image.name: found[_line(settings, image)] for image in images})
+
+
+def _line(settings: Settings, image: Image) -> _Line:
+    """What decides an image's version: the stack's own word, but for images that have a version of their own."""
+    return image.version, image.tag_prefix, None if image.has_own_version else settings.version
+
+
+def wanted_by(image: Image, root: Path) -> Wanted:
+    """The binaries and files that an image is made of.
+
+    Raises:
+        InputError: a file is not there, or leads out of the tree.
+    """
+    targets = [
+        Target(
+            package=binary.package,
+            platforms=image.platforms,
+            module=binary.module,
+            go_version=image.go_version,
+            tags=binary.tags,
+        )
+        for binary in image.binaries
+    ]
+    try:
+        files = {name for file in image.source_files for name in files_of(root, file)}
+    except FileError as error:
+        msg = f"{image.name}: {error}"
+        raise InputError(msg) from error
+    return Wanted(targets, sorted(files | _version_file(image, root)))
+
+
+def _version_file(image: Image, root: Path) -> set[str]:
+    """A build by hand reads the version in it."""
+    rule = image.version
+    is_read = isinstance(rule, FileVersion) and rule.match is None and "VERSION" in build_arguments(image)
+    return {rule.file} if isinstance(rule, FileVersion) and is_read and (root / rule.file).is_file() else set()
