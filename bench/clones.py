@@ -34,8 +34,8 @@ def main() -> None:
         folder = Path(name)
         cache = folder / "cache"
         cache.mkdir()
-        for folder in BROUGHT:
-            (cache / folder).symlink_to(cache_dir() / folder)
+        for kept in BROUGHT:
+            (cache / kept).symlink_to(cache_dir() / name)
         first, second = (seconds_to_up(folder / number, cache) for number in ("first", "second"))
     print(f"first clone {first:.0f} s, second clone {second:.0f} s, second / first {second / first:.2f}")
 

@@ -490,7 +490,7 @@ def test_a_platform_that_is_none(tmp_path: Path, cache: Path, platform: str) -> 
 
 def test_a_platform_is_needed(tmp_path: Path, cache: Path) -> None:
     with pytest.raises(InputError, match=r"^no target platform is given; name at least one, like linux/amd64$"):
-        inputs_of(plant(tmp_path, {}), ["./cmd/a"], (), cache)
+        inputs_of(plant(tmp_path, {}), {"a": Wanted([Target("./cmd/a", ())])}, cache)
 
 
 # ---- Links, modes, names, odd files.
@@ -926,7 +926,7 @@ def test_an_answer_that_names_no_file_is_refused(
     monkeypatch.setattr(Toolchain, "found", lambda: Toolchain("go", "go1.26"))
     monkeypatch.setattr(Toolchain, "read_graph", lambda *_: Graph([name], {"cmd/a": [0]}, {}, {}))
     with pytest.raises(InputError, match=f"^{complaint}"):
-        inputs_of(root, ["./cmd/a"], LINUX, tmp_path / "cache")
+        inputs_of(root, {"a": Wanted([Target("./cmd/a", LINUX)])}, tmp_path / "cache")
 
 
 # ---- What is remembered.
