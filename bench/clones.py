@@ -35,7 +35,7 @@ def main() -> None:
         cache = folder / "cache"
         cache.mkdir()
         for kept in BROUGHT:
-            (cache / kept).symlink_to(cache_dir() / name)
+            (cache / kept).symlink_to(cache_dir() / kept)
         first, second = (seconds_to_up(folder / number, cache) for number in ("first", "second"))
     print(f"first clone {first:.0f} s, second clone {second:.0f} s, second / first {second / first:.2f}")
 
