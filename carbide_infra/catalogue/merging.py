@@ -99,7 +99,7 @@ class Merger:
                 self._note((key,), "is reserved: images that keep a Dockerfile of their own come with a later version")
                 return None
         merged = _merged(layer.said for layer in self.layers)
-        go_version, builder = self._toolchain()
+        go_version, builder = self.toolchain()
         user = self._user(merged["user"])
         binaries = tuple(self._binaries(merged, own))
         known = {} if user is None else _owners(user)
@@ -136,7 +136,7 @@ class Merger:
     def _note(self, key: Key, text: str, value: object = None) -> None:
         self.problems.append(problem_at(self.layers, key, text, value))
 
-    def _toolchain(self) -> tuple[str, str]:
+    def toolchain(self) -> tuple[str, str]:
         """Go version and builder: the upper one of the two in the layers decides the other, as far as it can."""
         version = builder = ""
         for layer in self.layers:
