@@ -30,8 +30,10 @@ _ROOT_OWNER = "0:0"
 _ALTERNATIVES: Mapping[str, Sequence[frozenset[str]]] = {
     "": (frozenset({"package", "module"}), frozenset({"binaries"})),
     "user": (frozenset({"base"}), frozenset({"name", "uid", "gid", "home"})),
-    "version": (frozenset({"gitTag"}), frozenset({"file", "match"})),
 }
+
+# A file would get the pattern of another one.
+_WHOLE = frozenset({"version"})
 
 Values = dict[str, Any]
 
@@ -266,11 +268,11 @@ def _merged(layers: Iterable[Mapping[str, Any]]) -> Values:
 
 
 def _over(lower: Values, upper: Mapping[str, Any]) -> Values:
-    """`upper` wins; maps are merged key by key."""
+    """`upper` wins; maps are merged key by key, but for a version, whose keys mean nothing without each other."""
     result = _kept("", lower, upper)
     for key, value in upper.items():
         below = result.get(key)
-        if isinstance(below, dict) and isinstance(value, dict):
+        if isinstance(below, dict) and isinstance(value, dict) and key not in _WHOLE:
             result[key] = {**_kept(key, below, value), **value}
         else:
             result[key] = value
