@@ -32,12 +32,14 @@ class Document:
         data: maps, lists, texts, numbers, booleans, None.
         lines: line of each key and list item, counted from 1.
         written: each scalar as its author wrote it.
+        spans: where each scalar begins and ends in the text, quotes included.
         duplicates: keys that a map has twice.
     """
 
     data: Any = None
     lines: dict[Key, int] = field(default_factory=dict)
     written: dict[Key, str] = field(default_factory=dict)
+    spans: dict[Key, tuple[int, int]] = field(default_factory=dict)
     duplicates: list[Key] = field(default_factory=list)
 
     def line(self, key: Key) -> int:
@@ -110,6 +112,7 @@ class _Reader:
 
     def _scalar(self, node: yaml.Node, key: Key) -> Any:  # noqa: ANN401
         self._document.written[key] = node.value
+        self._document.spans[key] = (node.start_mark.index, node.end_mark.index)
         if node.tag == f"{_TAG}timestamp":
             return self._loader.construct_object(node)
         if node.tag not in _DATA:

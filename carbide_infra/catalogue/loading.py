@@ -78,6 +78,13 @@ class Catalogue:
         """The images as the catalogue has them, without a stack."""
         return self.resolved(_NO_STACK)
 
+    def shared_bases(self, stack: Stack) -> tuple[str, str]:
+        """The builder and the base of images that name none of their own."""
+        layers = [Layer(said(PROGRAM)), Layer(said(self._defaults)), Layer(stack.said)]
+        _, builder = Merger("", layers).toolchain()
+        base: str = next(layer.said["base"] for layer in reversed(layers) if "base" in layer.said)
+        return builder, base
+
     def resolved(self, stack: Stack) -> tuple[Image, ...]:
         """The images that a stack selects, as it wants them, in the file's order.
 

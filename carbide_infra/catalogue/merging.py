@@ -30,8 +30,10 @@ _ROOT_OWNER = "0:0"
 _ALTERNATIVES: Mapping[str, Sequence[frozenset[str]]] = {
     "": (frozenset({"package", "module"}), frozenset({"binaries"})),
     "user": (frozenset({"base"}), frozenset({"name", "uid", "gid", "home"})),
-    "version": (frozenset({"gitTag"}), frozenset({"file", "match"})),
 }
+
+# A file would get the pattern of another one.
+_WHOLE = frozenset({"version"})
 
 Values = dict[str, Any]
 
@@ -99,7 +101,7 @@ class Merger:
                 self._note((key,), "is reserved: images that keep a Dockerfile of their own come with a later version")
                 return None
         merged = _merged(layer.said for layer in self.layers)
-        go_version, builder = self._toolchain()
+        go_version, builder = self.toolchain()
         user = self._user(merged["user"])
         binaries = tuple(self._binaries(merged, own))
         known = {} if user is None else _owners(user)
@@ -136,7 +138,7 @@ class Merger:
     def _note(self, key: Key, text: str, value: object = None) -> None:
         self.problems.append(problem_at(self.layers, key, text, value))
 
-    def _toolchain(self) -> tuple[str, str]:
+    def toolchain(self) -> tuple[str, str]:
         """Go version and builder: the upper one of the two in the layers decides the other, as far as it can."""
         version = builder = ""
         for layer in self.layers:
@@ -266,11 +268,11 @@ def _merged(layers: Iterable[Mapping[str, Any]]) -> Values:
 
 
 def _over(lower: Values, upper: Mapping[str, Any]) -> Values:
-    """`upper` wins; maps are merged key by key."""
+    """`upper` wins; maps are merged key by key, but for a version, whose keys mean nothing without each other."""
     result = _kept("", lower, upper)
     for key, value in upper.items():
         below = result.get(key)
-        if isinstance(below, dict) and isinstance(value, dict):
+        if isinstance(below, dict) and isinstance(value, dict) and key not in _WHOLE:
             result[key] = {**_kept(key, below, value), **value}
         else:
             result[key] = value

@@ -11,8 +11,9 @@ from carbide_infra.cli.outcome import DIFFERENT, WELL, ends, progress
 from carbide_infra.paths import project_root
 from carbide_infra.programs import find_buildx
 from carbide_infra.registry.docker_hub import find_docker_hub
-from carbide_infra.stack.pinning import catalogue_bases, current_pins
-from carbide_infra.stack.stack_file import DEV_STACK, read_stack_file
+from carbide_infra.settings import load_settings
+from carbide_infra.stack.pinning import NOWHERE, catalogue_bases, catalogue_pins, current_pins
+from carbide_infra.stack.stack_file import ANY_REGISTRY, DEV_STACK, read_stack_file
 
 app = typer.Typer(add_completion=False)
 
@@ -24,7 +25,10 @@ def check_bases(stack: StackName = DEV_STACK) -> int:
     project = project_root()
     values = read_stack_file(project, stack)
     hub = find_docker_hub(os.environ, _trusted(), progress)
-    pins = current_pins(values, catalogue_bases(values, project), hub, str(find_buildx()), os.environ)
+    settings = load_settings(ANY_REGISTRY | values, os.environ)
+    buildx = str(find_buildx())
+    pins = current_pins(values, catalogue_bases(values, project), hub, buildx, os.environ)
+    pins += catalogue_pins(settings.catalogue_file(project), settings.catalogue, NOWHERE, buildx, os.environ)
     for pin in pins:
         sys.stdout.write(f"{pin}\n")
     if not all(pin.is_pinned for pin in pins):

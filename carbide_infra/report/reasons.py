@@ -18,6 +18,7 @@ STAND_IN = "com.nvidia.carbide.stand-in-base"
 """Label that names the base images in whose place this machine has others."""
 _BASES = ("BUILDER_IMAGE", "RUNTIME_IMAGE")
 _DERIVED_KEYS = frozenset({"context", "contextHash", "tags", "dockerfile", "buildArgs", "platforms", "labels"})
+_ANNOTATION = "annotation-index."
 _SHORT = 12
 
 
@@ -58,6 +59,7 @@ def reasons_of(component: Step | None, image: Step, deployed: Mapping[str, Any])
         *_dockerfile(old.get("dockerfile"), new.get("dockerfile"), before, after, deployed),
         *_lists("platforms", before, after, Restart.CERTAIN),
         *_labels(before, after),
+        *_annotations(before, after),
         *_addresses(before, after),
         *_configuration(image.keys, before, after),
     ]
@@ -78,7 +80,7 @@ def shortened(reference: str) -> str:
 def _build_arguments(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[Reason]:
     for name in sorted(old.keys() | new.keys()):
         before, after = old.get(name), new.get(name)
-        if before == after:
+        if before == after or name == "BUILDKIT_MULTI_PLATFORM" or (after is None and name in _NOW_IN_THE_DOCKERFILE):
             continue
         if name == "BUILDER_IMAGE":
             yield from _builder_image(before or "", after or "")
@@ -98,7 +100,9 @@ def _time(epoch: str | None) -> str | None:
     return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(int(epoch)))
 
 
-_ARGUMENTS = {"VERSION": "version", "PACKAGE": "package", "PORT": "port"}
+# Images of before there was a catalogue have them.
+_NOW_IN_THE_DOCKERFILE = frozenset({"PACKAGE", "PORT", "VERSION_SYMBOL", "BUILD_TIME_SYMBOL"})
+_ARGUMENTS = {"VERSION": "version", "REVISION": "revision"}
 
 
 def _builder_image(before: str, after: str) -> Iterator[Reason]:
@@ -123,10 +127,10 @@ def _dockerfile(
     deployed: Mapping[str, Any],
 ) -> Iterator[Reason]:
     old, new = (_inline(inputs) for inputs in (before, after))
-    old_health, new_health = (_health(text) for text in (old, new))
-    if old_health != new_health:
-        was = json.dumps(deployed["health"]) if deployed.get("health") else old_health
-        yield Reason("health", "", was, new_health, Restart.CERTAIN)
+    was = json.dumps(deployed["health"]) if deployed.get("health") else _health(old)
+    now = _health(new)
+    if now is not None and now != was:
+        yield Reason("health", "", was, now, Restart.CERTAIN)
     elif (old_sha and new_sha and old_sha != new_sha) or old != new:
         name = str((after.get("dockerfile") or {}).get("location") or "").rpartition("/")[2]
         yield Reason("dockerfile", name or "Dockerfile", None, None, Restart.EXPECTED)
@@ -159,6 +163,19 @@ def _labels(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Rea
         yield Reason("label", name, old.get(name), new.get(name), Restart.CERTAIN)
 
 
+def _annotations(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Reason]:
+    """Those of the index say what labels and version say, so only their coming and going has a reason of its own."""
+    old, new = (_ANNOTATION in json.dumps(inputs.get("exports")) for inputs in (before, after))
+    if before and old != new:
+        yield Reason("annotations", "", None, None, Restart.CERTAIN)
+
+
+def _exporter(inputs: Mapping[str, Any]) -> object:
+    """How the image is pushed, without what is said of it."""
+    exports = inputs.get("exports") or []
+    return [re.sub(r',"annotation-index\.(?:[^"]|"")*"', "", str((each or {}).get("raw"))) for each in exports]
+
+
 def _addresses(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Reason]:
     old, new = (_repository(inputs) for inputs in (before, after))
     if old != new:
@@ -171,7 +188,8 @@ def _repository(inputs: Mapping[str, Any]) -> str:
 
 def _configuration(keys: frozenset[str], before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Reason]:
     """What Pulumi names and nothing above explains."""
-    for key in sorted({re.split(r"[.\[]", key)[0] for key in keys} - _DERIVED_KEYS):
+    derived = _DERIVED_KEYS | ({"exports"} if _exporter(before) == _exporter(after) else frozenset())
+    for key in sorted({re.split(r"[.\[]", key)[0] for key in keys} - derived):
         shown = _builder if key == "builder" else _shown
         old, new = shown(before.get(key)), shown(after.get(key))
         restart = Restart.NO if key in _BYTELESS else Restart.EXPECTED

@@ -3,10 +3,12 @@
 import os
 import re
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from carbide_infra.catalogue.bases import NOTHING
+from carbide_infra.catalogue.pins import references, replaced
 from carbide_infra.endpoint import Endpoint
 from carbide_infra.errors import SetupError
 from carbide_infra.registry.docker_hub import MIRROR_VARIABLE, DockerHub, configured_mirror
@@ -48,15 +50,15 @@ class Pin:
 
 
 def catalogue_bases(config: Mapping[str, str], project: Path) -> dict[str, str]:
-    """The builder and base that the catalogue's images have, by the config keys that replace them.
+    """The builder and base of the catalogue's defaults, by the config keys that replace them.
 
     Raises:
         UserError: the catalogue or the configuration cannot be used.
     """
     values = {key: value for key, value in config.items() if key not in {BUILDER, RUNTIME}}
     settings = load_settings(ANY_REGISTRY | values, os.environ)
-    image = selected_images(settings, project).images[0]
-    return {BUILDER: image.builder, RUNTIME: image.base}
+    catalogue = selected_images(settings, project).catalogue
+    return dict(zip((BUILDER, RUNTIME), catalogue.shared_bases(settings.said_of_images), strict=True))
 
 
 def unpinned_bases(config: Mapping[str, str], default: Mapping[str, str]) -> dict[str, str]:
@@ -108,6 +110,45 @@ def current_pins(
         )
         raise SetupError(message)
     return find_pins(bases, config, NOWHERE, buildx, environment)
+
+
+def catalogue_pins(file: Path, name: str, endpoint: Endpoint, buildx: str, environment: Mapping[str, str]) -> list[Pin]:
+    """Look up what the tag of each image points at now that a catalogue names; a stand-in is no answer.
+
+    Args:
+        file: the catalogue.
+        name: how messages name it.
+        endpoint: with the images that have stand-ins here.
+        buildx: the program that asks registries.
+        environment: its variables.
+
+    Raises:
+        SetupError: a registry does not tell.
+    """
+    found = references(file.read_text(encoding="utf-8-sig"))
+    pins = []
+    for reference in {each.text: each for each in found}.values():
+        tag, _, digest = reference.text.partition("@")
+        if tag == NOTHING or tag in endpoint.stand_ins or (digest and not _has_tag(tag)):
+            continue
+        now = _digest(_location(tag, endpoint, environment), buildx, environment)
+        pins.append(Pin(f"{name}:{reference.line}", reference.text, f"{tag}@{now}"))
+    return pins
+
+
+def write_catalogue_pins(file: Path, pins: Iterable[Pin]) -> bool:
+    """Write the digests into a catalogue; comments and layout stay. False where it has them."""
+    text = file.read_text(encoding="utf-8")
+    changed = replaced(text, {pin.old: pin.new for pin in pins})
+    if changed == text:
+        return False
+    file.write_text(changed, encoding="utf-8")
+    return True
+
+
+def _has_tag(reference: str) -> bool:
+    """Whether there is a tag to look up: a digest alone stays what it is."""
+    return ":" in reference.rpartition("/")[2]
 
 
 def _location(reference: str, endpoint: Endpoint, environment: Mapping[str, str]) -> str:

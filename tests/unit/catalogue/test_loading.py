@@ -310,3 +310,16 @@ def test_pinned_bases_are_references_by_digest(tmp_path: Path) -> None:
     found = image(tmp_path, f"base: alpine:3.22@{DIGEST}", f"builder: golang:1.26@{DIGEST}")
     assert found.base == f"alpine:3.22@{DIGEST}"
     assert (found.builder, found.go_version) == (f"golang:1.26@{DIGEST}", "1.26")
+
+
+@pytest.mark.parametrize(
+    ("defaults", "stack", "bases"),
+    [
+        ("{}", Stack(), ("golang:1.25", "alpine:latest")),
+        ("{base: debian:13, goVersion: '1.26'}", Stack(), ("golang:1.26", "debian:13")),
+        ("{base: debian:13}", Stack(base="alpine:3", builder="x/go:1"), ("x/go:1", "alpine:3")),
+    ],
+)
+def test_the_bases_that_images_share(defaults: str, stack: Stack, bases: tuple[str, str], tmp_path: Path) -> None:
+    catalogue = load(tmp_path, entry("base: scratch", "builder: own/go:1", defaults=defaults))
+    assert catalogue.shared_bases(stack) == bases

@@ -155,8 +155,7 @@ def test_a_user_that_cannot_be(line: str, said: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "version"),
     [
-        ("version: {file: W}", {"file": "W", "match": '"(.*)"'}),
-        ("version: {match: null}", {"file": "V", "match": None}),
+        ("version: {file: W}", {"file": "W", "match": None}),
         ("version: {file: ./W, match: 'x(.*)'}", {"file": "W", "match": "x(.*)"}),
         ("version: {gitTag: v*}", {"git_tag": "v*"}),
     ],

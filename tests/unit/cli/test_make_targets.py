@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import socket
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -51,7 +52,11 @@ class Checkout:
         nothing = root / "bin" / "nothing"
         tools = Tools(root / "bin", self.pulumi.path, self.buildx.path, *(nothing for _ in range(3)))
         (root / "Pulumi.yaml").write_text("name: carbide-infra\nruntime: python\n")
-        (root / "docker").symlink_to(FOLDER.parent)
+        self.catalogue = root / "docker/production/services.yaml"
+        self.catalogue.parent.mkdir(parents=True)
+        written = (FOLDER / "services.yaml").read_text()
+        # Without its bases, which the program has by itself.
+        self.catalogue.write_text(re.sub(r"^  (base|builder): .*\n", "", written, flags=re.MULTILINE))
         (root / "source").mkdir()
         (root / "bin/carbide-infra").touch(mode=0o755)
         self.configure()
@@ -125,6 +130,49 @@ def test_pin_bases_gives_each_key_the_digest_of_its_own_image(checkout: Checkout
     assert checkout.buildx.calls == [f"{INSPECT} golang:1.25", f"{INSPECT} alpine:latest"]
     assert f"builderImage golang:1.25: not pinned → {GOLANG}" in told
     assert f"runtimeImage alpine:latest: not pinned → {ALPINE}" in told
+
+
+def refer(checkout: Checkout, reference: str) -> None:
+    """Let an image of the catalogue have a base of its own."""
+    text = checkout.catalogue.read_text()
+    own = f"    package: ./api/cmd/api\n    base: '{reference}'  # its own\n"
+    checkout.catalogue.write_text(text.replace("    package: ./api/cmd/api\n", own))
+
+
+def test_pin_bases_covers_the_catalogue_and_keeps_its_layout(checkout: Checkout) -> None:
+    checkout.buildx.answer("golang", GOLANG)
+    checkout.buildx.answer("alpine", ALPINE)
+    checkout.buildx.answer("debian", GOLANG)
+    refer(checkout, "debian:13")
+    before = checkout.catalogue.read_text()
+    done = checkout.run("pin-bases")
+    assert checkout.catalogue.read_text() == before.replace("'debian:13'", f"'debian:13@{GOLANG}'")
+    assert "debian:13: not pinned → " in done.stderr
+    assert "make generate writes the Dockerfiles anew" in done.stderr
+    assert "make generate" not in checkout.run("pin-bases").stderr
+
+
+@pytest.mark.parametrize("reference", ["scratch", f"example.com/x@sha256:{'1' * 64}", "debian:13"])
+def test_pin_bases_leaves_what_has_no_tag_of_its_own_or_a_stand_in(checkout: Checkout, reference: str) -> None:
+    checkout.buildx.answer("golang", GOLANG)
+    checkout.buildx.answer("alpine", ALPINE)
+    checkout.stand_ins = ("debian:13",)
+    refer(checkout, reference)
+    before = checkout.catalogue.read_text()
+    checkout.run("pin-bases")
+    assert checkout.catalogue.read_text() == before
+
+
+def test_check_bases_tells_a_pin_of_the_catalogue_that_has_moved(checkout: Checkout) -> None:
+    checkout.buildx.answer("golang", GOLANG)
+    checkout.buildx.answer("alpine", ALPINE)
+    checkout.buildx.answer("debian", GOLANG)
+    checkout.configure(builderImage=f"golang:1.25@{GOLANG}", runtimeImage=f"alpine:3@{ALPINE}")
+    refer(checkout, f"debian:13@{ALPINE}")
+    done = checkout.run("check-bases", code=1)
+    assert re.search(
+        rf"^docker/production/services.yaml:\d+ debian:13: {ALPINE} → {GOLANG}$", done.stdout, re.MULTILINE
+    )
 
 
 def test_pin_bases_brings_a_pinned_builder_to_the_go_version(checkout: Checkout) -> None:

@@ -41,8 +41,7 @@ def test_two_equal_sides_give_no_reason() -> None:
     ("argument", "kind", "name"),
     [
         ("VERSION", "version", ""),
-        ("PACKAGE", "package", ""),
-        ("PORT", "port", ""),
+        ("REVISION", "revision", ""),
         ("ELSE", "buildArgument", "ELSE"),
     ],
 )
@@ -207,7 +206,7 @@ def test_a_health_command_that_comes_or_goes() -> None:
     one = {"inline": HEALTH.format('["/bin/true"]')}
     came, gone = of_dockerfile(FILE, one), of_dockerfile(one, FILE)
     assert [(item.kind, item.before, item.after) for item in came] == [("health", None, '["/bin/true"]')]
-    assert [(item.kind, item.before, item.after) for item in gone] == [("health", '["/bin/true"]', None)]
+    assert [(item.kind, item.before, item.after) for item in gone] == [("dockerfile", None, None)]
 
 
 def test_another_line_beside_the_same_health_command_is_the_dockerfile() -> None:
@@ -344,3 +343,43 @@ def test_the_kinds_come_in_their_order() -> None:
     assert [reason.kind for reason in reasons_of(component, image, {})] == [
         *("buildArgument", "dockerfile", "platforms", "label", "repository", "configuration"),
     ]
+
+
+# ---- Catalogues.
+
+
+@pytest.mark.parametrize("name", ["PACKAGE", "PORT", "VERSION_SYMBOL", "BUILD_TIME_SYMBOL"])
+def test_what_a_dockerfile_says_itself_now_is_no_reason_of_its_own(name: str) -> None:
+    assert reasons({"buildArgs": {name: "1"}}, {"buildArgs": {}}, "buildArgs") == []
+
+
+def test_an_index_for_one_platform_is_no_reason_of_its_own() -> None:
+    assert reasons({"buildArgs": {}}, {"buildArgs": {"BUILDKIT_MULTI_PLATFORM": "1"}}, "buildArgs") == []
+
+
+def exported_as(*annotations: str, kind: str = "registry") -> dict[str, object]:
+    return {"exports": [{"raw": ",".join([f"type={kind}", *annotations])}]}
+
+
+def test_annotations_follow_labels_and_version() -> None:
+    old = exported_as('"annotation-index.a=say ""x"", and y"', '"annotation-index.v=1"')
+    assert reasons(old, exported_as('"annotation-index.a=z"', '"annotation-index.v=2"'), "exports[0].raw") == []
+
+
+def test_annotations_that_come_or_go_are_a_reason() -> None:
+    told = [Reason("annotations", "", None, None, Restart.CERTAIN)]
+    assert reasons(exported_as(), exported_as('"annotation-index.a=b"'), "exports") == told
+    assert reasons(exported_as('"annotation-index.a=b"'), exported_as(), "exports") == told
+
+
+def test_another_exporter_is_told_whatever_the_annotations() -> None:
+    (told,) = reasons(
+        exported_as('"annotation-index.a=b"'), exported_as('"annotation-index.a=c"', kind="image"), "exports"
+    )
+    assert (told.kind, told.name) == ("configuration", "exports")
+
+
+def test_an_override_of_something_else_is_not_the_health_command() -> None:
+    inline = {"inline": HEALTH.format('["/app/a", "health"]')}
+    (told,) = of_dockerfile({"location": "Dockerfile.a"}, inline, health=["/app/a", "health"])
+    assert told.kind == "dockerfile"

@@ -14,7 +14,7 @@ from carbide_infra.report.reasons import Reason, Restart
 from tests.support.expected_reports import SCENES, expected_report, reported
 
 NAMED = ("buildArgument", "dockerfile", "label", "configuration", "other")
-UNNAMED = ("goVersion", "builderImage", "runtimeImage", "version", "package", "port", "epoch", "health", "platforms")
+UNNAMED = ("goVersion", "builderImage", "runtimeImage", "version", "revision", "epoch", "health", "platforms")
 PLAIN = (*UNNAMED, "repository", "unfinished", "missing", "fallback")
 
 
