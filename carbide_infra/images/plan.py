@@ -8,6 +8,14 @@ from pathlib import Path
 
 from carbide_infra.dockerfile import inline_dockerfile
 from carbide_infra.images.tags import Alias, aliases, own_tag
+from carbide_infra.names import (
+    BASE_DIGEST_LABEL,
+    BASE_NAME_LABEL,
+    REVISION_LABEL,
+    SOURCE_LABEL,
+    STAND_IN_LABEL,
+    VERSION_LABEL,
+)
 from carbide_infra.services import Service
 from carbide_infra.settings import Settings
 from carbide_infra.source.facts import Source
@@ -145,11 +153,11 @@ def _labels(stack: Stack, revision: str | None) -> dict[str, str]:
     stand_ins = sorted({settings.builder_base, settings.runtime_image} & set(stack.stand_ins))
     name, _, digest = settings.runtime_image.partition("@")
     labels = {
-        "org.opencontainers.image.source": settings.source_url,
-        "org.opencontainers.image.version": source.version,
-        "org.opencontainers.image.base.name": name,
-        "org.opencontainers.image.base.digest": digest,
-        "org.opencontainers.image.revision": (settings.revision_label and revision) or "",
-        "com.nvidia.carbide.stand-in-base": ", ".join(stand_ins),
+        SOURCE_LABEL: settings.source_url,
+        VERSION_LABEL: source.version,
+        BASE_NAME_LABEL: name,
+        BASE_DIGEST_LABEL: digest,
+        REVISION_LABEL: (settings.revision_label and revision) or "",
+        STAND_IN_LABEL: ", ".join(stand_ins),
     }
     return {name: value for name, value in labels.items() if value}
