@@ -113,10 +113,16 @@ lint: $(READY) ## Check style, types, who imports whom, Dockerfiles and workflow
 schema: $(READY) ## Write the outputs' JSON Schema anew from the models
 	@$(VENV)/bin/python -m carbide_infra.outputs.schema
 
+.PHONY: wheels
+wheels: $(READY) ## Build both distributions into dist/: what consumers install, and the program
+	@rm -f dist/*.whl
+	@$(VENV)/bin/pip --quiet wheel --no-deps --no-index --no-build-isolation --wheel-dir dist ./consumer .
+	@ls dist/*.whl
+
 .PHONY: lock
 lock: $(READY) ## Write requirements.txt anew from pyproject.toml
 	@$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	  --no-emit-index-url --no-header --extra build --group dev pyproject.toml --output-file requirements.txt
+	  --no-emit-index-url --no-header --no-emit-package carbide-infra --group dev pyproject.toml --output-file requirements.txt
 
 .PHONY: pin-actions
 pin-actions: $(READY) ## Pin the workflows' actions to their newest releases
@@ -127,6 +133,6 @@ clean: ## Stop everything and delete this checkout's local state, its registry t
 	@if [ -e $(READY) ]; then $(DEVENV) down; fi
 	@rm -rf .local $(VENV)
 
-$(READY): pyproject.toml requirements.txt tools/bootstrap tools/make_environment.py
+$(READY): pyproject.toml consumer/pyproject.toml requirements.txt tools/bootstrap tools/make_environment.py
 	@tools/bootstrap $(VENV) requirements.txt >&2
 	@touch $@

@@ -23,9 +23,8 @@ VARIABLES = {
     "cert": "SSL_CERT_FILE",
     "proxy": "ALL_PROXY",
 }
-# The project's own command, carbide-infra. "compat" adds one path, where setuptools' own way runs code at each start
-# of Python.
-EDITABLE = ("--no-index", "--no-deps", "--no-build-isolation", "--config-settings", "editable_mode=compat")
+# The project's own command, carbide-infra. The modules of both distributions are then there: they are in one folder.
+EDITABLE = ("--no-index", "--no-deps", "--no-build-isolation", "--editable", ".")
 
 
 def lines_of(package: str, requirements: str) -> str:
@@ -95,14 +94,14 @@ def install_with_uv(venv: Path, requirements: Path) -> None:
     into = (*uv, "pip", "install", "--python", venv / "bin/python")
     # Where PYTHONDONTWRITEBYTECODE is set, each start of Python would compile everything again.
     run(*into, "--require-hashes", "--compile-bytecode", "-r", requirements, environment=environment)
-    run(*into, *EDITABLE, "--editable", ".", environment=environment)
+    run(*into, *EDITABLE, environment=environment)
 
 
 def install_with_pip(venv: Path, requirements: Path) -> None:
     """Make the environment anew; raise CalledProcessError after pip's own words on the screen."""
     subprocess.run([sys.executable, "-m", "venv", "--clear", venv], check=True)
     subprocess.run([*pip(venv), "install", "--require-hashes", "-r", requirements], check=True)
-    subprocess.run([*pip(venv), "install", *EDITABLE, "--editable", "."], check=True)
+    subprocess.run([*pip(venv), "install", *EDITABLE], check=True)
 
 
 def main(venv: Path, requirements: Path) -> int:
