@@ -99,7 +99,8 @@ test-mutation: $(READY) ## Find mistakes that no unit test notices (ALL=1, MODUL
 
 .PHONY: lint
 lint: export MYPY_CACHE_DIR ?= $(CACHE)/mypy
-lint: $(READY) ## Check style, types, who imports whom, Dockerfiles and workflows
+lint: $(READY) ## Check style, types, who imports whom, what is generated, Dockerfiles, workflows
+	@$(VENV)/bin/python -m tools.generate --check
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/mypy
@@ -109,9 +110,9 @@ lint: $(READY) ## Check style, types, who imports whom, Dockerfiles and workflow
 	@$(DEVENV) lint-workflows
 	@$(VENV)/bin/zizmor --offline --no-progress -qq .github
 
-.PHONY: schema
-schema: $(READY) ## Write the outputs' JSON Schema anew from the models
-	@$(VENV)/bin/python -m carbide_infra.outputs.schema
+.PHONY: generate
+generate: $(READY) ## Write what follows from other files: config, JSON Schemas, tables, expected reports
+	@$(VENV)/bin/python -m tools.generate
 
 .PHONY: wheels
 wheels: $(READY) ## Build both distributions into dist/: what consumers install, and the program

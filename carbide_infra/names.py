@@ -7,6 +7,7 @@ INDEX_TYPE = "docker-build:index:Index"
 
 _OCI = "org.opencontainers.image."
 TITLE_LABEL = f"{_OCI}title"
+DESCRIPTION_LABEL = f"{_OCI}description"
 VENDOR_LABEL = f"{_OCI}vendor"
 LICENSES_LABEL = f"{_OCI}licenses"
 SOURCE_LABEL = f"{_OCI}source"
