@@ -122,8 +122,12 @@ wheels: $(READY) ## Build both distributions into dist/: what consumers install,
 
 .PHONY: lock
 lock: $(READY) ## Write requirements.txt anew from pyproject.toml
-	@$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	  --no-emit-index-url --no-header --no-emit-package carbide-infra --group dev pyproject.toml --output-file requirements.txt
+	@$(VENV)/bin/python -m tools.lock
+
+.PHONY: upgrade
+upgrade: $(READY) ## Move the engine's pins together (PULUMI=, PROVIDER=, BUILDX=, BUILDKIT=; else the newest)
+	@$(VENV)/bin/python -m tools.upgrade $(if $(PULUMI),pulumi=$(PULUMI)) $(if $(PROVIDER),provider=$(PROVIDER)) \
+	  $(if $(BUILDX),buildx=$(BUILDX)) $(if $(BUILDKIT),buildkit=$(BUILDKIT))
 
 .PHONY: pin-actions
 pin-actions: $(READY) ## Pin the workflows' actions to their newest releases
