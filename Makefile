@@ -103,29 +103,35 @@ test-mutation: $(READY) ## Find mistakes that no unit test notices (ALL=1, MODUL
 
 .PHONY: lint
 lint: export MYPY_CACHE_DIR ?= $(CACHE)/mypy
-lint: $(READY) ## Check style, types, who imports whom, Dockerfiles and workflows
+lint: $(READY) ## Check style, types, who imports whom, what is generated, Dockerfiles, workflows
+	@$(VENV)/bin/python -m tools.generate --check
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/mypy
 	@$(VENV)/bin/mypy examples/deployment/__main__.py
 	@$(VENV)/bin/lint-imports --no-logo --no-cache
-	@$(VENV)/bin/python -m carbide_infra.catalogue.generate --check
 	@$(VENV)/bin/hadolint docker/production/Dockerfile.* devenv/docker/Dockerfile.*
 	@$(DEVENV) lint-workflows
 	@$(VENV)/bin/zizmor --offline --no-progress -qq .github
 
 .PHONY: generate
-generate: $(READY) ## Write anew what follows from the catalogue: Dockerfiles and its JSON Schema
-	@$(VENV)/bin/python -m carbide_infra.catalogue.generate
+generate: $(READY) ## Write what follows from other files: config, JSON Schemas, tables, expected reports
+	@$(VENV)/bin/python -m tools.generate
 
-.PHONY: schema
-schema: $(READY) ## Write the outputs' JSON Schema anew from the models
-	@$(VENV)/bin/python -m carbide_infra.outputs.schema
+.PHONY: wheels
+wheels: $(READY) ## Build both distributions into dist/: what consumers install, and the program
+	@rm -f dist/*.whl
+	@$(VENV)/bin/pip --quiet wheel --no-deps --no-index --no-build-isolation --wheel-dir dist ./consumer .
+	@ls dist/*.whl
 
 .PHONY: lock
 lock: $(READY) ## Write requirements.txt anew from pyproject.toml
-	@$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	  --no-emit-index-url --no-header --extra build --group dev pyproject.toml --output-file requirements.txt
+	@$(VENV)/bin/python -m tools.lock
+
+.PHONY: upgrade
+upgrade: $(READY) ## Move the engine's pins together (PULUMI=, PROVIDER=, BUILDX=, BUILDKIT=; else the newest)
+	@$(VENV)/bin/python -m tools.upgrade $(if $(PULUMI),pulumi=$(PULUMI)) $(if $(PROVIDER),provider=$(PROVIDER)) \
+	  $(if $(BUILDX),buildx=$(BUILDX)) $(if $(BUILDKIT),buildkit=$(BUILDKIT))
 
 .PHONY: pin-actions
 pin-actions: $(READY) ## Pin the workflows' actions to their newest releases
@@ -136,6 +142,6 @@ clean: ## Stop everything and delete this checkout's local state, its registry t
 	@if [ -e $(READY) ]; then $(DEVENV) down; fi
 	@rm -rf .local $(VENV)
 
-$(READY): pyproject.toml requirements.txt tools/bootstrap tools/make_environment.py
+$(READY): pyproject.toml consumer/pyproject.toml requirements.txt tools/bootstrap tools/make_environment.py
 	@tools/bootstrap $(VENV) requirements.txt >&2
 	@touch $@

@@ -6,13 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from carbide_infra.names import STAND_IN_LABEL
 from carbide_infra.paths import state_dir
 from carbide_infra.registry.hub_images import BaseImages, HubImage, hub_image
 from carbide_infra.state_files import read_json, write_json
 from devenv.stand_ins import StandInMaker, content_key, is_go_tag, make_alpine, make_golang, own_platform
-
-LABEL = "com.nvidia.carbide.stand-in-base"
-"""Every image that is built on a stand-in has this label."""
 
 
 def ensure_bases(bases: BaseImages, maker: StandInMaker) -> tuple[str, ...]:
@@ -37,7 +35,7 @@ def ensure_bases(bases: BaseImages, maker: StandInMaker) -> tuple[str, ...]:
         names = " and ".join(image.reference for image in wanted)
         maker.report(
             f"WARNING: Docker Hub does not answer: stand-ins take the place of {names}. "
-            f"Images built on them say so in the label {LABEL}, and are not for production."
+            f"Images built on them say so in the label {STAND_IN_LABEL}, and are not for production."
         )
     return tuple(image.reference for image in wanted)
 

@@ -22,9 +22,8 @@ VARIABLES = {
     "cert": "SSL_CERT_FILE",
     "proxy": "ALL_PROXY",
 }
-# The project's own command, carbide-infra. "compat" adds one path, where setuptools' own way runs code at each start
-# of Python.
-EDITABLE = ("--no-index", "--no-deps", "--no-build-isolation", "--config-settings", "editable_mode=compat")
+# The project's own command, carbide-infra. The modules of both distributions are then there: they are in one folder.
+EDITABLE = ("--no-index", "--no-deps", "--no-build-isolation", "--editable", ".")
 
 
 def lines_of(package: str, requirements: str) -> str:
@@ -94,7 +93,7 @@ def install(venv: Path, requirements: Path) -> None:
     into = (*uv, "pip", "install", "--python", venv / "bin/python")
     # Where PYTHONDONTWRITEBYTECODE is set, each start of Python would compile everything again.
     run(*into, "--require-hashes", "--compile-bytecode", "-r", requirements, environment=environment)
-    run(*into, *EDITABLE, "--editable", ".", environment=environment)
+    run(*into, *EDITABLE, environment=environment)
 
 
 def main(venv: Path, requirements: Path) -> int:

@@ -10,6 +10,7 @@ import pulumi_docker_build as docker_build
 from carbide_infra.catalogue.model import BaseUser, Image
 from carbide_infra.images.plan import ImagePlan
 from carbide_infra.images.tags import Alias
+from carbide_infra.names import COMPONENT_TYPE
 from carbide_infra.outputs import BinaryOutput, HealthOutput, ImageOutput
 
 # Reaches BuildKit's exporter: `push` alone offers no OCI types, and no annotations.
@@ -61,7 +62,7 @@ class ServiceImage(pulumi.ComponentResource):
 
     def __init__(self, plan: ImagePlan, target: BuildTarget, opts: pulumi.ResourceOptions | None = None) -> None:
         # In the state, so that a preview can say which files differ, without the commit they came from.
-        super().__init__("carbide:image:ServiceImage", plan.image.name, dict(plan.record), opts)
+        super().__init__(COMPONENT_TYPE, plan.image.name, dict(plan.record), opts)
         self._plan = plan
         self._target = target
         image = self._image()

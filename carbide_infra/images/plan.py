@@ -8,14 +8,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from carbide_infra.catalogue.model import Image
-from carbide_infra.catalogue.template import OCI, build_arguments, labels_of, render
+from carbide_infra.catalogue.template import build_arguments, labels_of, render
 from carbide_infra.images.tags import Alias, aliases, own_tag
+from carbide_infra.names import (
+    BASE_DIGEST_LABEL,
+    BASE_NAME_LABEL,
+    REVISION_LABEL,
+    SOURCE_LABEL,
+    STAND_IN_LABEL,
+    VERSION_LABEL,
+)
 from carbide_infra.settings import Settings
 from carbide_infra.source.facts import Source
 from carbide_infra.source.inputs import Inputs
 
 _KEY_LENGTH = 12
-_REVISION = f"{OCI}revision"
 
 
 @dataclass(frozen=True)
@@ -82,7 +89,7 @@ class ImagePlan:
     @property
     def annotations(self) -> dict[str, str]:
         """What registries show of the index: the labels, but for the commit, which moves no digest."""
-        return {name: text for name, text in self.all_labels.items() if name != _REVISION}
+        return {name: text for name, text in self.all_labels.items() if name != REVISION_LABEL}
 
 
 def context_path(stack: str, image: str) -> str:
@@ -187,11 +194,11 @@ def _labels(image: Image, source: Source, stack: Stack, revision: str | None) ->
     stand_ins = sorted({image.builder, image.base} & set(stack.stand_ins))
     name, _, digest = image.base.partition("@")
     labels = {
-        f"{OCI}source": settings.source_url,
-        f"{OCI}version": source.version,
-        f"{OCI}base.name": name,
-        f"{OCI}base.digest": digest,
-        _REVISION: (settings.revision_label and revision) or "",
-        "com.nvidia.carbide.stand-in-base": ", ".join(stand_ins),
+        SOURCE_LABEL: settings.source_url,
+        VERSION_LABEL: source.version,
+        BASE_NAME_LABEL: name,
+        BASE_DIGEST_LABEL: digest,
+        REVISION_LABEL: (settings.revision_label and revision) or "",
+        STAND_IN_LABEL: ", ".join(stand_ins),
     }
     return {name: value for name, value in labels.items() if value}

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from carbide_infra.names import STAND_IN_LABEL
 from carbide_infra.report.files import FileChange, changed_files, total_size
 from carbide_infra.report.preview import Preview, Step
-from carbide_infra.report.reasons import STAND_IN, Reason, Restart, reasons_of
+from carbide_infra.report.reasons import Reason, Restart, reasons_of
 
 _REVISION = re.compile(r"(?:^|-)([0-9a-f]{40}|[0-9a-f]{64})$")
 _WHOLE_TREE = "whole source tree"
@@ -238,7 +239,7 @@ def _warnings(preview: Preview, revision: str | None) -> Iterator[Warned]:
         yield Warned("dirty")
     yield from (Warned("program", text=text) for text in preview.warnings)
     inputs = [step.after for step in preview.images.values() if step.after]
-    labels = [str((one.get("labels") or {}).get(STAND_IN) or "") for one in inputs]
+    labels = [str((one.get("labels") or {}).get(STAND_IN_LABEL) or "") for one in inputs]
     if stand_ins := sorted({name for text in labels for name in text.split(", ") if name}):
         yield Warned("stand-ins", tuple(stand_ins))
     if unpinned := sorted(base for base in _bases(preview) if "@sha256:" not in base):

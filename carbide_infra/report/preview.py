@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-COMPONENT = "carbide:image:ServiceImage"
-_IMAGE, _INDEX, _STACK = "docker-build:index:Image", "docker-build:index:Index", "pulumi:pulumi:Stack"
+from carbide_infra.names import COMPONENT_TYPE, IMAGE_TYPE, INDEX_TYPE, STACK_TYPE
+
 # Follows every error that has a message of its own.
 _AFTERTHOUGHT = "an unhandled error occurred: program exited"
 
@@ -92,16 +92,16 @@ def _read(data: Mapping[str, Any], stack: str) -> Preview:
         key = (chain.rpartition("$")[2], name)
         steps[key] = _merged(steps.get(key), _step(item))
     tags: dict[str, dict[str, Step]] = {}
-    for name, step in _of(steps, _INDEX).items():
+    for name, step in _of(steps, INDEX_TYPE).items():
         image, _, kind = name.rpartition("-")
         tags.setdefault(image, {})[kind] = step
-    outputs = next((step.outputs for step in _of(steps, _STACK).values()), {})
+    outputs = next((step.outputs for step in _of(steps, STACK_TYPE).values()), {})
     diagnostics = data.get("diagnostics") or ()
     return Preview(
         project=project,
         stack=name_of_stack,
-        components=_of(steps, COMPONENT),
-        images=_of(steps, _IMAGE),
+        components=_of(steps, COMPONENT_TYPE),
+        images=_of(steps, IMAGE_TYPE),
         tags=tags,
         deployed={name: image for name, image in (outputs.get("images") or {}).items() if isinstance(image, dict)},
         config={key.partition(":")[2]: str(value) for key, value in (data.get("config") or {}).items()},

@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
+from carbide_infra.names import BASE_DIGEST_LABEL, BASE_NAME_LABEL, STAND_IN_LABEL, VERSION_LABEL
 from carbide_infra.report.preview import Step
 
 _GOLANG = re.compile(r"(?:^|/)golang:(\d+\.\d+[\w.]*)")
 _HEALTHCHECK = re.compile(r"^HEALTHCHECK\b[^\n]*(?:\\\n[^\n]*)*?\bCMD\s+(\[[^\n]*\])", re.MULTILINE)
 # Follow from other reasons, which name the cause.
-_DERIVED_LABELS = ("version", "base.name", "base.digest")
-STAND_IN = "com.nvidia.carbide.stand-in-base"
-"""Label that names the base images in whose place this machine has others."""
+_DERIVED_LABELS = (VERSION_LABEL, BASE_NAME_LABEL, BASE_DIGEST_LABEL)
 _BASES = ("BUILDER_IMAGE", "RUNTIME_IMAGE")
 _DERIVED_KEYS = frozenset({"context", "contextHash", "tags", "dockerfile", "buildArgs", "platforms", "labels"})
 _ANNOTATION = "annotation-index."
@@ -157,8 +156,8 @@ def _labels(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Rea
         [(inputs.get("buildArgs") or {}).get(name) for name in _BASES] for inputs in (before, after)
     )
     for name in sorted(old.keys() | new.keys()):
-        derived = name.removeprefix("org.opencontainers.image.") in _DERIVED_LABELS
-        if old.get(name) == new.get(name) or derived or (name == STAND_IN and old_bases != new_bases):
+        derived = name in _DERIVED_LABELS
+        if old.get(name) == new.get(name) or derived or (name == STAND_IN_LABEL and old_bases != new_bases):
             continue
         yield Reason("label", name, old.get(name), new.get(name), Restart.CERTAIN)
 

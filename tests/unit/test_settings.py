@@ -1,5 +1,4 @@
 import json
-import re
 from pathlib import Path
 from typing import Any
 
@@ -184,23 +183,6 @@ def test_any_text_is_accepted_or_explained(values: dict[str, Any]) -> None:
         assert str(error).strip()  # noqa: PT017 - either outcome is good
 
 
-def test_pulumi_yaml_declares_every_key_as_settings_do() -> None:
-    declared = yaml.safe_load((project_root() / "Pulumi.yaml").read_text())["config"]
-    schema = Settings.model_json_schema(by_alias=True)["properties"]
-    assert list(declared) == list(schema)
-    for field in Settings.model_fields.values():
-        entry = declared[field.alias]
-        accepted = [option.get("type") for option in schema[field.alias].get("anyOf", [schema[field.alias]])]
-        assert entry["type"] in accepted
-        assert entry["description"] == field.description
-        if field.is_required():
-            assert "default" not in entry
-        else:
-            default = field.get_default(call_default_factory=True)
-            shown = list(default) if isinstance(default, tuple) else default
-            assert entry["default"] == ("" if default is None else shown)
-
-
 @pytest.mark.parametrize("stack", ["dev", "prod"])
 def test_committed_stacks_are_valid(stack: str) -> None:
     config = yaml.safe_load((project_root() / f"Pulumi.{stack}.yaml").read_text())["config"]
@@ -215,9 +197,3 @@ def test_prod_is_nvcr_with_both_platforms_and_latest() -> None:
     assert settings.platforms == ("linux/amd64", "linux/arm64")
     assert settings.tag_latest
     assert settings.tag_revision
-
-
-def test_the_documentation_lists_every_key_with_its_description() -> None:
-    page = (project_root() / "docs/configuration.md").read_text()
-    for field in Settings.model_fields.values():
-        assert re.search(rf"^\| `{field.alias}` \| .* \| {re.escape(str(field.description))} \|$", page, re.MULTILINE)

@@ -1,13 +1,12 @@
-"""The wheel that a consumer installs: with its base dependencies alone, in an environment that has no builder."""
+"""The two distributions as they are installed: the one alone that consumers have, and with it the program's own."""
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import venv
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib import metadata
 from pathlib import Path
 
@@ -19,7 +18,8 @@ from carbide_infra.cli.app import COMMANDS
 from carbide_infra.paths import project_root
 from tests.support.outputs import exported
 
-BUILDER_MODULES = ("pulumi_docker_build", "pulumi_docker", "cryptography", "certifi")
+OUTPUTS, BUILD = "carbide-infra", "carbide-infra-build"
+NOT_FOR_CONSUMERS = ("pulumi_docker_build", "pulumi_docker", "cryptography", "certifi", "typer", "rich", "urllib3")
 
 
 def needed(requirements: Iterable[str], seen: set[str]) -> set[str]:
@@ -45,28 +45,35 @@ def pip(*arguments: str | Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    # Built from a copy: setuptools leaves its work beside the source.
-    source, out = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
-    shutil.copy(project_root() / "pyproject.toml", source)
-    ignored = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(project_root() / "carbide_infra", source / "carbide_infra", ignore=ignored)
-    pip("wheel", "--no-index", "--no-deps", "--no-build-isolation", "--wheel-dir", out, source)
-    (made,) = out.glob("*.whl")
-    return made
+def wheels(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
+    out = tmp_path_factory.mktemp("wheels")
+    folders = (project_root() / "consumer", project_root())
+    pip("wheel", "--no-index", "--no-deps", "--no-build-isolation", "--wheel-dir", out, *folders)
+    return {canonicalize_name(file.name.partition("-")[0]): file for file in out.glob("*.whl")}
+
+
+def installed(folder: Path, *wheels: Path) -> Path:
+    """The `bin` of an environment as pip would make it, with what the wheels require from this one."""
+    venv.create(folder, symlinks=True)
+    pip("--python", folder / "bin/python", "install", "--no-index", "--no-deps", *wheels)
+    (packages,) = folder.glob("lib/python*/site-packages")
+    own = {distribution.name: distribution for distribution in metadata.distributions(path=[str(packages)])}
+    requirements = [line for distribution in own.values() for line in distribution.requires or ()]
+    for entry in set().union(*map(top_level, needed(requirements, set(own)) - set(own))):
+        (packages / entry.name).symlink_to(entry)
+    return folder / "bin"
 
 
 @pytest.fixture(scope="module")
-def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The `bin` of an environment as after `pip install carbide-infra`."""
-    folder = tmp_path_factory.mktemp("environment")
-    venv.create(folder, symlinks=True)
-    pip("--python", folder / "bin/python", "install", "--no-index", "--no-deps", wheel)
-    (packages,) = folder.glob("lib/python*/site-packages")
-    (own,) = metadata.distributions(path=[str(packages)])
-    for entry in set().union(*map(top_level, needed(own.requires or (), set()))):
-        (packages / entry.name).symlink_to(entry)
-    return folder / "bin"
+def consumer(wheels: Mapping[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """As after `pip install carbide-infra`."""
+    return installed(tmp_path_factory.mktemp("consumer"), wheels[OUTPUTS])
+
+
+@pytest.fixture(scope="module")
+def program(wheels: Mapping[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """As after `pip install 'carbide-infra[build]'`."""
+    return installed(tmp_path_factory.mktemp("program"), wheels[OUTPUTS], wheels[BUILD])
 
 
 def run(
@@ -83,47 +90,78 @@ def run(
     return done
 
 
-def test_the_wheel_has_what_consumers_read(wheel: Path) -> None:
-    names = zipfile.ZipFile(wheel).namelist()
-    assert {"carbide_infra/py.typed", "carbide_infra/outputs/schema.json"} <= set(names)
+def files_of(wheel: Path) -> set[str]:
+    return {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
 
 
-def test_the_environment_has_no_builder(environment: Path, tmp_path: Path) -> None:
-    script = f"from importlib.util import find_spec; print([name for name in {BUILDER_MODULES!r} if find_spec(name)])"
-    assert run(environment, "python", "-c", script, folder=tmp_path).stdout.strip() == "[]"
+def test_every_file_of_the_package_is_in_one_of_the_two(wheels: Mapping[str, Path]) -> None:
+    root = project_root()
+    there = {str(file.relative_to(root)) for file in (root / "carbide_infra").rglob("*") if file.is_file()}
+    outputs, build = files_of(wheels[OUTPUTS]), files_of(wheels[BUILD])
+    assert not outputs & build
+    assert outputs | build == {name for name in there if "__pycache__" not in name}
 
 
-def test_images_are_printed_from_saved_outputs(environment: Path, tmp_path: Path) -> None:
+def test_consumers_get_outputs_names_and_errors(wheels: Mapping[str, Path]) -> None:
+    names = {name.removeprefix("carbide_infra/") for name in files_of(wheels[OUTPUTS])}
+    assert {name for name in names if "/" not in name} == {"__init__.py", "errors.py", "names.py", "py.typed"}
+    assert {name.partition("/")[0] for name in names if "/" in name} == {"outputs"}
+    assert "outputs/schema.json" in names
+
+
+def test_both_have_one_version_and_ask_for_it(wheels: Mapping[str, Path]) -> None:
+    versions = {name: file.name.split("-")[1] for name, file in wheels.items()}
+    assert versions[OUTPUTS] == versions[BUILD]
+    for folder, wanted in ((".", OUTPUTS), ("consumer", BUILD)):
+        text = (project_root() / folder / "pyproject.toml").read_text(encoding="utf-8")
+        assert f'"{wanted}=={versions[wanted]}"' in text
+
+
+def test_a_consumer_gets_neither_builder_nor_command(consumer: Path, tmp_path: Path) -> None:
+    script = f"from importlib.util import find_spec; print([name for name in {NOT_FOR_CONSUMERS!r} if find_spec(name)])"
+    assert run(consumer, "python", "-c", script, folder=tmp_path).stdout.strip() == "[]"
+    assert not (consumer / "carbide-infra").exists()
+
+
+def test_a_consumer_reads_outputs(consumer: Path, tmp_path: Path) -> None:
+    script = (
+        "import json, sys\nfrom carbide_infra.outputs import StackOutputs\n"
+        "print(json.dumps(StackOutputs.of(json.load(sys.stdin)).exported()))"
+    )
+    assert json.loads(run(consumer, "python", "-c", script, folder=tmp_path, given=json.dumps(exported())).stdout) == (
+        exported()
+    )
+
+
+def test_a_consumers_program_can_import_the_image_set(consumer: Path, tmp_path: Path) -> None:
+    script = "from carbide_infra.outputs import ImageSet; print(ImageSet.from_stack.__name__)"
+    assert run(consumer, "python", "-c", script, folder=tmp_path).stdout.strip() == "from_stack"
+
+
+def test_images_are_printed_from_saved_outputs(program: Path, tmp_path: Path) -> None:
     arguments = ("images", "--from", "-", "--json")
-    done = run(environment, "carbide-infra", *arguments, folder=tmp_path, given=json.dumps(exported()))
+    done = run(program, "carbide-infra", *arguments, folder=tmp_path, given=json.dumps(exported()))
     assert json.loads(done.stdout) == exported()
 
 
-def test_a_program_can_import_the_image_set(environment: Path, tmp_path: Path) -> None:
-    script = "from carbide_infra.outputs import ImageSet; print(ImageSet.from_stack.__name__)"
-    assert run(environment, "python", "-c", script, folder=tmp_path).stdout.strip() == "from_stack"
-
-
-def test_every_command_can_be_asked_for_help(environment: Path, tmp_path: Path) -> None:
-    overview = run(environment, "carbide-infra", "--help", folder=tmp_path).stdout
+def test_every_command_can_be_asked_for_help(program: Path, tmp_path: Path) -> None:
+    overview = run(program, "carbide-infra", "--help", folder=tmp_path).stdout
     for command in COMMANDS:
         assert command in overview
-        assert "Usage" in run(environment, "carbide-infra", command, "--help", folder=tmp_path).stdout
+        assert "Usage" in run(program, "carbide-infra", command, "--help", folder=tmp_path).stdout
 
 
-def test_a_stack_needs_the_pulumi_cli_and_says_so(environment: Path, tmp_path: Path) -> None:
-    done = run(
-        environment, "carbide-infra", "images", "--stack", "org/carbide-infra/prod", folder=tmp_path, check=False
-    )
+def test_a_stack_needs_the_pulumi_cli_and_says_so(program: Path, tmp_path: Path) -> None:
+    done = run(program, "carbide-infra", "images", "--stack", "org/carbide-infra/prod", folder=tmp_path, check=False)
     assert done.returncode == 2
     assert done.stderr == "error: pulumi: is not on PATH; install it from https://www.pulumi.com/docs/install\n"
 
 
-def test_what_needs_a_checkout_says_so_in_one_sentence(environment: Path, tmp_path: Path) -> None:
+def test_what_needs_a_checkout_says_so_in_one_sentence(program: Path, tmp_path: Path) -> None:
     script = (
         "from carbide_infra.cli.outcome import ends\nfrom carbide_infra.paths import project_root\nends(project_root)()"
     )
-    done = run(environment, "python", "-c", script, folder=tmp_path, check=False)
+    done = run(program, "python", "-c", script, folder=tmp_path, check=False)
     (line,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
     assert line.startswith("error: No Pulumi.yaml in ")
     assert line.endswith("from a checkout of the project.")

@@ -13,6 +13,7 @@ from typing import Any, cast
 import pytest
 
 from carbide_infra.errors import SetupError
+from carbide_infra.names import STAND_IN_LABEL
 from carbide_infra.registry import docker_hub
 from carbide_infra.registry.docker_hub import DockerHub, Mirror, configured_mirror, find_docker_hub, registry_answers
 from carbide_infra.registry.hub_images import BaseImages, HubImage, hub_image
@@ -119,7 +120,7 @@ def test_stand_ins_are_made_once_and_told_each_time(bench: Bench) -> None:
     assert bench.ensure() == ("golang:1.25", "alpine:latest")
     assert not bench.made
     assert len(bench.told) == 1
-    assert bases.LABEL in bench.told[0]
+    assert STAND_IN_LABEL in bench.told[0]
 
 
 def test_stand_ins_are_made_again_when_the_registry_lost_them(bench: Bench) -> None:

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
+from carbide_infra.names import STAND_IN_LABEL
 from carbide_infra.report.preview import Step
-from carbide_infra.report.reasons import STAND_IN, Reason, Restart, go_version, reasons_of, shortened
+from carbide_infra.report.reasons import Reason, Restart, go_version, reasons_of, shortened
 
 OCI = "org.opencontainers.image."
 OLD, NEW = "sha256:" + "a" * 64, "sha256:" + "b" * 64
@@ -262,9 +263,9 @@ def test_a_label_that_follows_from_another_reason_is_not_told() -> None:
 @pytest.mark.parametrize("base", ["BUILDER_IMAGE", "RUNTIME_IMAGE"])
 def test_stand_ins_are_told_only_where_the_bases_stay(base: str) -> None:
     bases = {"BUILDER_IMAGE": "a", "RUNTIME_IMAGE": "b"}
-    before = {"labels": {STAND_IN: "golang:1.25", "x": "1"}, "buildArgs": bases}
+    before = {"labels": {STAND_IN_LABEL: "golang:1.25", "x": "1"}, "buildArgs": bases}
     after = {"labels": {}, "buildArgs": bases}
-    assert [item.name for item in reasons(before, after)] == [STAND_IN, "x"]
+    assert [item.name for item in reasons(before, after)] == [STAND_IN_LABEL, "x"]
     moved = reasons(before, {"labels": {}, "buildArgs": bases | {base: "c"}})
     assert [item.name for item in moved if item.kind == "label"] == ["x"]
 

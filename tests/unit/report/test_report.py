@@ -33,7 +33,7 @@ def test_there_are_recordings_and_each_has_its_report() -> None:
 
 @pytest.mark.parametrize("scene", SCENES)
 def test_the_comment_is_the_one_that_was_read_by_a_person(scene: str) -> None:
-    """After a wanted change: python -m tests.support.expected_reports, and read the difference as a stranger would."""
+    """After a wanted change: make generate, and read the difference as a stranger would."""
     assert expected_report(scene) == (REPORTS / f"{scene}.md").read_text()
 
 
