@@ -98,7 +98,7 @@ test-unit: $(READY) ## Run the fast tests only
 
 .PHONY: test-mutation
 test-mutation: $(READY) ## Find mistakes that no unit test notices (ALL=1, MODULES=, MINUTES=, JOBS=, TESTS=)
-	@$(VENV)/bin/python -m tests.mutation --memory $(CACHE)/mutation $(if $(ALL),--all) \
+	@$(VENV)/bin/python -m tests.mutation --memory $(CACHE)/test-lines $(if $(ALL),--all) \
 	  $(if $(MINUTES),--minutes $(MINUTES)) $(if $(JOBS),--jobs $(JOBS)) $(if $(TESTS),--tests "$(TESTS)") $(MODULES)
 
 .PHONY: lint

@@ -2,7 +2,7 @@
 
 Usage: .venv/bin/python bench/clones.py
 
-Both have the engine; packages, layers and compiled Go are what the second finds in the cache folder.
+Both have the programs; packages, layers and compiled Go are what the second finds in the cache folder.
 """
 
 import os
@@ -13,8 +13,8 @@ from tempfile import TemporaryDirectory
 
 from carbide_infra.paths import cache_dir, project_root
 
-# What a clone needs before it can begin to build: the engine, and the base images' archives.
-ENGINE = ("tools", "bases")
+# What a clone needs before it can begin to build: the programs, and the base images' archives.
+BROUGHT = ("tools", "bases")
 
 
 def seconds_to_up(folder: Path, cache: Path) -> float:
@@ -34,8 +34,8 @@ def main() -> None:
         folder = Path(name)
         cache = folder / "cache"
         cache.mkdir()
-        for engine in ENGINE:
-            (cache / engine).symlink_to(cache_dir() / engine)
+        for kept in BROUGHT:
+            (cache / kept).symlink_to(cache_dir() / kept)
         first, second = (seconds_to_up(folder / number, cache) for number in ("first", "second"))
     print(f"first clone {first:.0f} s, second clone {second:.0f} s, second / first {second / first:.2f}")
 

@@ -1,4 +1,4 @@
-"""The local builder: a BuildKit of our own, or one in a Docker engine, known to buildx as carbide-local."""
+"""The local builder: a BuildKit of our own, or one in Docker, known to buildx as carbide-local."""
 
 import functools
 import hashlib
@@ -37,7 +37,7 @@ LONGEST_SOCKET = 100
 GIGABYTE = 10**9
 MOST_USED, SHARE_OF_DISK, MIN_FREE = 40 * GIGABYTE, 2, GIGABYTE
 NOBODY_CAN_BUILD = (
-    "No Docker engine answers, and a builder without one needs root on Linux: "
+    "Docker does not answer, and a builder without it needs root on Linux: "
     "start Docker (with buildx), or run this as root."
 )
 
@@ -70,7 +70,7 @@ class Builder:
 
 @functools.cache
 def docker_answers() -> bool:
-    """Tell whether a Docker engine is there to build with."""
+    """Tell whether Docker is there to build with."""
     docker = find_program("docker")
     if docker is None:
         return False
@@ -86,7 +86,7 @@ def require_builder() -> None:
     """Refuse a machine that nothing can be built on, before minutes are spent on setting it up.
 
     Raises:
-        MissingPrerequisite: neither a Docker engine nor root on Linux is there.
+        MissingPrerequisite: neither Docker nor root on Linux is there.
     """
     if not docker_answers() and (sys.platform != "linux" or os.geteuid() != 0):
         raise MissingPrerequisite(NOBODY_CAN_BUILD)
@@ -144,8 +144,8 @@ def buildkit_daemon(state: Path, program: Path = Path("buildkitd")) -> Daemon:
 
 
 def container_arguments(root: Path) -> list[str]:
-    """What tells buildx to run BuildKit in the Docker engine, where the registry is on the same network."""
-    # The container is named after the node, and an engine may serve more than one checkout.
+    """What tells buildx to run BuildKit in Docker, where the registry is on the same network."""
+    # The container is named after the node, and one Docker may serve more than one checkout.
     node = f"{BUILDER}-{_hash(str(root))[:8]}"
     return [
         *("--driver", "docker-container"),

@@ -133,7 +133,7 @@ def lint_workflows() -> None:
 
 
 def _become(command: Sequence[str], environment: Mapping[str, str]) -> NoReturn:
-    """Go on as another program, which has this one's terminal, signals and exit code."""
+    """Become another program, which has this one's terminal, signals and exit code."""
     program = _found(command[0], environment)
     sys.stdout.flush()
     sys.stderr.flush()

@@ -27,7 +27,7 @@ def end_containers(folder: Path) -> None:
 def clear_away(folder: Path) -> None:
     """Remove the containers and mounts of a BuildKit that was killed; it must not run any more.
 
-    Without it, steps go on for nobody, and the folder cannot be deleted.
+    Without it, steps keep running for nobody, and the folder cannot be deleted.
     """
     for name in _containers(folder):
         _try("delete", "--force", name)

@@ -101,7 +101,7 @@ def fetch_program(debian: Debian, package: str, platforms: Sequence[str], folder
 
 
 def _private_apt(debian: Debian, architectures: Sequence[str], folder: Path) -> list[str]:
-    """Prepare an apt with folders of its own: foreign architectures are no business of the machine's dpkg."""
+    """Prepare an apt with folders of its own: the machine's dpkg does not get foreign architectures."""
     for part in ("state/lists/partial", "cache/archives/partial"):
         (folder / part).mkdir(parents=True)
     (folder / "status").touch()

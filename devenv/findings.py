@@ -24,7 +24,7 @@ def findings(missing: Sequence[str], pulumi_home: Path) -> Iterator[Finding]:
 
     Args:
         missing: the binaries that are not built yet.
-        pulumi_home: where the engine has its plugin cache.
+        pulumi_home: where Pulumi has its plugin cache.
     """
     yield _go()
     yield _tar()
@@ -42,7 +42,7 @@ def tools_finding(missing: Sequence[str]) -> Finding:
 
 
 def plugin_finding(pulumi_home: Path) -> Finding:
-    """Look for the provider in the engine's plugin cache."""
+    """Look for the provider in Pulumi's plugin cache."""
     folder = plugin_folder(pulumi_home)
     if (folder / DOCKER_BUILD.name).exists():
         return _ok("plugin", folder.name)
@@ -67,7 +67,7 @@ def _builder_possible() -> Finding:
         require_builder()
     except SetupError as error:
         return _fail("builds", "nothing here can build images", str(error))
-    return _ok("builds", "a Docker engine answers" if docker_answers() else "root on Linux: an embedded BuildKit")
+    return _ok("builds", "Docker answers" if docker_answers() else "root on Linux: an embedded BuildKit")
 
 
 def _ok(subject: str, told: str) -> Finding:

@@ -96,7 +96,7 @@ LANGUAGE_PYTHON = Binary(
     module="github.com/pulumi/pulumi/sdk/v3",
     package="github.com/pulumi/pulumi/sdk/v3/python/cmd/pulumi-language-python",
     version_variable="github.com/pulumi/pulumi/sdk/v3/go/common/version.Version",
-    # The script speaks to the Python SDK, so it comes from the engine's release, not from the older host's.
+    # The script speaks to the Python SDK, so it comes from the CLI's release, not from the older host's.
     script=Script(
         folder="pulumi",
         module="github.com/pulumi/pulumi/sdk/v3",
@@ -165,7 +165,7 @@ class Tools:
 def ensure_tools(report: Report, *, embedded: bool = True) -> Tools:
     """Give every binary that the program needs, building those that this machine has not got.
 
-    `embedded` asks for a BuildKit of our own, for a machine without a Docker engine. Raises SetupError.
+    `embedded` asks for a BuildKit of our own, for a machine without Docker. Raises SetupError.
     """
     store = ToolStore(locks=LOCKS, cache=cache_dir(), report=report)
     with _storage_errors_explained(store.cache):
@@ -199,7 +199,7 @@ def missing_tools(*, embedded: bool = True) -> list[str]:
 
 
 def plugin_folder(pulumi_home: Path) -> Path:
-    """Name the folder of the engine's plugin cache that the docker-build provider belongs in."""
+    """Name the folder of Pulumi's plugin cache that the docker-build provider belongs in."""
     return _plugin_folder(pulumi_home, LOCKS)
 
 
@@ -210,7 +210,7 @@ def _plugin_folder(pulumi_home: Path, locks: Path) -> Path:
 def install_plugin(tools: Tools, pulumi_home: Path) -> None:
     """Put the docker-build provider into the plugin cache of `pulumi_home`, unless it is there already.
 
-    The engine warns of a provider that it finds on PATH, and accepts a link in its plugin cache.
+    Pulumi warns of a provider that it finds on PATH, and accepts a link in its plugin cache.
     """
     with _storage_errors_explained(pulumi_home):
         _link_plugin(tools.docker_build_plugin, plugin_folder(pulumi_home))
@@ -230,7 +230,7 @@ def _link_plugin(built: Path, folder: Path) -> None:
 
 
 def _partial(folder: Path) -> Path:
-    """Name the engine's own mark of an installation that was broken off."""
+    """Name Pulumi's own mark of an installation that was broken off."""
     return folder.with_name(f"{folder.name}.partial")
 
 

@@ -50,7 +50,7 @@ class GitHub:
     token: str
 
     def newest(self, name: str) -> Pin:
-        """Give a repository's newest release that is no preview.
+        """Give a repository's newest release that is not a preview.
 
         Raises:
             PinError: GitHub does not say.

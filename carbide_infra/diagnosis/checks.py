@@ -79,7 +79,7 @@ def _configuration(root: Path, name: str, stack: PulumiStack | None) -> tuple[di
     written = read_stack_file(root, name)
     if not written:
         told = f"Pulumi.{name}.yaml has no configuration of ours"
-        return written, [fail("stack", told, f"pulumi config set --stack {name}, see README's table")]
+        return written, [fail("stack", told, f"pulumi config set --stack {name}, see docs/configuration.md")]
     if stack is None:
         return written, [warn("stack", "is not asked: pulumi is missing", "see pulumi")]
     backend = stack.environment.get("PULUMI_BACKEND_URL", "Pulumi's own")

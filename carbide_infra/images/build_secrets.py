@@ -86,7 +86,7 @@ def _private_certificates(environment: Mapping[str, str]) -> str:
     Only that is handed over. A distribution's bundle has public CAs that others have dropped since, some for
     good reason; and the engine carries each secret of each image through every step, and keeps it in the state.
     """
-    candidates = (environment.get("SSL_CERT_FILE", ""), *_SYSTEM_BUNDLES)
+    candidates = (environment.get("SSL_CERT_FILE"), *_SYSTEM_BUNDLES)
     bundle = next((Path(name) for name in candidates if name and Path(name).is_file()), None)
     if bundle is None:
         return ""

@@ -261,6 +261,6 @@ def _json_object(body: bytes, digest: str) -> dict[str, Any]:
     except ValueError:
         content = None
     if not isinstance(content, dict):
-        message = f"{digest}: is no JSON object, so no manifest or config; push the image again"
+        message = f"{digest}: is not a JSON object, so not a manifest or config; push the image again"
         raise Corrupt(message)
     return content

@@ -81,7 +81,7 @@ def _decoded(entry: Mapping[str, Any], file: Path, server: str) -> Credentials |
         try:
             username, _, password = b64decode(entry["auth"], validate=True).decode().partition(":")
         except (Base64Error, UnicodeDecodeError, TypeError) as error:
-            message = f"{file}: the entry of {server} is no login; run docker login {server} again"
+            message = f"{file}: the entry of {server} is not a login; run docker login {server} again"
             raise RegistryError(message) from error
     token = str(entry.get("identitytoken", ""))
     return Credentials(username, password.strip("\0"), token) if username or token else None

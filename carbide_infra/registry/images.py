@@ -54,7 +54,7 @@ def platforms_of(index: Manifest) -> dict[str, str]:
     """The digest of each platform in an index; attestations, which run nowhere, left out.
 
     Raises:
-        Corrupt: it is no index.
+        Corrupt: it is not an index.
     """
     entries = index.content.get("manifests")
     if not isinstance(entries, list):
@@ -67,7 +67,7 @@ def platforms_of(index: Manifest) -> dict[str, str]:
 
 
 def _no_index(index: Manifest) -> Corrupt:
-    return Corrupt(f"{index.digest}: is no image index; push the image again")
+    return Corrupt(f"{index.digest}: is not an image index; push the image again")
 
 
 def platform_name(entry: Mapping[str, Any]) -> str:
@@ -102,6 +102,6 @@ def read_platform(client: RegistryClient, repository: str, digest: str) -> Platf
         layers = tuple(str(layer["digest"]) for layer in manifest.content["layers"])
         size = size_of(manifest)
     except (KeyError, TypeError, ValueError) as error:
-        message = f"{digest}: is no image manifest ({error!r} is missing); push the image again"
+        message = f"{digest}: is not an image manifest ({error!r} is missing); push the image again"
         raise Corrupt(message) from error
     return PlatformImage(digest, client.config(repository, config_digest), config_digest, layers, size)

@@ -63,14 +63,14 @@ class Warned:
     """Something that a reader should know before trusting or merging.
 
     Attributes:
-        kind: which warning, for programs; "program" is one in the program's or the engine's own words.
-        text: it, for people; `{names}` stands for the names.
+        kind: which warning; "program" is one in the program's or the engine's own words.
         names: what it is about.
+        text: those own words.
     """
 
     kind: str
-    text: str
     names: tuple[str, ...] = ()
+    text: str = ""
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class Report:
         stack: the stack's name.
         images: every image that is, was or will be in the stack, the most affected first.
         revision_before: commit of the last update; None where the state does not tell.
-        revision_after: commit that is previewed; None where the tree is no commit.
+        revision_after: commit that is previewed; None where the tree is not a commit.
         warnings: in the order of their weight.
         errors: why the preview failed; then nothing else here is complete.
     """
@@ -156,7 +156,7 @@ def _kept(name: str, image: Step | None, tags: tuple[TagMove, ...], preview: Pre
     built = image.outputs.get("digest") if image else None
     if built and built != deployed:
         # An update that failed for another image has left the outputs as they were.
-        reason = Reason("unfinished", "built by an update that did not finish", deployed, str(built), Restart.CERTAIN)
+        reason = Reason("unfinished", "", deployed, str(built), Restart.CERTAIN)
         return ImageChange(name, Action.REBUILT, Restart.CERTAIN, (reason,), tags=tags)
     # Its digest stays; that a tag is written again shows only in the state.
     return ImageChange(name, Action.RETAGGED if tags else Action.UNCHANGED, tags=tags)
@@ -169,16 +169,13 @@ def _rebuilt(
     files = changed_files(before, after) if before and after else ()
     reasons = reasons_of(component, image, preview.deployed.get(name, {})) if image.before else ()
     if any(_WHOLE_TREE in text for text in preview.warnings):
-        # All files of the tree come new as inputs: that is no change that anybody made.
+        # All files of the tree come new as inputs: nobody made that change.
         files = tuple(file for file in files if file.kind != "added")
-        reasons = (*reasons, Reason("fallback", "the whole tree counts: see the warning", None, None, Restart.EXPECTED))
+        reasons = (*reasons, Reason("fallback", "", None, None, Restart.EXPECTED))
     if image.before is None:
-        reasons = (Reason("missing", "not in the state: the last update did not finish", None, None, Restart.EXPECTED),)
+        reasons = (Reason("missing", "", None, None, Restart.EXPECTED),)
     elif not reasons and not files:
-        named = ", ".join(sorted(image.keys)) or "nothing"
-        reasons = (
-            Reason("other", f"Pulumi updates it and names {named} as the difference", None, None, Restart.EXPECTED),
-        )
+        reasons = (Reason("other", ", ".join(sorted(image.keys)), None, None, Restart.EXPECTED),)
     return ImageChange(
         name,
         Action.REBUILT,
@@ -238,28 +235,14 @@ def _revision_after(preview: Preview) -> str | None:
 def _warnings(preview: Preview, revision: str | None) -> Iterator[Warned]:
     no_history = any("history is out of reach" in text for text in preview.warnings)
     if revision is None and not no_history and preview.config.get("tagRevision", "true") == "true" and _names(preview):
-        yield Warned(
-            "dirty",
-            "The source tree has uncommitted changes. This report is about those files, not about a commit: the images "
-            "get no git SHA tag and no `latest`. Commit, and make the report again.",
-        )
-    yield from (Warned("program", text) for text in preview.warnings)
+        yield Warned("dirty")
+    yield from (Warned("program", text=text) for text in preview.warnings)
     inputs = [step.after for step in preview.images.values() if step.after]
     labels = [str((one.get("labels") or {}).get(STAND_IN) or "") for one in inputs]
     if stand_ins := sorted({name for text in labels for name in text.split(", ") if name}):
-        yield Warned(
-            "stand-ins",
-            "Stand-ins take the place of the base images {names} on this machine. Digests are not those of "
-            "production; what changes and why is the same.",
-            tuple(stand_ins),
-        )
+        yield Warned("stand-ins", tuple(stand_ins))
     if unpinned := sorted(base for base in _bases(preview) if "@sha256:" not in base):
-        yield Warned(
-            "unpinned",
-            "Base images without a digest: {names}. Such a tag moves, and this report cannot see that: an image that "
-            "is built gets the base of that day. `make pin-bases` pins them.",
-            tuple(unpinned),
-        )
+        yield Warned("unpinned", tuple(unpinned))
 
 
 def _bases(preview: Preview) -> set[str]:

@@ -1,4 +1,4 @@
-"""The report as data for a program; README's names are its names."""
+"""The report as data for a program."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from carbide_infra.report import words
 from carbide_infra.report.changes import ImageChange, Report
 
 SCHEMA_VERSION = 1
-"""Grows when a field goes or changes its meaning; a new field alone is no new version."""
+"""Grows when a field goes or changes its meaning; a new field alone is not a new version."""
 
 
 def as_data(report: Report) -> dict[str, Any]:
@@ -19,9 +19,7 @@ def as_data(report: Report) -> dict[str, Any]:
         "imagesChange": report.images_change,
         "revision": {"before": report.revision_before, "after": report.revision_after},
         "images": {image.name: _image(image) for image in report.images},
-        "warnings": [
-            {"kind": one.kind, "text": one.text.replace("{names}", ", ".join(one.names))} for one in report.warnings
-        ],
+        "warnings": [{"kind": one.kind, "text": words.warning(one, str, str)} for one in report.warnings],
         "errors": list(report.errors),
     }
 
@@ -31,7 +29,7 @@ def _image(image: ImageChange) -> dict[str, Any]:
         "action": image.action.value,
         "restart": image.restart.name.lower(),
         "reasons": [
-            {"kind": item.kind, "text": item.subject, "before": item.before, "after": item.after}
+            {"kind": item.kind, "text": words.subject(item, str), "before": item.before, "after": item.after}
             for item in image.reasons
         ],
         "files": [{"path": file.path, "change": file.kind, "sizeChange": file.size_change} for file in image.files],

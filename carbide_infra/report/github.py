@@ -104,7 +104,7 @@ class Repository:
     def _request(self, method: str, url: str, body: Mapping[str, str] | None = None) -> tuple[Any, str]:
         """The answer, and its links to further pages."""
         if not url.startswith(f"{self.api}/"):
-            message = f"{method} {url}: is no address of {self.api}, so the token does not go there"
+            message = f"{method} {url}: is not an address of {self.api}, so the token does not go there"
             raise GitHubError(message)
         headers = {
             "Accept": "application/vnd.github+json",

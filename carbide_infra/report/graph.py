@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping
 
+from carbide_infra.report import words
 from carbide_infra.report.changes import Action, ImageChange, Report
 
 MOST_NODES = 12
@@ -38,10 +39,7 @@ def mermaid(report: Report) -> str | None:
 
 def _causes(image: ImageChange) -> Iterable[str]:
     yield from (file.place for file in image.files)
-    for reason in image.reasons:
-        if reason.kind not in _IMAGE_CAUSES:
-            subject = reason.subject
-            yield f"{subject} {reason.after}" if reason.kind in {"goVersion", "version"} else subject.partition(",")[0]
+    yield from (words.cause(reason) for reason in image.reasons if reason.kind not in _IMAGE_CAUSES)
 
 
 def _grouped(arrows: Mapping[str, frozenset[str]]) -> list[list[str]]:
@@ -60,7 +58,7 @@ def _limited(groups: list[list[str]]) -> list[list[str]]:
 def _label(names: list[str]) -> str:
     shown = [_escaped(name) for name in names[:_NAMES_IN_A_NODE]]
     rest = len(names) - len(shown)
-    return "<br/>".join([*shown, f"+{rest} more"] if rest else shown)
+    return "<br/>".join([*shown, words.more(rest)] if rest else shown)
 
 
 def _escaped(name: str) -> str:

@@ -6,23 +6,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from carbide_infra.report import words
-from carbide_infra.report.changes import CHANGES, Action, ImageChange, Report, Warned
+from carbide_infra.report.changes import CHANGES, Action, ImageChange, Report
 from carbide_infra.report.graph import mermaid
 
 LIMIT = 65_535
 """Bytes of a comment, at most; GitHub counts characters, of which there are never more."""
 
 _LONGEST_VALUE, _LONGEST_SENTENCE, _LONGEST_ERROR = 100, 300, 4000
+_MOST_NAMES = 4
 _FIRST_BEYOND_ASCII = "\x80"
-_MEANINGS = """\
-- **Restart**: a deployment that takes `ref` from this stack's outputs runs an image by digest. It restarts when the
-  digest changes, and at no other time: not for a new tag, not for a new commit.
-- **Unless the bytes stay the same**: the preview compares files and does not build. When the compiler makes the same
-  binary of them, as it may after a comment, the digest stays.
-- **Uses what changed in go.mod**: `go.mod` and `go.sum` belong to all images, so all are built again. The digest moves
-  for those that link a changed module; for all, if the `go` line changed.
-- **Size**: of the input files, before they are compiled and compressed. The image's own size is known after the
-  build."""
 _MARKUP = re.compile(r"([\\`*_{}\[\]<>|~&$])")
 
 
@@ -80,7 +72,7 @@ def prose(text: str) -> str:
 
 def _lines(report: Report, detail: _Detail) -> Iterator[str]:
     yield marker(report)
-    yield f"### Container images of stack {code(report.stack)}"
+    yield f"### {words.title(report, code)}"
     yield ""
     yield f"**{words.verdict(report)}.**"
     if report.errors:
@@ -102,13 +94,13 @@ def _errors(report: Report) -> Iterator[str]:
     shown = "\n".join(_visible(line.replace("\t", "    ")) for line in text.splitlines())
     shown = shown if len(shown) <= _LONGEST_ERROR else f"{shown[:_LONGEST_ERROR]}…"
     fence = _fence(shown, 3)
-    yield from ("", "Pulumi says:", "", f"{fence}text", shown, fence)
+    yield from ("", words.ERRORS, "", f"{fence}text", shown, fence)
 
 
 def _restarts(report: Report, detail: _Detail) -> Iterator[str]:
     sentences = words.restarts(report, code, detail.images)
     if sentences:
-        yield from ("", "What it means for the deployments, once this is merged and `pulumi up` has run:", "")
+        yield from ("", words.deployments(code), "")
         yield from (f"- {sentence}" for sentence in sentences)
 
 
@@ -120,22 +112,17 @@ def _warnings(report: Report, detail: _Detail) -> Iterator[str]:
     if not report.warnings:
         return
     yield from ("", "> [!WARNING]")
-    yield from (f"> - {_warning(warned)}" for warned in report.warnings[: detail.warnings])
+    for warned in report.warnings[: detail.warnings]:
+        yield f"> - {words.warning(warned, code, prose, _MOST_NAMES)}"
     if rest := len(report.warnings[detail.warnings :]):
-        yield f"> - +{rest} more"
-
-
-def _warning(warned: Warned) -> str:
-    if warned.kind == "program":
-        return prose(warned.text)
-    return warned.text.replace("{names}", words.some([code(name) for name in warned.names], 4))
+        yield f"> - {words.more(rest)}"
 
 
 def _table(report: Report, detail: _Detail) -> Iterator[str]:
     images = report.having(*CHANGES)
     if not images:
         return
-    yield from ("", "| Image | What happens | Does its deployment restart? | Why | Size |", "|---|---|---|---|---|")
+    yield from ("", f"| {' | '.join(words.COLUMNS)} |", f"|{'---|' * len(words.COLUMNS)}")
     for image in images[: detail.images]:
         cells = (
             code(image.name),
@@ -146,7 +133,7 @@ def _table(report: Report, detail: _Detail) -> Iterator[str]:
         )
         yield f"| {' | '.join(_cell(text) for text in cells)} |"
     if rest := len(images[detail.images :]):
-        yield f"| +{rest} more | | | | |"
+        yield f"| {words.more(rest)} | | | | |"
 
 
 def _cell(text: str) -> str:
@@ -154,10 +141,8 @@ def _cell(text: str) -> str:
 
 
 def _why(image: ImageChange, detail: _Detail) -> str:
-    if image.action is Action.NEW:
-        return "not in the stack before"
-    if image.action is Action.REMOVED:
-        return "no longer among the stack's services"
+    if told := words.coming_or_going(image):
+        return "<br>".join(told)
     reasons = [words.reason(item, code) for item in image.reasons]
     parts = [words.some(reasons, detail.reasons)] if reasons else []
     if image.files:
@@ -168,7 +153,7 @@ def _why(image: ImageChange, detail: _Detail) -> str:
 def _picture(report: Report, detail: _Detail) -> Iterator[str]:
     graph = mermaid(report) if detail.graph else None
     if graph:
-        yield from ("", "What changed, and the images it reaches:", "", "```mermaid", graph, "```")
+        yield from ("", words.PICTURE, "", "```mermaid", graph, "```")
 
 
 def _listing(report: Report, detail: _Detail) -> Iterator[str]:
@@ -177,11 +162,10 @@ def _listing(report: Report, detail: _Detail) -> Iterator[str]:
         return
     found = {file.path: file for image in report.images for file in image.files}
     paths = sorted(found)
-    count = f"{len(paths)} changed input files"
-    yield from ("", f"<details><summary>{count}</summary>", "")
-    yield from (f"- {code(path)} {found[path].kind}" for path in paths[: detail.listed])
+    yield from ("", f"<details><summary>{words.listing(len(paths))}</summary>", "")
+    yield from (f"- {words.file(found[path], code)}" for path in paths[: detail.listed])
     if rest := len(paths[detail.listed :]):
-        yield f"- +{rest} more"
+        yield f"- {words.more(rest)}"
     yield from ("", "</details>")
 
 
@@ -189,21 +173,20 @@ def _kept(report: Report, detail: _Detail) -> Iterator[str]:
     images = report.having(Action.RETAGGED, Action.UNCHANGED)
     if not images:
         return
-    verb = "image keeps its" if len(images) == 1 else "images keep their"
-    yield from ("", f"<details><summary>{len(images)} {verb} bytes and digest</summary>", "")
+    yield from ("", f"<details><summary>{words.kept(len(images))}</summary>", "")
     for image in images[: detail.images]:
         moves = words.some([words.tag_move(move, code) for move in image.tags], detail.reasons)
-        yield f"- {code(image.name)}: {moves or words.ACTIONS[Action.UNCHANGED] + ' happens'}"
+        yield f"- {code(image.name)}: {moves or words.NOTHING_HAPPENS}"
     if rest := len(images[detail.images :]):
-        yield f"- +{rest} more"
+        yield f"- {words.more(rest)}"
     yield from ("", "</details>")
 
 
 def _meanings(report: Report) -> Iterator[str]:
     if not report.having(*CHANGES):
         return
-    yield from ("", "<details><summary>What the words mean</summary>", "")
-    yield _MEANINGS
+    yield from ("", f"<details><summary>{words.MEANINGS_TITLE}</summary>", "")
+    yield words.MEANINGS
     yield from ("", "</details>")
 
 

@@ -11,7 +11,7 @@ _AFTERTHOUGHT = "an unhandled error occurred: program exited"
 
 
 class PreviewError(Exception):
-    """This is no output of `pulumi preview --json`."""
+    """This is not the output of `pulumi preview --json`."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Reasons: what differs between an image's old and new inputs, in the terms of those who changed it."""
+"""Reasons: what differs between an image's old and new inputs, as facts; `words` puts them into sentences."""
 
 import json
 import re
@@ -37,14 +37,14 @@ class Reason:
 
     Attributes:
         kind: which cause, for programs.
-        subject: what it is, for people.
-        before: its old value; None where there was none, or none worth showing.
+        name: which label, build argument, Dockerfile or property, where the kind has several.
+        before: its old value; None where there was none, or nobody knows it.
         after: its new value; likewise.
         restart: what it does to the deployment.
     """
 
     kind: str
-    subject: str
+    name: str
     before: str | None
     after: str | None
     restart: Restart
@@ -85,41 +85,38 @@ def _build_arguments(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator
         if name == "BUILDER_IMAGE":
             yield from _builder_image(before or "", after or "")
         elif name == "RUNTIME_IMAGE":
-            yield _base("runtimeImage", "base image", before or "", after or "", Restart.CERTAIN)
+            yield _base("runtimeImage", before or "", after or "", Restart.CERTAIN)
         elif name != "SOURCE_DATE_EPOCH":
-            yield Reason(*_ARGUMENTS.get(name, ("buildArgument", f"build argument {name}")), before, after, _SURE)
+            kind = _ARGUMENTS.get(name)
+            yield Reason(kind or "buildArgument", "" if kind else name, before, after, Restart.CERTAIN)
         elif old.get("VERSION") == new.get("VERSION"):
-            yield Reason("epoch", "build time, which is when VERSION last changed,", _time(before), _time(after), _SURE)
+            yield Reason("epoch", "", _time(before), _time(after), Restart.CERTAIN)
 
 
-def _time(epoch: str | None) -> str:
+def _time(epoch: str | None) -> str | None:
     """Seconds since 1970 as a person reads them; 0 stands for a history that is not there."""
     if not epoch or not epoch.isdecimal() or not int(epoch):
-        return "unknown"
+        return None
     return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(int(epoch)))
 
 
-_SURE = Restart.CERTAIN
 # Images of before there was a catalogue have them.
 _NOW_IN_THE_DOCKERFILE = frozenset({"PACKAGE", "PORT", "VERSION_SYMBOL", "BUILD_TIME_SYMBOL"})
-_ARGUMENTS = {
-    "VERSION": ("version", "version"),
-    "REVISION": ("revision", "commit"),
-}
+_ARGUMENTS = {"VERSION": "version", "REVISION": "revision"}
 
 
 def _builder_image(before: str, after: str) -> Iterator[Reason]:
     old, new = go_version(before), go_version(after)
     if old != new and old and new:
-        yield Reason("goVersion", "Go version", old, new, Restart.CERTAIN)
+        yield Reason("goVersion", "", old, new, Restart.CERTAIN)
         if not (before.endswith(f":{old}") and after.endswith(f":{new}")):
-            yield _base("builderImage", "builder image", before, after, Restart.CERTAIN)
+            yield _base("builderImage", before, after, Restart.CERTAIN)
     else:
-        yield _base("builderImage", "builder image", before, after, Restart.EXPECTED)
+        yield _base("builderImage", before, after, Restart.EXPECTED)
 
 
-def _base(kind: str, subject: str, before: str, after: str, restart: Restart) -> Reason:
-    return Reason(kind, subject, shortened(before), shortened(after), restart)
+def _base(kind: str, before: str, after: str, restart: Restart) -> Reason:
+    return Reason(kind, "", shortened(before), shortened(after), restart)
 
 
 def _dockerfile(
@@ -133,7 +130,7 @@ def _dockerfile(
     was = json.dumps(deployed["health"]) if deployed.get("health") else _health(old)
     now = _health(new)
     if now is not None and now != was:
-        yield Reason("health", "health command", was, now, Restart.CERTAIN)
+        yield Reason("health", "", was, now, Restart.CERTAIN)
     elif (old_sha and new_sha and old_sha != new_sha) or old != new:
         name = str((after.get("dockerfile") or {}).get("location") or "").rpartition("/")[2]
         yield Reason("dockerfile", name or "Dockerfile", None, None, Restart.EXPECTED)
@@ -151,7 +148,7 @@ def _health(dockerfile: str) -> str | None:
 def _lists(key: str, before: Mapping[str, Any], after: Mapping[str, Any], restart: Restart) -> Iterator[Reason]:
     old, new = before.get(key) or [], after.get(key) or []
     if old != new:
-        yield Reason(key, key, ", ".join(map(str, old)), ", ".join(map(str, new)), restart)
+        yield Reason(key, "", ", ".join(map(str, old)), ", ".join(map(str, new)), restart)
 
 
 def _labels(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Reason]:
@@ -163,14 +160,14 @@ def _labels(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Rea
         derived = name.removeprefix("org.opencontainers.image.") in _DERIVED_LABELS
         if old.get(name) == new.get(name) or derived or (name == STAND_IN and old_bases != new_bases):
             continue
-        yield Reason("label", f"label {name}", old.get(name), new.get(name), Restart.CERTAIN)
+        yield Reason("label", name, old.get(name), new.get(name), Restart.CERTAIN)
 
 
 def _annotations(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Reason]:
     """Those of the index say what labels and version say, so only their coming and going has a reason of its own."""
     old, new = (_ANNOTATION in json.dumps(inputs.get("exports")) for inputs in (before, after))
     if before and old != new:
-        yield Reason("annotations", "annotations of the index", None, None, Restart.CERTAIN)
+        yield Reason("annotations", "", None, None, Restart.CERTAIN)
 
 
 def _exporter(inputs: Mapping[str, Any]) -> object:
@@ -182,7 +179,7 @@ def _exporter(inputs: Mapping[str, Any]) -> object:
 def _addresses(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Reason]:
     old, new = (_repository(inputs) for inputs in (before, after))
     if old != new:
-        yield Reason("repository", "repository", old, new, Restart.CERTAIN)
+        yield Reason("repository", "", old, new, Restart.CERTAIN)
 
 
 def _repository(inputs: Mapping[str, Any]) -> str:
@@ -196,7 +193,7 @@ def _configuration(keys: frozenset[str], before: Mapping[str, Any], after: Mappi
         shown = _builder if key == "builder" else _shown
         old, new = shown(before.get(key)), shown(after.get(key))
         restart = Restart.NO if key in _BYTELESS else Restart.EXPECTED
-        yield Reason("configuration", _CONFIGURATION.get(key, key), old, new, restart)
+        yield Reason("configuration", key, old, new, restart)
 
 
 # They say where and how to build and push; the same inputs give the same digest.
@@ -204,17 +201,16 @@ _BYTELESS = frozenset(
     {"builder", "registries", "secrets", "cacheFrom", "cacheTo", "ignoreSecretsInDiffCalculation"}
     | {"buildOnPreview", "load", "noCache", "pull", "push"}
 )
-_CONFIGURATION = {"builder": "builder", "registries": "registry login", "secrets": "build secrets"}
 
 
-def _builder(value: object) -> str:
+def _builder(value: object) -> str | None:
     name = value.get("name") if isinstance(value, dict) else None
-    return str(name or "the current one")
+    return str(name) if name else None
 
 
 def _shown(value: object) -> str | None:
     if value is None:
         return None
     if isinstance(value, list) and all(isinstance(entry, dict) and "address" in entry for entry in value):
-        return ", ".join(f"{entry.get('username', '')}@{entry['address']}" for entry in value) or "none"
+        return ", ".join(f"{entry.get('username', '')}@{entry['address']}" for entry in value) or None
     return value if isinstance(value, str) else json.dumps(value, sort_keys=True)

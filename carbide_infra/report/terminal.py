@@ -5,7 +5,7 @@ from rich.table import Table
 from rich.text import Text
 
 from carbide_infra.report import words
-from carbide_infra.report.changes import CHANGES, Action, ImageChange, Report, Warned
+from carbide_infra.report.changes import CHANGES, Action, ImageChange, Report
 
 _MOST_FILES, _MOST_IMAGES = 5, 20
 _STYLES = {Action.NEW: "green", Action.REBUILT: "yellow", Action.REMOVED: "red"}
@@ -21,7 +21,7 @@ def print_report(report: Report, console: Console) -> None:
         console.print(Text(f"  {sentence}"))
     console.print(Text(f"  {words.compared(report, _plain)}"))
     for warned in report.warnings:
-        console.print(Text(f"  warning: {_warning(warned)}", style="yellow"))
+        console.print(Text(f"  {words.WARNING}: {words.warning(warned, _plain, _unquoted)}", style="yellow"))
     if report.having(*CHANGES):
         console.print(_table(report))
     for image in report.having(Action.RETAGGED, Action.UNCHANGED):
@@ -31,7 +31,7 @@ def print_report(report: Report, console: Console) -> None:
 
 def _table(report: Report) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("Image", "What happens", "Restarts?", "Why", "Size"):
+    for heading in words.COLUMNS_OF_A_TERMINAL:
         table.add_column(heading, overflow="fold")
     for image in report.having(*CHANGES):
         cells = image.name, words.ACTIONS[image.action], words.restart(image), _why(image), words.size(image)
@@ -41,13 +41,14 @@ def _table(report: Report) -> Table:
 
 def _why(image: ImageChange) -> str:
     reasons = [words.reason(item, _plain) for item in image.reasons]
-    return "\n".join([*reasons, words.files(image.files, _plain, _MOST_FILES)] if image.files else reasons)
-
-
-def _warning(warned: Warned) -> str:
-    return warned.text.replace("{names}", ", ".join(warned.names)).replace("`", "")
+    files = [words.files(image.files, _plain, _MOST_FILES)] if image.files else []
+    return "\n".join([*words.coming_or_going(image), *reasons, *files])
 
 
 def _plain(text: str) -> str:
     # A file's name must not move the cursor.
     return text if text.isprintable() else ascii(text)[1:-1]
+
+
+def _unquoted(text: str) -> str:
+    return text.replace("`", "")

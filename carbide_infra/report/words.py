@@ -1,12 +1,30 @@
-"""Words: the sentences that every form of the report has, with values marked up by the caller."""
+"""Words: every sentence of the report, in all its forms; the form marks up the values."""
 
 from collections.abc import Callable, Sequence
 
-from carbide_infra.report.changes import Action, ImageChange, Report, TagMove
+from carbide_infra.report.changes import Action, ImageChange, Report, TagMove, Warned
 from carbide_infra.report.files import FileChange
 from carbide_infra.report.reasons import Reason, Restart
 
 Mark = Callable[[str], str]
+"""Makes a value of somebody else's a part of a sentence."""
+
+COLUMNS = ("Image", "What happens", "Does its deployment restart?", "Why", "Size")
+COLUMNS_OF_A_TERMINAL = ("Image", "What happens", "Restarts?", "Why", "Size")
+ERRORS = "Pulumi says:"
+WARNING = "warning"
+PICTURE = "What changed, and the images it reaches:"
+NOTHING_HAPPENS = "nothing happens"
+MEANINGS_TITLE = "What the words mean"
+MEANINGS = """\
+- **Restart**: a deployment that takes `ref` from this stack's outputs runs an image by digest. It restarts when the
+  digest changes, and at no other time: not for a new tag, not for a new commit.
+- **Unless the bytes stay the same**: the preview compares files and does not build. When the compiler makes the same
+  binary of them, as it may after a comment, the digest stays.
+- **Uses what changed in go.mod**: `go.mod` and `go.sum` belong to all images, so all are built again. The digest moves
+  for those that link a changed module; for all, if the `go` line changed.
+- **Size**: of the input files, before they are compiled and compressed. The image's own size is known after the
+  build."""
 
 ACTIONS = {
     Action.NEW: "new: built for the first time",
@@ -26,6 +44,31 @@ _HEADINGS = {
     Restart.EXPECTED: "Restarts, unless the bytes stay the same (as they may after a comment)",
     Restart.IF_LINKED: "Restarts only if it uses what changed in go.mod",
 }
+_COMING_OR_GOING = {
+    Action.NEW: "not in the stack before",
+    Action.REMOVED: "no longer among the stack's services",
+}
+_SUBJECTS = {
+    "goVersion": "Go version",
+    "builderImage": "builder image",
+    "runtimeImage": "base image",
+    "version": "version",
+    "revision": "commit",
+    "buildArgument": "build argument {name}",
+    "epoch": "build time (when VERSION last changed)",
+    "health": "health command",
+    "dockerfile": "{name} changed",
+    "platforms": "platforms",
+    "label": "label {name}",
+    "annotations": "annotations of the index",
+    "repository": "repository",
+    "unfinished": "built by an update that did not finish",
+    "missing": "not in the state: the last update did not finish",
+    "fallback": "the whole tree counts: see the warning",
+    "other": "Pulumi updates it and names {name} as the difference",
+}
+_CONFIGURATION = {"registries": "registry login", "secrets": "build secrets"}
+_ABSENT = {"epoch": "unknown", "health": "the Dockerfile's own", "builder": "the current one"}
 _TAGS = {"revision": "git SHA tag", "version": "version tag", "latest": "tag"}
 _UNITS = ("B", "kB", "MB", "GB")
 _THOUSAND = 1000
@@ -60,6 +103,49 @@ def verdict(report: Report) -> str:
 
 def _verb(count: int, one: str, many: str) -> str:
     return one if count == 1 else many
+
+
+def title(report: Report, mark: Mark) -> str:
+    """What this is a report of."""
+    return f"Container images of stack {mark(report.stack)}"
+
+
+def deployments(mark: Mark) -> str:
+    """The heading of `restarts`."""
+    return f"What it means for the deployments, once this is merged and {mark('pulumi up')} has run:"
+
+
+def listing(count: int) -> str:
+    """The heading of all changed files."""
+    return f"{count} changed input {_verb(count, 'file', 'files')}"
+
+
+def kept(count: int) -> str:
+    """The heading of the images that stay as they are."""
+    return f"{count} {_verb(count, 'image keeps its', 'images keep their')} bytes and digest"
+
+
+def warning(warned: Warned, mark: Mark, quote: Mark, most: int | None = None) -> str:
+    """One warning; `quote` is for what the program or the engine says itself."""
+    names = some([mark(name) for name in warned.names], most)
+    match warned.kind:
+        case "dirty":
+            return (
+                "The source tree has uncommitted changes. This report is about those files, not about a commit: the "
+                f"images get no git SHA tag and no {mark('latest')}. Commit, and make the report again."
+            )
+        case "stand-ins":
+            return (
+                f"Stand-ins take the place of the base images {names} on this machine. Digests are not those of "
+                "production; what changes and why is the same."
+            )
+        case "unpinned":
+            return (
+                f"Base images without a digest: {names}. Such a tag moves, and this report cannot see that: an image "
+                f"that is built gets the base of that day. {mark('make pin-bases')} pins them."
+            )
+        case _:
+            return quote(warned.text)
 
 
 def restarts(report: Report, mark: Mark, most: int) -> list[str]:
@@ -103,24 +189,45 @@ def restart(image: ImageChange) -> str:
 
 def reason(item: Reason, mark: Mark) -> str:
     """One cause: what, from what, to what."""
-    if item.kind == "dockerfile":
-        return f"{mark(item.subject)} changed"
+    what = subject(item, mark)
     if item.before is None and item.after is None:
-        return f"{item.subject}"
-    subject = f"label {mark(item.subject.removeprefix('label '))}" if item.kind == "label" else item.subject
-    return f"{subject} {_value(item.before, mark)} → {_value(item.after, mark)}"
+        return what
+    absent = _ABSENT.get(item.name if item.kind == "configuration" else item.kind, "none")
+    before, after = (mark(value) if value else absent for value in (item.before, item.after))
+    return f"{what} {before} → {after}"
 
 
-def _value(value: str | None, mark: Mark) -> str:
-    return mark(value) if value else "none"
+def subject(item: Reason, mark: Mark) -> str:
+    """What a reason is about, without its values."""
+    if item.kind == "configuration":
+        return _CONFIGURATION.get(item.name, item.name)
+    return _SUBJECTS[item.kind].replace("{name}", mark(item.name) if item.name else "nothing")
+
+
+def cause(item: Reason) -> str:
+    """A reason in the picture: short, and with its new value where people ask for that first."""
+    if item.kind == "dockerfile":
+        return item.name
+    short = subject(item, str).partition(" (")[0]
+    return f"{short} {item.after}" if item.kind in {"goVersion", "version"} else short
+
+
+def coming_or_going(image: ImageChange) -> list[str]:
+    """Why an image is new or removed; nothing for another."""
+    return [_COMING_OR_GOING[image.action]] if image.action in _COMING_OR_GOING else []
 
 
 def files(changes: Sequence[FileChange], mark: Mark, most: int) -> str:
     """The changed files of one image, a few by name; code before lists of modules."""
-    ordered = sorted(changes, key=lambda file: file.lists_modules)
+    ordered = sorted(changes, key=lambda one: one.lists_modules)
     if most == 0:
         return f"{len(changes)} {_verb(len(changes), 'file', 'files')}"
-    return some([f"{mark(file.path)} {file.kind}" for file in ordered], most)
+    return some([file(one, mark) for one in ordered], most)
+
+
+def file(change: FileChange, mark: Mark) -> str:
+    """One changed file, and what happened to it."""
+    return f"{mark(change.path)} {change.kind}"
 
 
 def tag_move(move: TagMove, mark: Mark) -> str:
@@ -166,8 +273,13 @@ def _bytes(count: int) -> str:
     return f"{count} B" if unit == "B" else f"{number:.1f} {unit}"
 
 
-def some(items: Sequence[str], most: int) -> str:
+def some(items: Sequence[str], most: int | None) -> str:
     """A few of them, and how many more there are."""
     shown = list(items[:most])
     rest = len(items) - len(shown)
-    return ", ".join([*shown, f"+{rest} more"] if rest else shown)
+    return ", ".join([*shown, more(rest)] if rest else shown)
+
+
+def more(count: int) -> str:
+    """How many are not shown."""
+    return f"+{count} more"

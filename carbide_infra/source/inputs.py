@@ -458,7 +458,7 @@ def _save(path: Path, content: dict[str, Any]) -> None:
             _fill(stream.file, (hashlib.sha256(body).hexdigest().encode(), b"\n", body))
             Path(stream.name).replace(path)
         except OSError:
-            Path(stream.name).unlink(missing_ok=True)
+            Path(stream.name).unlink()
 
 
 def _fill(stream: Any, parts: Iterable[bytes]) -> None:  # noqa: ANN401

@@ -13,7 +13,7 @@ LAST_LINES = 40
 
 
 def image_seconds(event_log: Path) -> dict[str, int]:
-    """How long the engine worked on each image, by image name; images left alone are absent."""
+    """How long Pulumi worked on each image, by image name; images left alone are absent."""
     started: dict[str, int] = {}
     seconds: dict[str, int] = {}
     for event in _events(event_log):

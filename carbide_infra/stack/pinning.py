@@ -96,7 +96,7 @@ def current_pins(
     buildx: str,
     environment: Mapping[str, str],
 ) -> list[Pin]:
-    """Compare a stack's base images with what their tags give now; stand-ins are no answer here.
+    """Compare a stack's base images with what their tags give now; stand-ins do not count as an answer.
 
     Raises:
         SetupError: Docker Hub or another registry does not tell.

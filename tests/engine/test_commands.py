@@ -107,7 +107,7 @@ def test_help_lists_every_target(checkout: Checkout) -> None:
 def test_hand_build_works_from_a_source_root(
     version_file: str, argument: str, version: str, deployed: Deployed, tmp_path: Path
 ) -> None:
-    """README's `docker build` line, with buildx in the place of docker where there is no engine."""
+    """README's `docker build` line, with buildx in the place of docker where Docker is missing."""
     tree = tmp_path / "tree"
     shutil.copytree(deployed.checkout.source, tree)
     if version_file == "removed":

@@ -243,5 +243,5 @@ def test_preview_agrees_with_the_compiler(number: int, before: Before, source: P
     reads = {name: before.reads[name] | after[name] for name in ALL}
     # And that of the other platform, which is not compiled here, was made from the same files.
     assert {name for name in ALL if edited & (reads[name] - EVERY_BINARY)} <= shown, told
-    # A comment is no reason for the compiler, but the file with it is an input.
+    # A comment changes nothing for the compiler, but the file with it is an input.
     assert all(edited & reads[name] for name in shown - different), told

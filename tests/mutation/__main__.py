@@ -5,10 +5,9 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 import tomllib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -16,27 +15,27 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from tests.mutation.equivalents import read_equivalents, unused
+from tests.mutation.equivalents import read_equivalents
 from tests.mutation.forks import say
 from tests.mutation.imports import read_imports
 from tests.mutation.mutants import Mutant, mutants_of
 from tests.mutation.selection import Memory
-from tests.mutation.trial import NOTICED, TIMED_OUT, Bench, outcomes
+from tests.mutation.trial import NOTICED, SURVIVED, TIMED_OUT, UNTOUCHED, Bench, outcomes
 
 _EQUIVALENT, _UNTRIED = "equivalent", "not tried"
-_GOOD = {NOTICED, TIMED_OUT}
+_Results = Sequence[tuple[Mutant, str]]
 
 
 def main(
     modules: Annotated[
-        list[str] | None, typer.Argument(help="Files and folders, as in carbide_infra or whole.")
+        list[str] | None, typer.Argument(help="Files or folders, such as carbide_infra/images/plan.py, or just plan.")
     ] = None,
     *,
     every: Annotated[bool, typer.Option("--all", help="Measure all core modules.")] = False,
     minutes: Annotated[float, typer.Option(help="Try mutants for so long, in a random order.")] = 24 * 60,
     jobs: Annotated[int, typer.Option(help="Processes at a time.")] = 1,
-    memory: Annotated[Path, typer.Option(help="Where to remember what tests run.")] = Path(".local/mutation"),
     tests: Annotated[str, typer.Option(help="Files or folders of tests, instead of all unit tests.")] = "",
+    memory: Annotated[Path, typer.Option(help="Where to remember what tests run.")] = Path(".local/mutation"),
 ) -> None:
     """Make small mistakes in core modules, one at a time, and tell which of them no unit test notices.
 
@@ -46,42 +45,40 @@ def main(
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     options = tomllib.loads(Path("pyproject.toml").read_text())["tool"]["mutation"]
     core = sorted({str(path) for pattern in options["core"] for path in Path().glob(pattern)})
-    packages = sorted({path.partition("/")[0] for path in core})
-    chosen = core if every else _named(modules, packages) if modules else [path for path in core if path in _changed()]
-    if not chosen:
-        say("No core module has changed. Name some in MODULES, or measure all with ALL=1.")
-        return
+    roots = sorted({path.partition("/")[0] for path in core})
+    chosen = core if every else _named(modules, roots) if modules else sorted(_changed() & {*core})
+    packages = sorted({path.partition("/")[0] for path in (*core, *chosen)})
     known = read_equivalents(Path(options["equivalent"]))
     mutants = [mutant for path in chosen for mutant in mutants_of(path)]
     new = [mutant for mutant in mutants if mutant.key not in known]
-    random.Random(0).shuffle(new)  # noqa: S311 - a sample, where the time is short
-    test_paths = tests.split() or options["tests"]
-    imports = read_imports(str(path) for folder in (*packages, "tests") for path in Path(folder).rglob("*.py"))
+    if not new:
+        say("There is no mutant: no core module has changed. Name some in MODULES, or measure all with ALL=1.")
+        return
+    random.Random(0).shuffle(new)  # noqa: S311 - a fair sample, where the time is short
+    imports = read_imports(str(path) for folder in {*packages, "tests"} for path in Path(folder).rglob("*.py"))
     with tempfile.TemporaryDirectory(prefix="mutation-") as folder:
-        Path(folder).chmod(0o711)  # for tests that are another user for a while
-        bench = Bench(
-            packages, test_paths, imports, Memory(memory, imports), jobs, time.monotonic() + 60 * minutes, Path(folder)
-        )
-        found = outcomes(new, bench)
-    results = {id(mutant): found.get(index, _UNTRIED) for index, mutant in enumerate(new)}
-    results = {mutant: results.get(id(mutant), _EQUIVALENT) for mutant in mutants}
-    scores = _scores(results)
+        Path(folder).chmod(0o711)
+        paths = tests.split() or options["tests"]
+        bench = Bench(packages, paths, imports, Memory(memory, imports), jobs, 60 * minutes, Path(folder))
+        found = {new[number]: outcome for number, outcome in outcomes(new, bench).items()}
+    untried = dict.fromkeys(new, _UNTRIED)
+    results = [(mutant, (untried | found).get(mutant, _EQUIVALENT)) for mutant in mutants]
     _print_survivors(results)
-    _print_scores(scores)
-    for key in unused((mutant.key for mutant in mutants), known) if every else ():
-        print(f"{options['equivalent']}: is no mutant: {key}")
-    if any(_percent(scores[path]) < options["required"] for path in chosen if path in core):
+    scores = _print_scores(results)
+    for key in sorted(known.keys() - {mutant.key for mutant in mutants}) if every else ():
+        typer.echo(f"{options['equivalent']}: is no mutant (any more): {key}")
+    if any(scores.get(path, 100) < options["required"] for path in core):
         raise typer.Exit(1)
 
 
-def _named(names: Sequence[str], packages: Sequence[str]) -> list[str]:
+def _named(names: Sequence[str], roots: Sequence[str]) -> list[str]:
     """The modules of files and folders, with or without the package and the suffix."""
     found: set[Path] = set()
     for name in names:
-        roots = [Path(), *map(Path, packages)]
-        candidates = [path for root in roots for path in (root / name, root / f"{name}.py") if path.exists()]
+        folders = [Path(), *map(Path, roots)]
+        candidates = [path for folder in folders for path in (folder / name, folder / f"{name}.py") if path.exists()]
         if not candidates:
-            message = f"{name} is no module: name a file or folder, such as {packages[0]}/plan.py or plan"
+            message = f"{name} is no module: name a file or folder, such as {roots[0]}/plan.py or plan"
             raise typer.BadParameter(message)
         path = candidates[0]
         found |= {path} if path.is_file() else {*path.rglob("*.py")}
@@ -90,11 +87,8 @@ def _named(names: Sequence[str], packages: Sequence[str]) -> list[str]:
 
 def _changed() -> set[str]:
     """The files that differ from where this branch left main, or on main from the last commit; new ones too."""
-    base = "HEAD"
-    for branch in ("main", "origin/main"):
-        if _git("rev-parse", "--verify", "--quiet", branch):
-            base = _git("merge-base", "HEAD", branch)[0]
-            break
+    bases = (_git("merge-base", "HEAD", branch) for branch in ("main", "origin/main"))
+    base = next((found[0] for found in bases if found), "HEAD")
     say(f"modules that differ from {base}")
     return {*_git("diff", "--name-only", "--relative", base), *_git("ls-files", "--others", "--exclude-standard")}
 
@@ -103,33 +97,27 @@ def _git(*arguments: str) -> list[str]:
     return subprocess.run(["git", *arguments], capture_output=True, text=True, check=False).stdout.split()
 
 
-def _scores(results: Mapping[Mutant, str]) -> dict[str, Counter[str]]:
-    scores: dict[str, Counter[str]] = {mutant.path: Counter() for mutant in results}
-    for mutant, result in results.items():
-        scores[mutant.path][result] += 1
-    return scores
+def _print_survivors(results: _Results) -> None:
+    for mutant, outcome in sorted(results, key=lambda result: (result[0].path, result[0].line)):
+        if outcome in {SURVIVED, UNTOUCHED}:
+            typer.echo(f"{mutant.path}:{mutant.line}: {mutant.key}   ({outcome})")
 
 
-def _percent(score: Counter[str]) -> float:
-    tried = score.total() - score[_EQUIVALENT] - score[_UNTRIED]
-    return 100 * sum(score[good] for good in _GOOD) / tried if tried else 100
-
-
-def _print_survivors(results: Mapping[Mutant, str]) -> None:
-    for mutant, result in results.items():
-        if result not in _GOOD | {_EQUIVALENT, _UNTRIED}:
-            print(f"{mutant.path}:{mutant.line}: {mutant.key}   ({result})")
-
-
-def _print_scores(scores: Mapping[str, Counter[str]]) -> None:
-    table = Table("module", *("noticed", "timed out", "survived", "equivalent", "not tried", "score"), box=None)
-    total: Counter[str] = Counter()
-    for module, score in [*scores.items(), ("all", total)]:
-        bad = score.total() - sum(score[result] for result in (*_GOOD, _EQUIVALENT, _UNTRIED))
-        cells = score[NOTICED] + score[TIMED_OUT], score[TIMED_OUT], bad, score[_EQUIVALENT], score[_UNTRIED]
-        table.add_row(module, *map(str, cells), f"{_percent(score):.1f} %")
-        total += score
+def _print_scores(results: _Results) -> dict[str, float]:
+    """Print and give each module's percentage of noticed mutants, without those that are equivalent."""
+    counts: dict[str, Counter[str]] = {mutant.path: Counter() for mutant, _ in results}
+    for mutant, outcome in results:
+        counts[mutant.path][outcome] += 1
+    everything = Counter(outcome for _, outcome in results)
+    table = Table("module", "noticed", "timed out", "survived", "equivalent", "not tried", "score", box=None)
+    scores = {}
+    for name, count in [*counts.items(), ("all", everything)]:
+        noticed, survived = count[NOTICED] + count[TIMED_OUT], count[SURVIVED] + count[UNTOUCHED]
+        scores[name] = 100 * noticed / (noticed + survived) if noticed + survived else 100.0
+        cells = noticed, count[TIMED_OUT], survived, count[_EQUIVALENT], count[_UNTRIED]
+        table.add_row(name, *map(str, cells), f"{scores[name]:.1f} %")
     Console(width=120).print(table)
+    return scores
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Equivalents: mutants that change nothing that a test could see, each with the reason."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 
@@ -29,8 +29,3 @@ def read_equivalents(file: Path) -> Mapping[str, str]:
             message = f"{file}: {key}: has no reason below it"
             raise MalformedList(message)
     return found
-
-
-def unused(keys: Iterable[str], known: Iterable[str]) -> list[str]:
-    """The entries that stand for no mutant."""
-    return sorted(set(known) - set(keys))

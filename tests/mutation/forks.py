@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import NoReturn, TypeVar
 
 BROKEN = 70
-"""Exit code of a child whose work raised an exception."""
-
+"""Exit code of a child whose work raised an exception; its folder has the traceback."""
+ERROR = "error"
 _PROGRESS = os.fdopen(os.dup(2), "w", buffering=1)
 
 _Task = TypeVar("_Task")
@@ -59,7 +59,7 @@ def _become(work: Callable[[_Task, Path], int], task: _Task, own: Path) -> NoRet
         code = work(task, own)
     except BaseException:  # noqa: BLE001 - nothing may get back to the parent's code
         with suppress(OSError):
-            (own / "error").write_text(traceback.format_exc())
+            (own / ERROR).write_text(traceback.format_exc())
     finally:
         os._exit(code)
 

@@ -21,7 +21,7 @@ def module_name(file: str) -> str:
 
 
 def _imported(file: str) -> Iterator[str]:
-    for node in ast.walk(ast.parse(Path(file).read_text())):
+    for node in ast.walk(ast.parse(Path(file).read_text(), file)):
         match node:
             case ast.Import(names):
                 found = [alias.name for alias in names]

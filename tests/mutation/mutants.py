@@ -1,11 +1,10 @@
 """Mutants: each small mistake that can be made in a module, as one edit of its syntax tree."""
 
 import ast
-import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from itertools import chain
+from itertools import takewhile
 from pathlib import Path
 from types import CodeType
 
@@ -110,7 +109,7 @@ class _Place:
 
 def mutants_of(path: str) -> list[Mutant]:
     """All mutants of a module, in its order."""
-    tree = ast.parse(Path(path).read_text())
+    tree = ast.parse(Path(path).read_text(), path)
     found: dict[tuple[int, str], Mutant] = {}
     for place, node, operator, slot, new in _visit(tree, Slot(tree, ""), _Place(tree)):
         ast.fix_missing_locations(ast.copy_location(new, node))
@@ -148,15 +147,11 @@ def _inside(node: ast.AST, field: str, place: _Place) -> _Place | None:
     match node:
         case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef() if field == "body":
             return _within(node, place)
-        case ast.Raise() | ast.Call(func=ast.Name("print")):
+        case ast.Raise() | ast.Expr(ast.Call(ast.Name("print"))):
             return replace(place, is_message=True)
-        case ast.Assign(targets=[ast.Name(name)]) if name in place.thrown:
+        case ast.Assign([ast.Name(name)]) if name in place.thrown:
             return replace(place, is_message=True)
-        case ast.Assign(targets=[ast.Name("__all__")]) | ast.Subscript(value=ast.Name("Literal")):
-            return None
-        case ast.If(test=ast.Name("TYPE_CHECKING")) if field != "orelse":
-            return None
-        case ast.If(test=ast.Compare(left=ast.Name("__name__"))):
+        case ast.Assign([ast.Name("__all__")]) | ast.Subscript(ast.Name("Literal")):
             return None
     return place
 
@@ -186,7 +181,12 @@ def _bound(node: ast.AST) -> Iterator[str]:
 
 def _is_left_out(node: ast.AST, place: _Place) -> bool:
     match node:
-        case ast.Expr(ast.Constant()) | ast.Import() | ast.ImportFrom() | ast.keyword(arg="encoding"):
+        case (
+            ast.If(ast.Name("TYPE_CHECKING") | ast.Compare(ast.Name("__name__")))
+            | ast.Expr(ast.Constant())
+            | ast.Import()
+            | ast.ImportFrom()
+        ):
             return True
         case ast.keyword(arg=name):
             return name in _UNTESTED_ARGUMENTS
@@ -222,6 +222,19 @@ def _edits(node: ast.AST, place: _Place) -> Iterator[tuple[str, ast.AST]]:
             yield "boolean", ast.BoolOp(ast.Or() if isinstance(operator, ast.And) else ast.And(), values)
         case ast.UnaryOp(ast.Not(), operand):
             yield "boolean", operand
+        case ast.Call() if not place.is_message:
+            yield from (("removed argument", call) for call in _calls_with_less(node))
+        case ast.Constant() | ast.JoinedStr():
+            yield from _constant_edits(node)
+        case ast.stmt():
+            yield from _statement_edits(node, place)
+    # Other tests have an operator of their own.
+    if isinstance(test := getattr(node, "test", None), (ast.Name, ast.Attribute, ast.Call, ast.NamedExpr)):
+        yield "boolean", type(node)(**dict(ast.iter_fields(node)) | {"test": ast.UnaryOp(ast.Not(), test)})
+
+
+def _constant_edits(node: ast.Constant | ast.JoinedStr) -> Iterator[tuple[str, ast.AST]]:
+    match node:
         case ast.Constant(bool(value)):
             yield "boolean", ast.Constant(not value)
         case ast.Constant(int(value) | float(value)):
@@ -230,16 +243,8 @@ def _edits(node: ast.AST, place: _Place) -> Iterator[tuple[str, ast.AST]]:
             yield "constant", ast.Constant(_MARK + value)
         case ast.Constant(bytes(value)):
             yield "constant", ast.Constant(_MARK.encode() + value)
-        case ast.JoinedStr(values) if not any(_is_text(value) for value in values):
+        case ast.JoinedStr(values) if not any(map(_is_text, values)):
             yield "constant", ast.JoinedStr([ast.Constant(_MARK), *values])
-        case ast.Call() if not place.is_message:
-            yield from (("removed argument", call) for call in _calls_with_less(node))
-        case ast.stmt():
-            yield from _statement_edits(node, place)
-    # A test is the first field but in a conditional expression, whose text begins with the value.
-    if isinstance(test := getattr(node, "test", None), (ast.Name, ast.Attribute, ast.Call, ast.NamedExpr)):
-        fields = dict(ast.iter_fields(node))
-        yield "boolean", type(node)(**{**fields, "test": ast.UnaryOp(ast.Not(), test)})
 
 
 def _statement_edits(node: ast.stmt, place: _Place) -> Iterator[tuple[str, ast.AST]]:
@@ -281,11 +286,10 @@ def _calls_with_less(call: ast.Call) -> Iterator[ast.Call]:
 
 def _lines(node: ast.AST) -> range:
     """A node's lines; of a compound statement those before its block."""
-    if not isinstance(node, (ast.expr, ast.stmt)):
-        return range(0)
-    blocks = [part.lineno for part in chain(*(_block(node, name) for name in _BLOCKS[:1])) if hasattr(part, "lineno")]
-    end = max(node.lineno, min(blocks) - 1) if blocks else node.end_lineno or node.lineno
-    return range(node.lineno, end + 1)
+    first, last = getattr(node, "lineno", 0), getattr(node, "end_lineno", -1)
+    if isinstance(node, ast.stmt) and (body := _block(node, "body")):
+        last = max(first, min(getattr(part, "lineno", last) for part in body) - 1)
+    return range(first, last + 1)
 
 
 def _block(node: ast.AST, name: str) -> list[ast.AST]:
@@ -298,9 +302,14 @@ def _change(around: ast.AST, node: ast.AST, slot: Slot, new: ast.AST) -> str:
     slot.put(new)
     after = _header(new if around is node else around)
     slot.put(node)
-    start = len(os.path.commonprefix([before, after]))
-    end = min(len(os.path.commonprefix([before[::-1], after[::-1]])), len(before) - start, len(after) - start)
+    start = _shared(before, after)
+    end = min(_shared(before[::-1], after[::-1]), len(before) - start, len(after) - start)
     return f"{_cut(before, start, len(before) - end)} → {_cut(after, start, len(after) - end)}"
+
+
+def _shared(one: str, other: str) -> int:
+    """The length of the beginning that two texts share."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
 
 
 def _header(node: ast.AST) -> str:

@@ -20,7 +20,6 @@ class Ran:
         lines: those that it ran, by file.
     """
 
-    passed: bool
     seconds: float
     lines: Mapping[str, list[int]]
 
@@ -98,7 +97,7 @@ class Memory:
         """Remember the tests of whole files."""
         self._folder.mkdir(parents=True, exist_ok=True)
         for file in {_file(test) for test in tests}:
-            passed = {test: asdict(ran) for test, ran in tests.items() if _file(test) == file and ran.passed}
+            passed = {test: asdict(ran) for test, ran in tests.items() if _file(test) == file}
             new = self._of(file).with_suffix(f".{os.getpid()}")
             new.write_text(json.dumps(passed))
             new.replace(self._of(file))

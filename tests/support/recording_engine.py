@@ -67,7 +67,7 @@ class Registration:
 
 
 class RecordingEngine(MockMonitor):
-    """Answers as Pulumi's own does under `--continue-on-error`: of a failed resource it says so, and goes on.
+    """Answers as Pulumi's own does under `--continue-on-error`: of a failed resource it says so, and continues.
 
     Args:
         failing: names of `Image` or `Index` resources that fail.

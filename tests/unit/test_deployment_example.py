@@ -131,8 +131,11 @@ def test_a_pin_brings_one_container_back(first: Recorded) -> None:
 @pytest.mark.parametrize(
     ("pins", "message"),
     [
-        ({"carbide-rest-apii": digest_of("x")}, r"pins\.carbide-rest-apii: is no image of this deployment; those are "),
-        ({API: "1.4.0"}, r"pins\.carbide-rest-api = '1\.4\.0': is no digest; a good value: sha256:"),
+        (
+            {"carbide-rest-apii": digest_of("x")},
+            r"pins\.carbide-rest-apii: is not an image of this deployment; those are ",
+        ),
+        ({API: "1.4.0"}, r"pins\.carbide-rest-api = '1\.4\.0': is not a digest; a good value: sha256:"),
     ],
 )
 def test_a_pin_that_pins_nothing_is_an_error(pins: dict[str, str], message: str) -> None:

@@ -11,7 +11,7 @@ from carbide_infra.programs import find_buildx, find_pulumi
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The one folder on PATH, and the current one, which is no project."""
+    """The one folder on PATH, and the current one, which is not a project."""
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "docker"))
     monkeypatch.setattr(programs, "SHARED_DOCKER_FOLDERS", ())

@@ -217,7 +217,7 @@ def test_prod_is_nvcr_with_both_platforms_and_latest() -> None:
     assert settings.tag_revision
 
 
-def test_readme_lists_every_key_with_its_description() -> None:
-    readme = (project_root() / "README.md").read_text()
+def test_the_documentation_lists_every_key_with_its_description() -> None:
+    page = (project_root() / "docs/configuration.md").read_text()
     for field in Settings.model_fields.values():
-        assert re.search(rf"^\| `{field.alias}` \| .* \| {re.escape(str(field.description))} \|$", readme, re.MULTILINE)
+        assert re.search(rf"^\| `{field.alias}` \| .* \| {re.escape(str(field.description))} \|$", page, re.MULTILINE)

@@ -101,7 +101,7 @@ def test_only_what_runs_the_engine_is_given_one() -> None:
 def test_the_engine_has_the_locked_versions() -> None:
     locks = project_root() / "tools"
     pulumi, provider, buildx, buildkit = (
-        locked_version(recipe, locks) for recipe in (PULUMI, DOCKER_BUILD, BUILDX, BUILDKITD)
+        locked_version(binary, locks) for binary in (PULUMI, DOCKER_BUILD, BUILDX, BUILDKITD)
     )
     given = {step["uses"].partition("@")[0]: step["with"] for step in steps(SETUP) if "uses" in step}
     assert given["pulumi/actions"] == {"pulumi-version": pulumi}

@@ -102,6 +102,6 @@ class Migration(pulumi.ComponentResource):
 def _failure(job: str, code: int, logs: str) -> str:
     last = "\n".join(logs.splitlines()[-_LAST_LINES:])
     return (
-        f"{job} ended with exit code {code}, so what needs the database is not updated. Mend what it says, then run it "
+        f"{job} ended with exit code {code}, so what needs the database is not updated. Fix what it says, then run it "
         f"again with `pulumi up --replace '**Container::{job}'`:\n{last}"
     )

@@ -43,9 +43,9 @@ def _checked(pins: Mapping[str, str]) -> Mapping[str, str]:
     images = [MIGRATION, *(service.image for service in SERVICES)]
     for name, digest in pins.items():
         if name not in images:
-            message = f"pins.{name}: is no image of this deployment; those are {', '.join(images)}"
+            message = f"pins.{name}: is not an image of this deployment; those are {', '.join(images)}"
             raise pulumi.RunError(message)
         if not _DIGEST.fullmatch(digest):
-            message = f"pins.{name} = {digest!r}: is no digest; a good value: sha256:<64 hexadecimal digits>"
+            message = f"pins.{name} = {digest!r}: is not a digest; a good value: sha256:<64 hexadecimal digits>"
             raise pulumi.RunError(message)
     return pins

@@ -40,7 +40,7 @@ LOCAL = {"registryServer": "local", "registryRepository": "carbide"}
 
 
 class Checkout:
-    """A checkout whose engine, buildx and local registry are the tests' own."""
+    """A checkout whose Pulumi, buildx and local registry are the tests' own."""
 
     def __init__(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.root = root

@@ -25,7 +25,7 @@ NO_PASSPHRASE = "error: passphrase must be set with PULUMI_CONFIG_PASSPHRASE or 
 
 @pytest.fixture
 def pulumi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeProgram:
-    """The Pulumi CLI on PATH, in a folder that is no checkout."""
+    """The Pulumi CLI on PATH, in a folder that is not a checkout."""
     program = FakeProgram(tmp_path / "bin", "pulumi")
     monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=os.pathsep)
     monkeypatch.chdir(tmp_path)

@@ -129,7 +129,7 @@ def test_stand_ins_are_made_again_when_the_registry_lost_them(bench: Bench) -> N
     assert bench.made == [("alpine:latest", ("linux/amd64",))]
 
 
-def test_stand_ins_are_made_again_for_another_recipe(bench: Bench) -> None:
+def test_stand_ins_are_made_again_when_their_content_changes(bench: Bench) -> None:
     bench.ensure()
     with (bench.maker.root / "Dockerfile.golang").open("a") as dockerfile:
         dockerfile.write("ENV A=b\n")

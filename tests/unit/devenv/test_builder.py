@@ -68,7 +68,7 @@ def test_container_builder_is_told_everything(root: Path) -> None:
     assert node.startswith("carbide-local-")
     assert arguments[-1] == "--bootstrap"
     assert len(arguments) == 9
-    # Two checkouts on one engine must not share a container.
+    # Two checkouts on one Docker must not share a container.
     assert node not in container_arguments(root / "other")
 
 

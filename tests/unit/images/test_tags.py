@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from carbide_infra.images.tags import aliases
+from carbide_infra.images.tags import aliases, own_tag, sanitised
 from carbide_infra.settings import ConfigError, Settings, load_settings
 from carbide_infra.source.facts import Source, read_source
 
@@ -49,6 +49,27 @@ class Repository:
     @property
     def sha(self) -> str:
         return self.git("rev-parse", "HEAD")
+
+
+@pytest.mark.parametrize(
+    ("text", "tag"),
+    [
+        ("1.4.0", "1.4.0"),
+        ("X_1", "X_1"),
+        ("-.-1.4-.", "1.4-."),
+        ("1.4.0+build/5 ü", "1.4.0-build-5--"),
+        ("-..", "_"),
+        ("", "_"),
+        ("a" * 200, "a" * 128),
+    ],
+)
+def test_any_text_becomes_a_tag(text: str, tag: str) -> None:
+    assert sanitised(text) == tag
+
+
+def test_a_long_version_leaves_room_for_the_build_key() -> None:
+    assert own_tag("1.4.0+5", "key") == "1.4.0-5-key"
+    assert own_tag("1" * 200, "key") == "1" * 124 + "-key"
 
 
 @pytest.fixture

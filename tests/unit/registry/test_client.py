@@ -122,7 +122,7 @@ def test_a_digest_of_another_kind_is_not_compared(registry: FakeRegistry, client
 def test_what_is_no_json_object(registry: FakeRegistry, client: RegistryClient, body: bytes) -> None:
     registry.manifests[REPOSITORY, "1.0"] = (INDEX, body)
     blob = registry.put_blob(body)["digest"]
-    told = f"{digest_of(body)}: is no JSON object"
+    told = f"{digest_of(body)}: is not a JSON object"
     with pytest.raises(Corrupt, match=told):
         _ = client.manifest(REPOSITORY, "1.0").content
     with pytest.raises(Corrupt, match=told):

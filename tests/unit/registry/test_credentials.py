@@ -107,10 +107,10 @@ def test_a_key_may_be_an_address(tmp_path: Path) -> None:
     ("content", "named"),
     [
         ("{", r"config\.json: cannot be read as Docker's configuration .*; repair it, or run docker login again"),
-        ('{"auths": {"nvcr.io": {"auth": "?"}}}', r"config\.json: the entry of nvcr\.io is no login"),
-        ('{"auths": {"nvcr.io": {"auth": "/w=="}}}', r"config\.json: the entry of nvcr\.io is no login"),
-        ('{"auths": {"nvcr.io": {"auth": "bWU6 bWluZQ=="}}}', r"config\.json: the entry of nvcr\.io is no login"),
-        ('{"auths": {"nvcr.io": {"auth": 1}}}', r"config\.json: the entry of nvcr\.io is no login"),
+        ('{"auths": {"nvcr.io": {"auth": "?"}}}', r"config\.json: the entry of nvcr\.io is not a login"),
+        ('{"auths": {"nvcr.io": {"auth": "/w=="}}}', r"config\.json: the entry of nvcr\.io is not a login"),
+        ('{"auths": {"nvcr.io": {"auth": "bWU6 bWluZQ=="}}}', r"config\.json: the entry of nvcr\.io is not a login"),
+        ('{"auths": {"nvcr.io": {"auth": 1}}}', r"config\.json: the entry of nvcr\.io is not a login"),
         ('{"credsStore": "missing"}', r"nvcr\.io: docker-credential-missing, .* does not run"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Images in a registry: platforms, sizes, and what is no image."""
+"""Images in a registry: platforms, sizes, and what is not an image."""
 
 from typing import Any
 
@@ -110,7 +110,7 @@ def test_a_name_is_server_and_repository(name: str, parts: tuple[str, str]) -> N
 )
 def test_what_is_no_index(content: object) -> None:
     index = manifest(content)
-    with pytest.raises(Corrupt, match=f"{index.digest}: is no image index; push the image again"):
+    with pytest.raises(Corrupt, match=f"{index.digest}: is not an image index; push the image again"):
         platforms_of(index)
 
 
@@ -130,7 +130,7 @@ def test_what_is_no_index(content: object) -> None:
 )
 def test_what_is_no_manifest(registry: FakeRegistry, client: RegistryClient, content: object) -> None:
     digest = registry.put_manifest(REPOSITORY, MANIFEST, content)
-    with pytest.raises(Corrupt, match=f"{digest}: is no image manifest .*; push the image again"):
+    with pytest.raises(Corrupt, match=f"{digest}: is not an image manifest .*; push the image again"):
         read_platform(client, REPOSITORY, digest)
 
 

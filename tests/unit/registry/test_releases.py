@@ -153,7 +153,7 @@ def test_only_the_tag_s_own_commit_is_released(world: World) -> None:
 def test_what_is_no_release_tag_is_refused(world: World, tag: str) -> None:
     done = world.release("--tag", tag)
     assert done.exit_code == 2
-    assert "a good value: v1.4.0" in done.stderr
+    assert f"--tag '{tag}': is not a release tag; a good value: v1.4.0" in done.stderr
 
 
 def test_a_tag_of_another_version_is_refused(world: World) -> None:
@@ -246,6 +246,15 @@ def test_a_changed_tree_is_not_released(world: World) -> None:
     assert world.digests("1.4.0") == {}
 
 
+def test_a_shallow_clone_is_not_released(world: World) -> None:
+    world.push(world.repository.sha, BUILT)
+    (world.repository.root / ".git/shallow").write_text(f"{world.repository.sha}\n")
+    done = world.release("--tag", "v1.4.0")
+    assert done.exit_code == 2
+    assert "the source is a shallow clone; git fetch --unshallow" in done.stderr
+    assert world.digests("1.4.0") == {}
+
+
 def test_a_tag_that_does_not_exist_is_not_released(world: World) -> None:
     world.repository.git("tag", "--delete", "v1.4.0")
     world.push(world.repository.sha, BUILT)
@@ -321,7 +330,7 @@ def test_images_are_not_waited_for_beyond_the_time(
     assert clock.slept == [20.0] * sleeps
 
 
-@pytest.mark.parametrize(("arguments", "sleeps"), [((), 0), (("--wait", "0"), 0), (("--wait", "1"), 3)])
+@pytest.mark.parametrize(("arguments", "sleeps"), [((), 0), (("--wait", "0"), 0), (("--wait", "20"), 60)])
 def test_the_wait_is_in_minutes(
     world: World, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], sleeps: int
 ) -> None:

@@ -104,7 +104,7 @@ def test_an_answer_that_is_none_of_githubs(github: FakeGitHub, repository: Repos
 def test_the_token_goes_to_the_api_alone(github: FakeGitHub, repository: Repository, elsewhere: str) -> None:
     url = elsewhere.replace("{api}", github.url)
     with pytest.raises(
-        GitHubError, match=rf"PATCH {url}: is no address of {github.url}, so the token does not go there"
+        GitHubError, match=rf"PATCH {url}: is not an address of {github.url}, so the token does not go there"
     ):
         repository.update(Comment(url, "", ""), "text")
     assert github.requests == []

@@ -488,6 +488,11 @@ def test_a_platform_that_is_none(tmp_path: Path, cache: Path, platform: str) -> 
         names(plant(tmp_path, {}), cache, platform)
 
 
+def test_a_platform_is_needed(tmp_path: Path, cache: Path) -> None:
+    with pytest.raises(InputError, match=r"^no target platform is given; name at least one, like linux/amd64$"):
+        inputs_of(plant(tmp_path, {}), {"a": Wanted([Target("./cmd/a", ())])}, cache)
+
+
 # ---- Links, modes, names, odd files.
 
 
@@ -518,7 +523,8 @@ def test_links_out_of_the_tree_are_named(tmp_path: Path, cache: Path, link: str)
 
 
 def test_the_root_itself_may_be_a_link(tmp_path: Path, cache: Path) -> None:
-    root = plant(tmp_path / "root", {})
+    root = plant(tmp_path / "root", {"shared/s.go": "package main\n"})
+    (root / "cmd/a/s.go").symlink_to("../../shared/s.go")
     (tmp_path / "link").symlink_to(root)
     assert exact(tmp_path / "link", cache) == exact(root, cache)
 
@@ -748,6 +754,7 @@ def without_go(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 TREE = {
     "README.md": "",
+    "EndsWithX": "",
     "cmd/b/main.go": MAIN,
     "cmd/a/x_test.go": "package main\n",
     ".gitignore": "*.log\n",
@@ -776,6 +783,19 @@ def test_without_go_and_git_the_whole_tree_counts(tmp_path: Path, cache: Path, m
     assert fallback(root, own) == fallback(root, cache)
     with pytest.raises(InputError, match="there is no folder"):
         by_package(root, ["./none"], LINUX, cache)
+
+
+def test_without_go_neither_the_cache_nor_what_tools_keep_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tools = (".git", ".hg", ".svn", ".local", ".pulumi", ".terraform", ".venv", "__pycache__", "node_modules", "venv")
+    kept = {f"{folder}{tool}/x": "" for tool in tools for folder in ("", "cmd/")}
+    root = plant(tmp_path / "root", {**kept, "deep/cache/x": "", "deep/cached": "", "deep/cache2/x": "", "cache/x": ""})
+    monkeypatch.setenv("PATH", "/nonexistent")
+    monkeypatch.chdir(tmp_path)
+    wanted = {*BASE, "deep/cached", "deep/cache2/x", "cache/x"}
+    assert {file.path for file in fallback(root, root / "deep/cache").files} == wanted
+    assert {file.path for file in fallback(root, tmp_path / "new/cache").files} == wanted | {"deep/cache/x"}
 
 
 def test_without_go_git_says_what_belongs_to_the_tree(
@@ -878,7 +898,7 @@ def asked(root: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, version: str
 
 @pytest.mark.parametrize(
     ("version", "go", "tags"),
-    [("go1.26.8", None, "1.26"), ("go1.26.8 X:nodwarf5", "1.25.4", "1.25.4"), ("devel go1.27-abcdef", None, "1.27"),
+    [("go1.26.8", None, "1.26"), ("go1.26.8 X:nodwarf5", "1.25.4", "1.25.4"), ("devel go1.27-1.28", None, "1.27"),
      ("unknown", None, "")],
 )  # fmt: skip
 def test_a_question_is_the_same_for_the_same_wish(
@@ -889,6 +909,24 @@ def test_a_question_is_the_same_for_the_same_wish(
     assert question == Question(str(root), ".", None, ("cmd/a", "cmd/b"), ("linux/a", "linux/b"), tags)
     (kept,) = own.glob("graph-*")
     assert kept.name == f"graph-{question.key()}-{version.replace(' ', '_')}.json"
+
+
+@pytest.mark.parametrize(
+    ("name", "complaint"),
+    [
+        ("cmd/a/gone.go", "cmd/a/gone.go is missing, or a symbolic link that leads nowhere; restore it"),
+        ("cmd/a/pipe", "cmd/a/pipe is neither a file nor a link to one, so it cannot be part of an image; remove it"),
+    ],
+)
+def test_an_answer_that_names_no_file_is_refused(
+    name: str, complaint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = plant(tmp_path / "root", {})
+    os.mkfifo(root / "cmd/a/pipe")
+    monkeypatch.setattr(Toolchain, "found", lambda: Toolchain("go", "go1.26"))
+    monkeypatch.setattr(Toolchain, "read_graph", lambda *_: Graph([name], {"cmd/a": [0]}, {}, {}))
+    with pytest.raises(InputError, match=f"^{complaint}"):
+        inputs_of(root, {"a": Wanted([Target("./cmd/a", LINUX)])}, tmp_path / "cache")
 
 
 # ---- What is remembered.
@@ -1011,6 +1049,38 @@ def test_a_cache_that_cannot_be_written_costs_time_alone(
     monkeypatch.setattr(Path, "replace", refused)
     assert exact(root, own) == expected
     assert [path.name.partition("-")[0] for path in own.iterdir()] == ["importgraph"]
+
+
+def test_a_cache_that_is_closed_costs_time_alone(
+    tmp_path: Path, cache: Path, own: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = plant(tmp_path / "root", {})
+    later(monkeypatch)
+    expected = exact(root, cache)
+
+    def refused(**_: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr("tempfile.NamedTemporaryFile", refused)
+    assert exact(root, own) == expected
+
+
+def test_an_answer_is_whole_when_it_appears_in_the_cache(
+    tmp_path: Path, own: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is written beside its place: a rename cannot cross from one file system to another."""
+    root, replace, sizes = plant(tmp_path / "root", {}), Path.replace, dict[str, int]()
+    later(monkeypatch)
+
+    def looking(self: Path, target: Path) -> Path:
+        assert self.parent == target.parent
+        sizes[target.name] = self.stat().st_size
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", looking)
+    exact(root, own)
+    assert {path.name: path.stat().st_size for path in own.glob("*.json")} == sizes
+    assert len(sizes) == 2
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,7 @@ def record(
 # ---- From the state.
 
 
-def test_a_recipe_has_all_that_the_state_says() -> None:
+def test_a_record_has_all_that_the_state_says() -> None:
     record = {"inputs": f"0755 {'a' * 64} 7 run me  now\n0644 {'b' * 64} 0 VERSION", "dockerfile": "d" * 64}
     assert BuildRecord.of(IMAGE, record, INPUTS, "f" * 40) == BuildRecord(
         image=IMAGE,

@@ -1,4 +1,4 @@
-"""Checks of images in a registry of the tests, recipes in a repository of the tests."""
+"""Checks of images in a registry of the tests, build records in a repository of the tests."""
 
 import hashlib
 import ssl
@@ -222,11 +222,11 @@ def test_lost_and_damaged_parts(registry: FakeRegistry, client: RegistryClient) 
 @pytest.mark.parametrize(
     ("body", "told"),
     [
-        (b"<html>", "is no JSON object"),
-        (b"[]", "is no JSON object"),
-        (b"{}", "is no image index"),
-        (b'{"manifests": [{}]}', "is no image index"),
-        (b'{"manifests": ["linux/amd64"]}', "is no image index"),
+        (b"<html>", "is not a JSON object"),
+        (b"[]", "is not a JSON object"),
+        (b"{}", "is not an image index"),
+        (b'{"manifests": [{}]}', "is not an image index"),
+        (b'{"manifests": ["linux/amd64"]}', "is not an image index"),
     ],
 )
 def test_a_corrupt_index_is_a_difference(
@@ -303,7 +303,7 @@ def test_a_stack_without_images_says_what_to_run() -> None:
         deployed_in([], "prod")
 
 
-# ---- Recipes.
+# ---- Build records.
 
 
 def git(folder: Path, *arguments: str) -> str:
