@@ -79,10 +79,7 @@ def path(key: Key) -> str:
 
 def shown(value: object) -> str:
     """A value as YAML could have it, in one line."""
-    try:
-        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-    except ValueError:
-        text = str(value)
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
     return text if text.isprintable() and text else json.dumps(text, ensure_ascii=False)
 
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from carbide_infra.catalogue.checks import Findings, check
+from carbide_infra.catalogue.checks import Findings, check, check_images
+from carbide_infra.catalogue.loading import Stack
 from tests.unit.catalogue.samples import DIGEST, entry, load
 
 SHELL = "health: {command: [sh, -c, 'exit 0']}"
@@ -264,3 +265,37 @@ def test_a_go_version_that_is_too_old_is_told_with_what_to_set(root: Path) -> No
         "services.yaml:5: a: goVersion = 1.25.3: is older than services/tool/go.mod asks for; set 1.25.4 or newer"
     ]
     assert errors(root, "goVersion: '1.25.3'") == []
+
+
+def test_the_images_of_a_stack_are_checked_together_and_located(root: Path) -> None:
+    text = """\
+        schemaVersion: 1
+        images:
+          a: {package: ./nope, user: root}
+          b: {package: ./cmd/server, user: root, goVersion: '1.2'}
+    """
+    catalogue = load(root.parent, text)
+    (root / "go.mod").write_text("module example.com/root\n\ngo 1.25\n")
+    stack = Stack(overrides={"b": {"files": [{"from": "nowhere", "to": "/x"}]}})
+    found = check_images(catalogue, stack, catalogue.resolved(stack), root, is_development=False)
+    assert [str(problem) for problem in found.errors] == [
+        f"services.yaml:3: a: package = ./nope: there is no folder {root}/nope; name a main package",
+        "services.yaml:4: b: goVersion = 1.2: is older than go.mod asks for; set 1.25 or newer",
+        f"serviceOverrides.b.files[0].from = nowhere: is not there (looked at {root}/nowhere)",
+    ]
+    assert [str(problem).partition(" = ")[0] for problem in found.warnings] == [
+        "services.yaml:3: a: user",
+        "services.yaml:4: b: user",
+    ]
+
+
+def test_a_go_version_that_is_too_old_is_told_once(root: Path) -> None:
+    for module in (root, root / "services/tool"):
+        (module / "go.mod").write_text("module example.com/x\n\ngo 1.25\n")
+    binaries = "[{package: ./cmd/server, path: /x}, {package: ./services/tool, path: /y}]"
+    assert len(errors(root, f"binaries: {binaries}", "goVersion: '1.24'")) == 1
+
+
+def test_a_script_that_is_no_text_has_no_interpreter(root: Path) -> None:
+    (root / "deploy/plain").write_bytes(b"\x7fELF\xff\xfe")
+    assert errors(root, "entrypoint: [/x/plain]", "files: [{from: deploy, to: /x}]") == []

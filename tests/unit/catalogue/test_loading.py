@@ -301,6 +301,10 @@ def test_a_problem_is_located_where_the_key_is_written(tmp_path: Path) -> None:
     )
     assert str(catalogue.problem("a", ("folders", 0), "bad")) == "services.yaml:3: defaults.folders[0]: bad"
     assert str(catalogue.problem("a", ("health",), "bad")) == "services.yaml:6: a: health: bad"
+    assert str(catalogue.problem("a", ("files", 2, "from"), "bad")) == "services.yaml:8: a: files[2].from: bad"
+    assert (
+        str(catalogue.problem("a", ("folders", 0, "owner"), "bad")) == "services.yaml:3: defaults.folders[0].owner: bad"
+    )
     stack = Stack(overrides={"a": {"user": {"base": "x"}}})
     assert str(catalogue.problem("a", ("user", "base"), "bad", "x", stack)) == "serviceOverrides.a.user.base = x: bad"
     assert str(catalogue.problem("a", ("files", 1, "from"), "bad", "y", stack)).startswith("services.yaml:10: ")
