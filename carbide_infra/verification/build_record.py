@@ -31,6 +31,7 @@ class BuildRecord:
         location: path of that file, relative to the project, else empty.
         revision: commit of the source tree that last touched the files; None where git did not tell.
         builder: name of the buildx builder; empty for the current one.
+        export: BuildKit's exporter and its options; empty where the state names none.
     """
 
     image: str
@@ -44,6 +45,7 @@ class BuildRecord:
     platforms: Sequence[str]
     builder: str
     secret_ids: Sequence[str] = field(default=())
+    export: str = ""
 
     @classmethod
     def of(
@@ -62,6 +64,7 @@ class BuildRecord:
             platforms=tuple(inputs["platforms"]),
             builder=str((inputs.get("builder") or {}).get("name") or ""),
             secret_ids=tuple(inputs.get("ignoreSecretsInDiffCalculation") or ()),
+            export=str(((inputs.get("exports") or [{}])[0] or {}).get("raw") or ""),
         )
 
     def source(self, root: Path, scratch: Path) -> Path:

@@ -18,7 +18,8 @@ from carbide_infra.verification.build_record import BuildRecord
 from carbide_infra.verification.checks import ABSENT, Check
 
 # What the stack's own builds have, in a folder in the place of a registry.
-_OUTPUT = "type=oci,tar=false,oci-mediatypes=true"
+_PUSHED, _KEPT = "type=registry,", "type=oci,tar=false,"
+_OUTPUT = f"{_PUSHED}oci-mediatypes=true"
 
 
 @dataclass(frozen=True)
@@ -89,10 +90,15 @@ def _build(record: BuildRecord, environment: RebuildEnvironment, scratch: Path) 
         *(word for name, value in record.build_args.items() for word in ("--build-arg", f"{name}={value}")),
         *(word for name, value in record.labels.items() for word in ("--label", f"{name}={value}")),
         *(word for name in record.secret_ids for word in ("--secret", f"id={name},env=CARBIDE_SECRET_{name.upper()}")),
-        *("--file", dockerfile, "--output", f"{_OUTPUT},dest={layout}", context),
+        *("--file", dockerfile, "--output", _output(record, layout), context),
     ]
     run(command, {**environment.variables, **given}, f"Building {record.image} again")
     return layout
+
+
+def _output(record: BuildRecord, layout: Path) -> str:
+    """The options of the push, the index's annotations among them, for a folder instead of a registry."""
+    return f"{(record.export or _OUTPUT).replace(_PUSHED, _KEPT, 1)},dest={layout}"
 
 
 def _platforms(layout: Path, entry: Mapping[str, Any]) -> dict[str, str]:

@@ -98,7 +98,7 @@ SCENES: Mapping[str, Scene] = {
     "base_digest": _configured(runtimeImage=f"alpine:latest@sha256:{DIGEST}"),
     "version": _version,
     "dockerfile": _edited(f"docker/production/Dockerfile.{DB}", text="# more\n"),
-    "health": _configured(serviceOverrides={IPAM: {"health": ["nc", "-z", "127.0.0.1", "9090"]}}),
+    "health": _configured(serviceOverrides={IPAM: {"health": {"command": ["nc", "-z", "127.0.0.1", "9090"]}}}),
     "platform": _configured(platforms=["linux/amd64"]),
     "builder": _configured(builder="carbide-local"),
     "service_removed": _configured(services=sorted(set(CATALOGUE) - {IPAM})),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from carbide_infra.outputs import StackOutputs
+from carbide_infra.outputs import SCHEMA_VERSION, StackOutputs
 from tests.engine.conftest import Deployed
 from tests.engine.previews import PulumiFailed, Stack
 from tests.support.catalogue import CATALOGUE
@@ -63,5 +63,8 @@ def test_a_consumer_sees_what_the_stack_exports_and_fails_on_what_it_does_not(
 
 def test_the_command_prints_what_the_stack_exports(deployed: Deployed) -> None:
     done = deployed.checkout.carbide("images", "--stack", "dev", "--json")
-    assert StackOutputs.of(json.loads(done.stdout)).exported() == {"schemaVersion": 1, "images": deployed.images}
+    assert StackOutputs.of(json.loads(done.stdout)).exported() == {
+        "schemaVersion": SCHEMA_VERSION,
+        "images": deployed.images,
+    }
     assert done.stderr == ""

@@ -350,7 +350,7 @@ def test_one_dockerfile_reaches_its_image(stack: Stack, tree: Checkout) -> None:
 
 
 def test_one_health_override_reaches_its_image(stack: Stack) -> None:
-    overrides = {IPAM: {"health": ["nc", "-z", "127.0.0.1", "9090"]}}
+    overrides = {IPAM: {"health": {"command": ["nc", "-z", "127.0.0.1", "9090"]}}}
     assert_reached(stack.configured(serviceOverrides=overrides).preview(), frozenset({IPAM}))
 
 

@@ -11,8 +11,9 @@ import pytest
 
 from carbide_infra.errors import SetupError
 from carbide_infra.registry.client import RegistryClient
+from carbide_infra.verification.build_record import BuildRecord
 from carbide_infra.verification.checks import ABSENT
-from carbide_infra.verification.rebuild import RebuildEnvironment, rebuild
+from carbide_infra.verification.rebuild import RebuildEnvironment, _output, rebuild
 from tests.support.registry_server import INDEX, MANIFEST, FakeRegistry, digest_of, encoded
 from tests.unit.verification.test_checks import IMAGE, PLATFORMS, dockerfile_now, git, output, pushed, record, sha256
 
@@ -230,3 +231,22 @@ def test_a_platform_that_the_registry_lacks(
     again = environment(tmp_path, source, encoded({"manifests": []}))
     checks = rebuild(record(source, None, sha256(dockerfile_now())), output(registry, digest), again, client)
     assert [(check.expected, check.found) for check in checks[1:]] == [(amd64["digest"], ABSENT), (ABSENT, ABSENT)]
+
+
+RECORD = {"inputs": "", "dockerfile": "d" * 64}
+
+
+def test_what_was_said_of_the_index_is_said_again(tmp_path: Path) -> None:
+    pushed_as = 'type=registry,oci-mediatypes=true,"annotation-index.a=b, type=registry,c"'
+    kept = 'type=oci,tar=false,oci-mediatypes=true,"annotation-index.a=b, type=registry,c"'
+    made = replace(BuildRecord.of(IMAGE, RECORD, {"platforms": ["linux/amd64"]}, None), export=pushed_as)
+    assert _output(made, tmp_path) == f"{kept},dest={tmp_path}"
+
+
+def test_a_state_without_an_exporter_has_the_program_s_own(tmp_path: Path) -> None:
+    made = BuildRecord.of(IMAGE, RECORD, {"platforms": ["linux/amd64"], "exports": []}, None)
+    assert _output(made, tmp_path) == f"type=oci,tar=false,oci-mediatypes=true,dest={tmp_path}"
+    told = BuildRecord.of(
+        IMAGE, RECORD, {"platforms": ["linux/amd64"], "exports": [{"raw": "type=registry,x=1"}]}, None
+    )
+    assert _output(told, tmp_path) == f"type=oci,tar=false,x=1,dest={tmp_path}"
