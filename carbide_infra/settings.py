@@ -198,7 +198,7 @@ class Settings(BaseModel):
             raise ValueError(msg)
         return value
 
-    @field_validator("services", mode="after")
+    @field_validator("services")
     @classmethod
     def _distinct_services(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if len(set(value)) != len(value):
@@ -206,7 +206,7 @@ class Settings(BaseModel):
             raise ValueError(msg)
         return value
 
-    @field_validator("platforms", mode="after")
+    @field_validator("platforms")
     @classmethod
     def _distinct_platforms(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         # The provider compares the list as it stands: one order, or the order is a diff.

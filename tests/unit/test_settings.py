@@ -93,6 +93,42 @@ def test_missing_registry_is_named() -> None:
         load_settings({}, {})
 
 
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"registryServre": "x"}, "registryServre: is an unknown key; known are source, catalogue, goVersion, builder"),
+        (
+            {"platforms": '["linux/amd65"]'},
+            "platforms.0 = 'linux/amd65': is no platform; known are linux/386, linux/am",
+        ),
+        ({"goVersion": "latest"}, "goVersion = 'latest': is not a Go version; a good value: "),
+        ({"registryPassword": "x"}, "registryUsername is empty although registryPassword is set; NVCR's: $oauthtoken"),
+    ],
+)
+def test_an_error_is_a_sentence(values: dict[str, Any], message: str) -> None:
+    assert error_of(values).startswith(message)
+
+
+def test_a_missing_key_comes_with_the_command_that_sets_it() -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_settings({"registryServer": "nvcr.io"}, {})
+    assert str(caught.value) == "registryRepository: is not set; pulumi config set registryRepository <value>"
+
+
+def test_the_source_is_below_the_project_or_anywhere(tmp_path: Path) -> None:
+    tree = tmp_path / "tree"
+    with pytest.raises(ConfigError, match=r"^source = 'tree': is not a folder \(looked at /.*/tree\); a good value: /"):
+        load({"source": "tree"}).source_root(tmp_path)
+    tree.mkdir()
+    assert load({"source": "tree"}).source_root(tmp_path) == tree
+    assert load({"source": str(tree)}).source_root(Path("/nowhere")) == tree
+
+
+def test_the_source_may_be_below_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert load({"source": "~"}).source_root(Path("/nowhere")) == tmp_path
+
+
 def test_errors_never_show_a_secret() -> None:
     message = error_of({"registryPassword": "hunter2", "goVersion": "?"})
     assert "hunter2" not in message
