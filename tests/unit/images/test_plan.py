@@ -34,6 +34,7 @@ def plan(
     stand_ins: tuple[str, ...] = (),
     image: str = API.name,
     dockerfile: Dockerfile | None = None,
+    revision: str | None = REVISION,
 ) -> ImagePlan:
     values = {"registryServer": "nvcr.io", "registryRepository": "org/team", "tagLatest": True} | (config or {})
     stack_settings = load_settings(values, {})
@@ -41,7 +42,7 @@ def plan(
     (found,) = (each for each in selection.images if each.name == image)
     stack = Stack("prod", project_root(), stack_settings.registry_server, stack_settings, stand_ins)
     text = dockerfile or dockerfile_of(found.on_bases_of(CATALOGUE[image]), project_root(), FOLDER)
-    return plan_image(found, text, inputs, REVISION, source, stack)
+    return plan_image(found, text, inputs, revision, source, stack)
 
 
 def test_a_plan_names_everything_the_engine_gets() -> None:
@@ -184,3 +185,22 @@ def test_key_is_the_same_in_another_process() -> None:
     command = [sys.executable, "-c", program, json.dumps(ingredients)]
     done = subprocess.run(command, cwd=project_root(), check=True, capture_output=True, text=True)
     assert done.stdout == build_key(**ingredients)
+
+
+def test_one_platform_has_an_index_too() -> None:
+    """Else the tags of an image, which are indexes, would have another digest than the image."""
+    assert plan({"platforms": ["linux/amd64"]}).build_args["BUILDKIT_MULTI_PLATFORM"] == "1"
+    assert "BUILDKIT_MULTI_PLATFORM" not in plan({"platforms": ["linux/amd64", "linux/arm64"]}).build_args
+
+
+@pytest.mark.parametrize(("revision", "given"), [(REVISION, REVISION), (None, "")])
+def test_an_image_that_tells_its_revision_is_built_with_it(revision: str | None, given: str) -> None:
+    symbols = {"symbols": {"./common/pkg/version.Revision": "revision"}}
+    made = plan({"serviceOverrides": {API.name: symbols}}, revision=revision)
+    assert made.build_args["REVISION"] == given
+    assert "REVISION" not in plan(revision=revision).build_args
+
+
+def test_the_time_is_an_argument_of_images_that_do_not_ask_for_it() -> None:
+    no_time = {"symbols": {"./common/pkg/version.BuildTime": None}}
+    assert plan({"serviceOverrides": {API.name: no_time}}).build_args["SOURCE_DATE_EPOCH"] == "1700000000"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from carbide_infra import outputs as package
-from carbide_infra.outputs import SCHEMA_VERSION, ImageOutput, OutputsError, StackOutputs
+from carbide_infra.outputs import SCHEMA_VERSION, ImageOutput, OutputsError, StackOutputs, contract
 from carbide_infra.paths import project_root
 from tests.support.outputs import VERSION_1, exported, exported_by_version_1
 
@@ -173,3 +173,21 @@ def test_the_page_for_consumers_describes_every_field() -> None:
     page = (project_root() / "docs/deployment-owner.md").read_text(encoding="utf-8")
     for field in ImageOutput.model_fields.values():
         assert re.search(rf"^\| `{field.alias}` \| .* \| {re.escape(field.description or '')} \|$", page, re.MULTILINE)
+
+
+@pytest.mark.parametrize("user", [None, "appuser", "1000", "1000:x"])
+def test_a_user_of_version_1_without_numbers_has_none(user: str | None) -> None:
+    outputs = exported_by_version_1()
+    image = outputs["images"][API]
+    if user is None:
+        del image["user"]
+    else:
+        image["user"] = user
+    upgraded = contract._upgraded_image(image)
+    assert (upgraded["userId"], upgraded["groupId"]) == (None, None)
+
+
+def test_what_is_exported_is_json() -> None:
+    found = StackOutputs.of(exported())
+    assert json.loads(json.dumps(found.exported())) == found.exported()
+    assert type(found.image(API).exported()["platforms"]) is list
