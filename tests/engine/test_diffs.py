@@ -417,7 +417,7 @@ def is_pushed(resource: Mapping[str, Any]) -> bool:
 def renamed(checkout: Checkout, options: str = "") -> None:
     """Give the component another type, and with it every resource another URN."""
     for file, old, new in (
-        ("carbide_infra/images/component.py", COMPONENT, '"carbide:renamed:ServiceImage"'),
+        ("carbide_infra/names.py", COMPONENT, '"carbide:renamed:ServiceImage"'),
         ("__main__.py", "ServiceImage(plan, target)", f"ServiceImage(plan, target{options})"),
     ):
         text = (checkout.root / file).read_text()
