@@ -12,6 +12,7 @@ from carbide_infra import outputs as package
 from carbide_infra.outputs import SCHEMA_VERSION, ImageOutput, OutputsError, StackOutputs, contract
 from carbide_infra.paths import project_root
 from tests.support.outputs import VERSION_1, exported, exported_by_version_1
+from tools.generate.outputs import json_schema
 
 API = "carbide-rest-api"
 
@@ -191,3 +192,8 @@ def test_what_is_exported_is_json() -> None:
     found = StackOutputs.of(exported())
     assert json.loads(json.dumps(found.exported())) == found.exported()
     assert type(found.image(API).exported()["platforms"]) is list
+
+
+def test_the_committed_schema_is_that_of_the_models() -> None:
+    for file, text in json_schema(project_root()).items():
+        assert file.read_text() == text
