@@ -426,3 +426,15 @@ def test_debug_messages_are_left_out(project: Project) -> None:
 def test_who_asks_for_debug_messages_gets_them(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CARBIDE_SDK_DEBUG", "1")
     assert [text for text in project.up().said("DEBUG") if "register resource" in text]
+
+
+# ---- The catalogue's checks.
+
+
+def test_a_foreign_file_without_a_digest_is_for_development_alone(project: Project) -> None:
+    file = {"image": "tools.test/probe:1", "from": "/probe", "to": "/app/probe"}
+    overrides = json.dumps({API: {"files": [file]}})
+    assert "tools.test/probe:1: is without a digest" in project.refusal(serviceOverrides=overrides)
+    write_endpoint(project.folder, Endpoint("machine.test:5443", "carbide", "/ca.pem", ()))
+    engine = project.up(preview=True, registryServer="local", serviceOverrides=overrides)
+    assert any("tools.test/probe:1: is without a digest" in warning for warning in engine.said("WARNING"))

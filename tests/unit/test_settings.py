@@ -84,8 +84,8 @@ def test_a_builder_of_the_go_version_or_of_none_is_taken(image: str) -> None:
 
 
 def test_space_around_a_value_is_no_part_of_it() -> None:
-    settings = load({"goVersion": " 1.25\n", "runtimeImage": " alpine:3 "})
-    assert (settings.go_version, settings.runtime_image) == ("1.25", "alpine:3")
+    settings = load({"goVersion": " 1.25\n", "runtimeImage": " alpine:3 ", "registryServer": " nvcr.io "})
+    assert (settings.go_version, settings.runtime_image, settings.registry_server) == ("1.25", "alpine:3", "nvcr.io")
 
 
 def test_missing_registry_is_named() -> None:

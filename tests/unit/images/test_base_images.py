@@ -7,9 +7,10 @@ from typing import Any
 import pulumi
 import pytest
 
+from carbide_infra.images.base_images import with_tracked_bases
 from carbide_infra.paths import project_root
 from carbide_infra.program import resolved_bases
-from carbide_infra.settings import Selection, load_settings, selected_images
+from carbide_infra.settings import ConfigError, Selection, load_settings, selected_images
 from tests.support.recording_engine import RecordingEngine, secret
 from tests.unit.images.test_component import target
 
@@ -73,6 +74,21 @@ def test_without_a_whole_login_the_look_ups_are_anonymous(login: dict[str, Any])
     tracked(engine, login=login)
     (provider,) = engine.of(PROVIDER).values()
     assert provider.inputs["registryAuth"] == "[]"
+
+
+def test_a_failed_look_up_is_the_configuration_s_business() -> None:
+    settings = load_settings({"registryServer": "nvcr.io", "registryRepository": "org/team"}, {})
+    selected = selected_images(settings, project_root())
+    with pytest.raises(ConfigError, match=r"\(.*no daemon.*\)$"):
+        registry("no daemon").run(lambda: with_tracked_bases(selected.images, target()))
+
+
+def test_images_may_come_one_after_the_other() -> None:
+    settings = load_settings({"registryServer": "nvcr.io", "registryRepository": "org/team"}, {})
+    images = selected_images(settings, project_root()).images
+    found: list[str] = []
+    registry().run(lambda: found.extend(image.base for image in with_tracked_bases(iter(images), target())))
+    assert found == [f"alpine:latest@{NEW}"] * len(images)
 
 
 def test_a_pinned_base_stays_pinned() -> None:

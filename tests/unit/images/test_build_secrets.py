@@ -12,7 +12,7 @@ from carbide_infra.images.build_secrets import SECRET_IDS, build_secrets
 from carbide_infra.settings import ConfigError, load_settings
 
 PUBLISHED = build_secrets_module._published_bundle
-PUBLIC = "-----BEGIN CERTIFICATE-----\nUFVCTElD\n-----END CERTIFICATE-----\n"
+PUBLIC = "-----BEGIN CERTIFICATE-----\nUFVC\nTElD\n-----END CERTIFICATE-----\n"
 PRIVATE = "-----BEGIN CERTIFICATE-----\nUFJJVkFURQ==\n-----END CERTIFICATE-----"
 
 
@@ -182,3 +182,15 @@ def test_a_bundle_of_certifi_with_an_addition_is_not_the_public_one(
     monkeypatch.setattr(certifi, "where", lambda: str(bundle))
     monkeypatch.setattr(build_secrets_module, "files", lambda _: Distribution.at(record.parent).files)
     assert PUBLISHED() == ([bundle] if is_public else [])
+
+
+def test_a_ca_that_begins_like_a_public_one_is_private(tmp_path: Path) -> None:
+    other = PUBLIC.replace("TElD", "TEnD").rstrip()
+    bundle = tmp_path / "bundle.pem"
+    bundle.write_text(other)
+    assert secrets({"SSL_CERT_FILE": str(bundle)})["extra_ca"] == other + "\n"
+
+
+def test_a_certifi_without_a_record_is_not_trusted_to_be_the_public_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(build_secrets_module, "files", lambda _: None)
+    assert PUBLISHED() == []

@@ -1,5 +1,6 @@
 """What the engine is sent for each image: its build, its tags, and how they hang together."""
 
+import csv
 import hashlib
 from typing import Any, get_args
 
@@ -189,6 +190,34 @@ def test_output_is_the_contract() -> None:
     }
     assert engine.exported == {"images": {API: output}}
     assert engine.outputs[API] == {"image": output}
+
+
+def output_of(made: ImagePlan) -> dict[str, Any]:
+    engine = up(made)
+    assert engine.exported is not None
+    output: dict[str, Any] = engine.exported["images"][made.image.name]
+    return output
+
+
+def test_a_job_has_no_port() -> None:
+    output = output_of(plan(image="carbide-rest-db"))
+    assert (output["kind"], output["ports"], output["port"]) == ("job", {}, None)
+
+
+def test_command_environment_and_user_are_those_of_the_image() -> None:
+    keys = {"command": ["serve", "--all"], "environment": {"MODE": "quiet"}, "user": {"base": "u1"}, "folders": []}
+    output = output_of(plan({"serviceOverrides": {API: keys}}))
+    assert (output["command"], output["environment"]) == (["serve", "--all"], {"MODE": "quiet"})
+    assert (output["user"], output["userName"], output["userId"]) == ("u1", "u1", None)
+    numbered = output_of(plan({"serviceOverrides": {API: {"user": {"base": "65532"}, "folders": []}}}))
+    assert (numbered["user"], numbered["userName"]) == ("65532", None)
+
+
+def test_an_annotation_may_hold_quotes_and_commas() -> None:
+    made = plan({"serviceOverrides": {API: {"labels": {f"{OCI}vendor": 'Us, "the" few'}}}})
+    (export,) = image_of(up(made)).inputs["exports"]
+    (row,) = csv.reader([export["raw"]])
+    assert f'annotation-index.{OCI}vendor=Us, "the" few' in row
 
 
 def test_an_anonymous_registry_gets_no_credentials() -> None:
