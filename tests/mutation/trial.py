@@ -205,7 +205,10 @@ class _Session:
             return 2
         for code in _codes(mutant.code()):
             if (code.co_qualname, code.co_firstlineno) == mutant.outermost:
-                for function in self._functions[_key(code)]:
+                functions = self._functions.get(_key(code))
+                if not functions:  # its module is imported by a test only
+                    return 3
+                for function in functions:
                     try:
                         function.__code__ = code
                     except ValueError:  # it has other free variables, such as super's

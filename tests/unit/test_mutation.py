@@ -301,6 +301,17 @@ def test_a_measurement(tmp_path: Path) -> None:
     assert "0 tests to run by themselves, 3 remembered" in second.stderr
 
 
+def test_a_module_that_is_imported_within_a_test_is_measured_too(tmp_path: Path) -> None:
+    tests = "def test_twice():\n    from shop.late import twice\n    assert twice(4) == 8\n"
+    late = "def twice(number):\n    return number * 2\n"
+    files = {"shop/__init__.py": "", "shop/late.py": late, "tests/test_late.py": tests, "equivalent": ""}
+    plant(tmp_path, {**files, "pyproject.toml": CONFIGURATION})
+    result = measure(tmp_path, "--all")
+    *_, score, _total = result.stdout.splitlines()
+    assert score.split()[-2:] == ["100.0", "%"], result
+    assert result.returncode == 0
+
+
 def test_only_what_has_changed_is_measured(tmp_path: Path) -> None:
     plant(tmp_path, {"shop/__init__.py": SHOP, "pyproject.toml": CONFIGURATION, "equivalent": ""})
     git = ["git", "-c", "user.name=a", "-c", "user.email=a@b"]
