@@ -28,11 +28,12 @@ def differences(files: Mapping[Path, str], folder: Path) -> Iterator[str]:
     for file, text in files.items():
         if not file.is_file() or file.read_text(encoding="utf-8") != text:
             yield f"{file} is not what the catalogue says; run make generate"
-    for file in _left_over(files, folder):
+    for file in left_over(files, folder):
         yield f"{file} is of no image in the catalogue; run make generate"
 
 
-def _left_over(files: Mapping[Path, str], folder: Path) -> Iterator[Path]:
+def left_over(files: Mapping[Path, str], folder: Path) -> Iterator[Path]:
+    """Generated Dockerfiles of images that the catalogue no longer has."""
     for file in sorted(folder.glob("Dockerfile.*")):
         if file not in files and file.read_text(encoding="utf-8").startswith(GENERATED):
             yield file
@@ -40,7 +41,7 @@ def _left_over(files: Mapping[Path, str], folder: Path) -> Iterator[Path]:
 
 def write(files: Mapping[Path, str], folder: Path) -> None:
     """Write the files, and remove generated ones that nothing asks for."""
-    for file in _left_over(files, folder):
+    for file in left_over(files, folder):
         file.unlink()
     for file, text in files.items():
         file.write_text(text, encoding="utf-8")

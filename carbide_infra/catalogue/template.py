@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from carbide_infra.catalogue.model import Binary, FileVersion, Folder, Image, MadeUser, SourceFile, Text
 from carbide_infra.catalogue.values import exclusion_pattern
+from carbide_infra.names import BASE_NAME_LABEL, DESCRIPTION_LABEL, TITLE_LABEL
 
 if TYPE_CHECKING:
     import jinja2
@@ -16,11 +17,7 @@ if TYPE_CHECKING:
 GENERATED = "# Generated from services.yaml by `make generate`"
 """How the first line of every rendered Dockerfile begins."""
 
-OCI = "org.opencontainers.image."
-"""How the names of the labels begin that the OCI's image specification gives a meaning."""
-
 _TEMPLATE = "Dockerfile.template"
-_BASE_NAME = f"{OCI}base.name"
 _NOTHING = "^$"
 _FACTS = {"version": "${VERSION:-dev}", "buildTime": "$built", "revision": "$REVISION"}
 _NO_DEBUG_INFORMATION = "-gcflags=all=-dwarf=false"
@@ -81,12 +78,12 @@ def _template() -> "jinja2.Template":
 def labels_of(image: Image, version: str) -> dict[str, str]:
     """The labels that its Dockerfile gives the image."""
     texts = {name: text.replace("{version}", version) for name, text in _labels(image).items()}
-    return texts if _BASE_NAME in image.labels else {**texts, _BASE_NAME: image.base}
+    return texts if BASE_NAME_LABEL in image.labels else {**texts, BASE_NAME_LABEL: image.base}
 
 
 def _labels(image: Image) -> dict[str, str]:
     """In the image's own words where it has some."""
-    texts: dict[str, str | None] = {f"{OCI}title": image.title, f"{OCI}description": image.description}
+    texts: dict[str, str | None] = {TITLE_LABEL: image.title, DESCRIPTION_LABEL: image.description}
     texts.update(image.labels)
     return {name: text for name, text in texts.items() if text is not None}
 
@@ -94,7 +91,7 @@ def _labels(image: Image) -> dict[str, str]:
 def _label_lines(image: Image) -> list[str]:
     """`name="value"`, as LABEL has them."""
     lines = [f"{name}={_quoted(text).replace('{version}', '${VERSION}')}" for name, text in _labels(image).items()]
-    return lines if _BASE_NAME in image.labels else [*lines, f'{_BASE_NAME}="${{RUNTIME_IMAGE}}"']
+    return lines if BASE_NAME_LABEL in image.labels else [*lines, f'{BASE_NAME_LABEL}="${{RUNTIME_IMAGE}}"']
 
 
 def _is_used(argument: str, labels: Sequence[str]) -> bool:

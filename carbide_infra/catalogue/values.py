@@ -13,6 +13,8 @@ from pydantic import BeforeValidator, Field, GetCoreSchemaHandler, GetJsonSchema
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
+from carbide_infra.names import CREATED_LABEL
+
 Platform = Literal[
     "linux/386",
     "linux/amd64",
@@ -36,7 +38,6 @@ _FLAG = r"[A-Za-z0-9_./:=,@%+~-]+"
 _ACCOUNT = r"[a-z_][a-z0-9_-]{0,31}"
 _NUMERIC_ACCOUNT = r"\d{1,10}(:\d{1,10})?"
 _PLACEHOLDER = re.compile(r"\{([A-Za-z]+)\}")
-_CREATED = "org.opencontainers.image.created"
 _SIZE = re.compile(r"(?P<number>[1-9]\d*(\.\d+)?) ?(?P<unit>[kKMG]i?B)")
 _UNITS = {"kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 _WILDCARDS = {"*": "[^/]*", "?": "[^/]"}
@@ -113,7 +114,7 @@ def _label(text: str) -> str | None:
 
 
 def _not_a_time(key: str) -> str | None:
-    if key != _CREATED:
+    if key != CREATED_LABEL:
         return None
     return "would make each build another image; the time of an image is in its config, from SOURCE_DATE_EPOCH"
 

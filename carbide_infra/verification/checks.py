@@ -5,6 +5,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from carbide_infra.names import (
+    BASE_DIGEST_LABEL,
+    BASE_NAME_LABEL,
+    LICENSES_LABEL,
+    TITLE_LABEL,
+    VENDOR_LABEL,
+    VERSION_LABEL,
+)
 from carbide_infra.outputs import ImageOutput
 from carbide_infra.registry.client import RegistryClient
 from carbide_infra.registry.errors import Corrupt, NotFound
@@ -18,9 +26,8 @@ from carbide_infra.registry.images import (
 
 ABSENT = "not there"
 _NONE = "none"
-_LABEL = "org.opencontainers.image."
 # What every Dockerfile says of itself.
-_FIXED_LABELS = {f"{_LABEL}licenses": "Apache-2.0", f"{_LABEL}vendor": "NVIDIA"}
+_FIXED_LABELS = {LICENSES_LABEL: "Apache-2.0", VENDOR_LABEL: "NVIDIA"}
 _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600}
 _BILLION = 10**9
 
@@ -67,10 +74,10 @@ class Promise:
         base, _, digest = self.output.runtime_image.partition("@")
         derived = {
             **_FIXED_LABELS,
-            f"{_LABEL}title": self.name,
-            f"{_LABEL}version": self.output.version,
-            f"{_LABEL}base.name": base,
-            f"{_LABEL}base.digest": digest,
+            TITLE_LABEL: self.name,
+            VERSION_LABEL: self.output.version,
+            BASE_NAME_LABEL: base,
+            BASE_DIGEST_LABEL: digest,
         }
         return {name: value for name, value in {**derived, **self.labels}.items() if value}
 

@@ -1,7 +1,4 @@
-"""The expected texts of the report: what each recorded preview of the real engine gives as a comment.
-
-`python -m tests.support.expected_reports` writes them anew after a wanted change of a sentence; read the difference.
-"""
+"""The expected texts of the report: what each recorded preview of the real engine gives as a comment."""
 
 import json
 from pathlib import Path
@@ -10,6 +7,7 @@ from typing import Any
 from carbide_infra.report.changes import Report, report_of
 from carbide_infra.report.markdown import markdown
 from carbide_infra.report.preview import read_preview
+from tools.generate.reports import STACK
 
 _UNIT = Path(__file__).parents[1] / "unit"
 RECORDINGS, REPORTS = _UNIT / "recordings", _UNIT / "reports"
@@ -23,14 +21,9 @@ def recorded(scene: str) -> dict[str, Any]:
 
 def reported(scene: str) -> Report:
     """What is to be said of it."""
-    return report_of(read_preview(recorded(scene), "dev"))
+    return report_of(read_preview(recorded(scene), STACK))
 
 
 def expected_report(scene: str) -> str:
     """The comment of it."""
     return markdown(reported(scene))
-
-
-if __name__ == "__main__":
-    for scene in SCENES:
-        (REPORTS / f"{scene}.md").write_text(expected_report(scene))

@@ -4,10 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from carbide_infra.catalogue import schema
-from carbide_infra.catalogue.generate import CATALOGUE, generated
+from carbide_infra.catalogue.generate import CATALOGUE, generated, left_over
 from carbide_infra.catalogue.loading import load_catalogue
 from carbide_infra.catalogue.model import Image
-from carbide_infra.catalogue.template import GENERATED
 from tools.generate.regions import NONE, between_markers, prose, table
 
 _MEGABYTE = 10**6
@@ -17,8 +16,8 @@ _HEADS = ("Image (`Dockerfile.<image>`)", "What it is", "Go package", "Listens o
 def dockerfiles(project: Path) -> Mapping[Path, str | None]:
     """A Dockerfile for each image; one that was generated for an image of before goes."""
     catalogue = project / CATALOGUE
-    there = (file for file in catalogue.parent.glob("Dockerfile.*") if file.read_text().startswith(GENERATED))
-    return dict.fromkeys(there) | generated(catalogue)
+    wanted = generated(catalogue)
+    return dict.fromkeys(left_over(wanted, catalogue.parent)) | wanted
 
 
 def json_schema(_: Path) -> Mapping[Path, str]:

@@ -9,14 +9,12 @@ from typing import Any
 
 import pytest
 
-from carbide_infra.errors import CommandError
 from carbide_infra.outputs import ImageOutput
 from carbide_infra.paths import project_root
 from carbide_infra.registry.client import RegistryClient
 from carbide_infra.registry.errors import Denied
 from carbide_infra.registry.images import compressed_sizes, platforms_of
 from carbide_infra.registry.transport import Transport
-from carbide_infra.stack.deployed import deployed_in
 from carbide_infra.verification.build_record import BuildRecord, InputsMissing
 from carbide_infra.verification.checks import ABSENT, Promise, verify_image
 from tests.support.registry_server import INDEX, FakeRegistry, digest_of, encoded
@@ -269,38 +267,6 @@ def test_an_image_for_one_platform_needs_no_index(registry: FakeRegistry, client
     for tag in ("1.4.0-key", "1.4.0"):
         registry.manifests[REPOSITORY, tag] = registry.manifests[REPOSITORY, reference]
     assert differences(output(registry, reference, platforms=["linux/amd64"]), client) == {}
-
-
-# ---- What the state says.
-
-
-def test_the_state_gives_outputs_labels_and_records(registry: FakeRegistry) -> None:
-    promised = output(registry, digest_of(b"x"))
-    urn = "urn:pulumi:dev::carbide-infra::carbide:image:ServiceImage"
-    resources = [
-        {
-            "urn": "urn::stack",
-            "type": "pulumi:pulumi:Stack",
-            "outputs": {"schemaVersion": 1, "images": {IMAGE: promised.exported()}},
-        },
-        {"urn": f"{urn}::{IMAGE}", "type": "carbide:image:ServiceImage", "inputs": {"inputs": "", "dockerfile": "d"}},
-        {
-            "urn": f"{urn}$docker-build:index:Image::{IMAGE}",
-            "type": "docker-build:index:Image",
-            "inputs": {"labels": {"a": "b"}},
-        },
-    ]
-    deployed = deployed_in(resources, "dev")
-    assert deployed.images == {IMAGE: promised}
-    assert (deployed.labels(IMAGE), deployed.records[IMAGE]["dockerfile"]) == ({"a": "b"}, "d")
-    assert not deployed.wants_login
-    with pytest.raises(CommandError, match=r"--image other: the stack has no such image; it has carbide-rest-api"):
-        deployed.selected(["other"])
-
-
-def test_a_stack_without_images_says_what_to_run() -> None:
-    with pytest.raises(CommandError, match="stack prod has no images yet; run make up STACK=prod"):
-        deployed_in([], "prod")
 
 
 # ---- Build records.
