@@ -1,7 +1,7 @@
 """The steps of `__main__`: from stack config to plans, with every error in the stack's terms."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import wraps
 from pathlib import Path
@@ -30,7 +30,7 @@ from carbide_infra.settings import (
 )
 from carbide_infra.source.facts import REF_VARIABLE, revisions_of
 from carbide_infra.source.images import Sources, read_sources, wanted_by
-from carbide_infra.source.inputs import Inputs, inputs_of
+from carbide_infra.source.inputs import Inputs, ModuleAccess, inputs_of
 from carbide_infra.source.staging import StagingError, collect_garbage, stage
 
 _Arguments = ParamSpec("_Arguments")
@@ -139,7 +139,7 @@ def plan_images(settings: Settings, selection: Selection, sources: Sources, targ
     endpoint = read_endpoint(project)
     stand_ins = endpoint.stand_ins if endpoint else ()
     stack = Stack(pulumi.get_stack(), project, target.server, settings, stand_ins)
-    inputs = _staged_inputs(stack, images, sources.root)
+    inputs = _staged_inputs(stack, images, sources.root, target)
     revisions = revisions_of(
         sources.of(images[0]), {name: [file.path for file in found.files] for name, found in inputs.items()}
     )
@@ -159,15 +159,30 @@ def plan_images(settings: Settings, selection: Selection, sources: Sources, targ
     ]
 
 
-def _staged_inputs(stack: Stack, images: Sequence[Image], root: Path) -> dict[str, Inputs]:
+def _staged_inputs(stack: Stack, images: Sequence[Image], root: Path, target: BuildTarget) -> dict[str, Inputs]:
     """Each image's inputs, staged as its build context."""
-    inputs = inputs_of(root, {image.name: wanted_by(image, root) for image in images}, cache_dir())
-    for reason in sorted({found.fallback for found in inputs.values() if found.fallback}):
-        pulumi.log.warn(reason)
+    wanted = {image.name: wanted_by(image, root) for image in images}
+    inputs = inputs_of(root, wanted, cache_dir(), ModuleAccess.of_secrets(target.secrets))
+    _require_exact(stack.settings, inputs)
+    for warning in sorted({warning for found in inputs.values() for warning in found.warnings}):
+        pulumi.log.warn(warning)
     for name, found in inputs.items():
         stage(root, found, stack.project / context_path(stack.name, name))
     collect_garbage((stack.project / context_path(stack.name, images[0].name)).parent, inputs.keys())
     return inputs
+
+
+def _require_exact(settings: Settings, inputs: Mapping[str, Inputs]) -> None:
+    """A preview may know too little; an update would push a tag that other machines give to other content."""
+    coarse = {name: found.fallback for name, found in inputs.items() if found.fallback}
+    for reason in sorted(set(coarse.values())):
+        pulumi.log.warn(reason)
+    if coarse and not settings.allow_coarse_inputs and not pulumi.runtime.is_dry_run():
+        msg = (
+            f"allowCoarseInputs = false: what {', '.join(sorted(coarse))} is made of is not known exactly here; "
+            "put that right (see the warning), or set allowCoarseInputs to push all the same"
+        )
+        raise ConfigError(msg)
 
 
 def _server(settings: Settings) -> str:

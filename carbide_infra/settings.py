@@ -149,6 +149,10 @@ class Settings(BaseModel):
         default=False,
         description="Refuse a source tree without its full git history",
     )
+    allow_coarse_inputs: Annotated[bool, Structured] = Field(
+        default=False,
+        description="Let an update push images whose inputs are not known exactly, without Go or their modules",
+    )
     services: Annotated[tuple[str, ...], Structured] = Field(
         default=(),
         description="Images to build, of those in the catalogue; all when empty",

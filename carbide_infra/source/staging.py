@@ -137,16 +137,23 @@ def _fill(root: Path, inputs: Inputs, folder: Path) -> None:
 
 
 def _copy(root: Path, file: InputFile, target: Path) -> None:
+    if file.content is not None:
+        target.write_bytes(file.content)
+    elif _copied(root, file, target) != file.sha256:
+        msg = f"{file.path} changed while its build context was being staged; run again when the tree is quiet"
+        raise StagingError(msg)
+    target.chmod(_FILE_MODES[file.executable])
+    os.utime(target, ns=(_time_of(file), _time_of(file)))
+
+
+def _copied(root: Path, file: InputFile, target: Path) -> str:
+    """Copy a file of the tree; gives the SHA-256 of what was copied."""
     digest = hashlib.sha256()
     with _opened(root, file) as source, target.open("xb") as copy:
         while chunk := os.read(source, _CHUNK):
             digest.update(chunk)
             copy.write(chunk)
-    if digest.hexdigest() != file.sha256:
-        msg = f"{file.path} changed while its build context was being staged; run again when the tree is quiet"
-        raise StagingError(msg)
-    target.chmod(_FILE_MODES[file.executable])
-    os.utime(target, ns=(_time_of(file), _time_of(file)))
+    return digest.hexdigest()
 
 
 @contextlib.contextmanager

@@ -353,17 +353,29 @@ def test_without_history_the_user_is_warned_or_refused(project: Project) -> None
     assert refusal.startswith("requireHistory = true: the source's git history is out of reach")
 
 
-def test_without_go_the_whole_tree_is_the_input_and_the_user_is_told_once(
-    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def without_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     programs = tmp_path / "bin"
     programs.mkdir()
     (programs / "git").symlink_to(str(shutil.which("git")))
     monkeypatch.setenv("PATH", str(programs))
-    engine = project.up()
+
+
+@pytest.mark.usefixtures("without_go")
+def test_without_go_the_whole_tree_is_the_input_and_the_user_is_told_once(project: Project) -> None:
+    engine = project.up(preview=True)
     (warning,) = engine.said("WARNING")
     assert "the go command is not on PATH" in warning
     assert "ipam/cmd/server/main.go" in engine.of(COMPONENT)[API].inputs["inputs"]
+
+
+@pytest.mark.usefixtures("without_go")
+def test_an_update_without_go_is_refused_unless_the_stack_allows_it(project: Project) -> None:
+    assert project.refusal(preview=False) == (
+        "allowCoarseInputs = false: what carbide-rest-api, carbide-rest-ipam is made of is not known exactly here; "
+        "put that right (see the warning), or set allowCoarseInputs to push all the same"
+    )
+    assert project.up(allowCoarseInputs="true").of(IMAGE).keys() == {API, IPAM}
 
 
 def test_a_whole_checkout_gives_no_warning(project: Project) -> None:
