@@ -4,7 +4,7 @@ import contextlib
 import hashlib
 import json
 import posixpath
-import shutil
+import re
 import tempfile
 import time
 from collections.abc import Mapping
@@ -27,13 +27,20 @@ from carbide_infra.source.go_list import (
     Made,
     Question,
     Reading,
-    cgo_packages,
     is_fault,
     list_packages,
     shown,
 )
 from carbide_infra.source.kept_answers import load, remove_unused, save
-from carbide_infra.source.module_files import Answer, pruned_go_files, sum_of, vendor_list
+from carbide_infra.source.module_files import (
+    Answer,
+    go_work_of,
+    library_go_files,
+    pruned_go_files,
+    sum_of,
+    vendor_list,
+    workspace_modules,
+)
 from carbide_infra.source.pruned_modules import Edited
 from carbide_infra.source.tree import InputError, Tree
 
@@ -83,7 +90,12 @@ def answer_of(tree: Tree, question: Question, version: str | None, access: Modul
 def _key(question: Question, version: str | None) -> str:
     """Names the question, with the line of releases alone: no patch changes an answer."""
     asked = [_FORMAT, str(question.root), question.module, question.work, sorted(question.packages)]
-    how = [sorted(question.platforms), sorted(question.tags), line_of(version) if version else None]
+    how = [
+        sorted(question.platforms),
+        sorted(question.tags),
+        sorted(question.symbols),
+        line_of(version) if version else None,
+    ]
     return hashlib.sha256(json.dumps([*asked, *how]).encode()).hexdigest()[:24]
 
 
@@ -124,7 +136,7 @@ def _read(tree: Tree, question: Question, go: GoCommand, version: str | None) ->
     edited = _edited(tree, question, go, made)
     answer = Answer(question, made, edited)
     if question.work is not None:
-        answer = replace(answer, graph=_graphs(question, go, answer))
+        answer = replace(answer, graph=_graphs(tree, question, go, answer))
     reads = {*reading.sources, *edited, *map(sum_of, edited), vendor_list(question)}
     tree.forget()
     return _Derived(
@@ -148,10 +160,7 @@ def _made(tree: Tree, question: Question, go: GoCommand) -> tuple[Reading, dict[
 
 
 def _made_of(tree: Tree, question: Question, go: GoCommand, *, network: bool) -> tuple[Reading, dict[str, Made]]:
-    with ThreadPoolExecutor() as pool:
-        cgo = pool.submit(cgo_packages, go, question)
-        listings = list_packages(go, question, network=network)
-    reading = Reading(tree, question, listings, cgo.result())
+    reading = Reading(tree, question, go, list_packages(go, question, network=network))
     return reading, {folder: reading.made(folder) for folder in question.packages}
 
 
@@ -175,12 +184,16 @@ def _edited(tree: Tree, question: Question, go: GoCommand, made: Mapping[str, Ma
     folders = {question.module}
     for each in made.values():
         folders |= {*each.workspace, *(module.folder for module in each.linked if module.folder)}
-    names = [posixpath.normpath(f"{folder}/go.mod") for folder in sorted(folders)]
-    found = {name: _as_json(go, tree.root, "mod", name) for name in names if (tree.root / name).is_file()}
+    names = {posixpath.normpath(f"{folder}/go.mod") for folder in folders}
+    found: dict[str, Edited] = {}
     if question.work is not None:
-        name = posixpath.normpath(f"{question.work}/go.work")
-        found[name] = _as_json(go, tree.root, "work", name)
-    return found
+        work = go_work_of(question.work)
+        found[work] = {**_as_json(go, tree.root, "work", work), **_work_settings(go, tree.root / work)}
+        names |= set(workspace_modules(question.work, found[work]).values())
+    there = sorted(name for name in names if (tree.root / name).is_file())
+    with ThreadPoolExecutor() as pool:
+        edited = pool.map(lambda name: _as_json(go, tree.root, "mod", name), there)
+        return found | dict(zip(there, edited, strict=True))
 
 
 def _as_json(go: GoCommand, root: Path, kind: str, name: str) -> Edited:
@@ -188,21 +201,37 @@ def _as_json(go: GoCommand, root: Path, kind: str, name: str) -> Edited:
     return edited
 
 
-def _graphs(question: Question, go: GoCommand, answer: Answer) -> dict[str, list[tuple[str, str]]]:
-    """In a workspace Go reads the go.mod of each module that the linked ones require: asked in a pruned copy."""
+def _work_settings(go: GoCommand, file: Path) -> Edited:
+    """The directives of a go.work that `go work edit -json` leaves out, from Go's own print of it."""
+    text = go.run(file.parent, "work", "edit", "-print", str(file), variables={"GOWORK": "off"})
+    toolchain = re.search(r"^toolchain (\S+)", text, re.MULTILINE)
+    block = re.search(r"^godebug \((.*?)^\)", text, re.MULTILINE | re.DOTALL)
+    lines = block[1].splitlines() if block else re.findall(r"^godebug (\S+=\S+)", text, re.MULTILINE)
+    pairs = (line.partition("//")[0].strip().partition("=") for line in lines)
+    debug = [{"Key": key, "Value": value} for key, _, value in pairs if value]
+    return {"Toolchain": toolchain[1] if toolchain else None, "GoDebug": debug}
+
+
+def _graphs(tree: Tree, question: Question, go: GoCommand, answer: Answer) -> dict[str, list[tuple[str, str]]]:
+    """In a workspace Go reads the go.mod of each module that the linked ones require: asked in a pruned copy.
+
+    A binary for which Go does not answer is left out: its module files stay whole.
+    """
+    work = go_work_of(question.base)
+    sums = "".join(tree.text(sum_of(name)) for name in answer.edited)
     found: dict[str, list[tuple[str, str]]] = {}
     for folder in answer.made:
         with tempfile.TemporaryDirectory(dir=go.environment["TMPDIR"]) as scratch:
-            for name, text in pruned_go_files(answer, [folder]).items():
+            texts = {**library_go_files(answer, [folder]), **pruned_go_files(answer, [folder]), sum_of(work): sums}
+            for name, text in texts.items():
                 copy = Path(scratch, name)
                 copy.parent.mkdir(parents=True, exist_ok=True)
-                copy.write_text(text, encoding="utf-8")
-                with contextlib.suppress(FileNotFoundError):
-                    shutil.copyfile(question.root / sum_of(name), Path(scratch, sum_of(name)))
-            work = str(Path(scratch, question.base, "go.work"))
-            graph = go.run(Path(scratch, question.module), "mod", "graph", network=True, variables={"GOWORK": work})
-            nodes = {node.partition("@") for node in graph.split() if "@" in node}
-            found[folder] = sorted((path, version) for path, _, version in nodes)
+                copy.write_text(text, encoding="utf-8", errors="surrogateescape")
+            variables = {"GOWORK": str(Path(scratch, work))}
+            with contextlib.suppress(GoError):
+                graph = go.run(Path(scratch, question.module), "mod", "graph", network=True, variables=variables)
+                nodes = {node.partition("@") for node in graph.split() if "@" in node}
+                found[folder] = sorted((path, version) for path, _, version in nodes)
     return found
 
 

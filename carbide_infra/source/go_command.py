@@ -79,9 +79,14 @@ class GoCommand:
     environment: Mapping[str, str]
 
     def run(
-        self, folder: Path, *arguments: str, network: bool = False, variables: Mapping[str, str] | None = None
+        self,
+        folder: Path,
+        *arguments: str,
+        network: bool = False,
+        variables: Mapping[str, str] | None = None,
+        given: str = "",
     ) -> str:
-        """Run it in a folder.
+        """Run it in a folder, with a text on its standard input.
 
         Raises:
             GoError: it fails.
@@ -98,7 +103,7 @@ class GoCommand:
         try:
             done = subprocess.run(
                 command, cwd=folder, env=environment, capture_output=True, check=False, timeout=seconds,
-                stdin=subprocess.DEVNULL,
+                input=given.encode(),
             )  # fmt: skip
         except subprocess.TimeoutExpired as error:
             msg = f"`go {arguments[0]}` did not end within {seconds} s"

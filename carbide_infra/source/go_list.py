@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from carbide_infra.source.go_command import GoCommand, GoError
+from carbide_infra.source.symbols import symbol_problems
 from carbide_infra.source.tree import InputError, Tree, is_within
 
 _FIELDS = (
@@ -42,6 +43,7 @@ class Question:
         packages: folders of main packages, relative to the root.
         platforms: like `linux/amd64`.
         tags: build tags.
+        symbols: what the linker is to set: folder of the main package, symbol.
     """
 
     root: Path
@@ -50,6 +52,7 @@ class Question:
     packages: Sequence[str]
     platforms: Sequence[str]
     tags: Sequence[str] = ()
+    symbols: Sequence[tuple[str, str]] = ()
 
     @property
     def base(self) -> str:
@@ -91,6 +94,7 @@ class Made:
         packages: import paths of packages that are not in the tree, but for the standard library.
         linked: the modules that these are of, and those of the tree that stand for a module.
         workspace: folders of the workspace's modules that it links, relative to the root.
+        needs: the newest Go release that a module of it asks for, and which module: `1.25.7`, `example.com/m`.
         missing: what could not be had of its modules; empty where all was.
         warnings: what somebody should know.
     """
@@ -100,6 +104,7 @@ class Made:
     packages: list[str] = field(default_factory=list)
     linked: list[Linked] = field(default_factory=list)
     workspace: list[str] = field(default_factory=list)
+    needs: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
@@ -192,6 +197,11 @@ def work_of(question: Question) -> dict[str, str]:
     return {"GOWORK": "off" if question.work is None else str(question.root / question.work / "go.work")}
 
 
+def numbers(version: str = "") -> tuple[int, ...]:
+    """A Go version, to compare with others: (1, 25, 7)."""
+    return tuple(int(number) for number in re.findall(r"\d+", version)[:3])
+
+
 def platform_of(platform: str) -> dict[str, str]:
     """GOOS and GOARCH, and the variable that is the platform's variant, as the Dockerfiles set them."""
     system, architecture, *variant = platform.split("/")
@@ -225,11 +235,12 @@ def _pattern(question: Question, folder: str) -> str:
 class Reading:
     """Turns listings into what binaries are made of, and notes what that was derived from."""
 
-    def __init__(self, tree: Tree, question: Question, listings: Sequence[Listing], cgo: Mapping[str, str]) -> None:
+    def __init__(self, tree: Tree, question: Question, go: GoCommand, listings: Sequence[Listing]) -> None:
         self._tree = tree
         self._question = question
+        self._go = go
         self._listings = listings
-        self._cgo = cgo
+        self._cgo = cgo_packages(go, question)
         self.folders: set[str] = set()
         self.sources: set[str] = set()
 
@@ -251,6 +262,7 @@ class Reading:
             for package in packages:
                 self._add(package, listing, made)
         self._warn_of_cgo(made)
+        self._warn_of_symbols(folder, made)
         return made.made()
 
     def _require_main(self, main: Package, folder: str) -> None:
@@ -299,6 +311,9 @@ class Reading:
     def _add(self, package: Package, listing: Listing, made: "_Sets") -> None:
         module = package.get("Module") or {}
         replacement = module.get("Replace") or {}
+        asked = module.get("GoVersion", "")
+        if numbers(asked) > numbers(*made.needs[:1]):
+            made.needs = [asked, module["Path"]]
         if not is_within(self._tree.root, package.get("Dir", "")) or self._is_downloaded(module, package):
             self._require_published(package, module, replacement)
             made.packages.add(package["ImportPath"])
@@ -392,6 +407,19 @@ class Reading:
                 "be a stub that fails when it is called"
             )
 
+    def _warn_of_symbols(self, folder: str, made: "_Sets") -> None:
+        """The linker ignores what it cannot set."""
+        symbols = [symbol for package, symbol in self._question.symbols if package == folder]
+        if not symbols or made.missing:
+            return
+        listing = self._listings[0]
+        packages = {package["ImportPath"]: package for package in listing.closure(folder)}
+        for symbol, problem in symbol_problems(self._go, listing.main(folder), packages, symbols).items():
+            made.warnings.add(
+                f"./{folder}: the symbol {symbol} is not set, so the binary does not say its value: {problem}; "
+                f"put the catalogue right, or write symbols: {{{symbol}: null}}"
+            )
+
 
 @dataclass
 class _Sets:
@@ -402,12 +430,14 @@ class _Sets:
     packages: set[str] = field(default_factory=set)
     linked: set[Linked] = field(default_factory=set)
     workspace: set[str] = field(default_factory=set)
+    needs: list[str] = field(default_factory=list)
     missing: set[str] = field(default_factory=set)
     warnings: set[str] = field(default_factory=set)
 
     def made(self) -> Made:
-        lists: dict[str, Any] = {name: sorted(value) for name, value in vars(self).items() if name != "imports"}
-        return Made(**lists, imports={folder: sorted(there) for folder, there in sorted(self.imports.items())})
+        sets = {name: sorted(value) for name, value in vars(self).items() if isinstance(value, set)}
+        imports = {folder: sorted(there) for folder, there in sorted(self.imports.items())}
+        return Made(**sets, imports=imports, needs=self.needs)
 
 
 def _joined(folder: str, name: str) -> str:

@@ -76,6 +76,7 @@ def wanted_by(image: Image, root: Path) -> Wanted:
             module=binary.module,
             go_version=image.go_version,
             tags=binary.tags,
+            symbols=tuple(binary.symbols),
         )
         for binary in image.binaries
     ]

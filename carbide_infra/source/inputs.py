@@ -3,7 +3,7 @@
 import os
 import posixpath
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,13 +11,16 @@ from pathlib import Path
 from carbide_infra.catalogue.files import folder_above, module_of
 from carbide_infra.source.answers import answer_of
 from carbide_infra.source.go_command import GoUnavailableError, ModuleAccess, line_of
-from carbide_infra.source.go_list import Question
+from carbide_infra.source.go_list import Question, numbers
 from carbide_infra.source.module_files import Answer, module_files
 from carbide_infra.source.tree import InputError, InputFile, Tree
 from carbide_infra.source.whole_tree import whole_tree
 
 __all__ = ["InputError", "InputFile", "Inputs", "ModuleAccess", "Target", "Wanted", "inputs_of"]
 
+_POINTER = "version https://git-lfs.github.com/spec/"
+# The format allows for more, which nobody writes; each such file is read.
+_POINTER_SIZES = range(120, 200)
 _PLATFORM = re.compile(r"[a-z0-9]+/[a-z0-9_]+(/v[0-9.]+)?")
 
 
@@ -29,6 +32,7 @@ class Inputs:
         files: sorted by path.
         fallback: None when exact; else one sentence why more counts than the image is made of.
         modules: the modules that it links, a line each: `path@version h1:…`.
+        module_files: the tree's own module files, of which it may have less: where none differs, no module does.
         imports: who imports whom of the tree: folders of packages, relative to the root.
         warnings: what somebody should know.
     """
@@ -36,6 +40,7 @@ class Inputs:
     files: tuple[InputFile, ...]
     fallback: str | None
     modules: tuple[str, ...] = ()
+    module_files: tuple[InputFile, ...] = ()
     imports: Mapping[str, Sequence[str]] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
@@ -50,6 +55,7 @@ class Target:
         module: folder of its go.mod; None for the nearest above the package.
         go_version: the Go release that compiles it, like `1.25.4`, or its line, like `1.25`; None for the go command's.
         tags: further build tags.
+        symbols: what the linker is to set, as a catalogue has it.
     """
 
     package: str
@@ -57,6 +63,7 @@ class Target:
     module: str | None = None
     go_version: str | None = None
     tags: tuple[str, ...] = ()
+    symbols: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -145,8 +152,9 @@ def _asked(tree: Tree, folders: Mapping[Target, str], access: ModuleAccess) -> d
     def answered(group: tuple[Question, str | None]) -> Answer | str:
         question, line = group
         packages = tuple(sorted({folders[target] for target in groups[group]}))
+        symbols = sorted({(folders[target], symbol) for target in groups[group] for symbol in target.symbols})
         try:
-            return answer_of(tree, replace(question, packages=packages), line, access)
+            return answer_of(tree, replace(question, packages=packages, symbols=symbols), line, access)
         except GoUnavailableError as reason:
             return str(reason)
 
@@ -183,16 +191,39 @@ def _inputs(tree: Tree, wanted: Wanted, folders: Mapping[Target, str], asked: Ma
         assert isinstance(answer, Answer)  # noqa: S101 - the others are among the reasons
         parts.setdefault(id(answer), (answer, set()))[1].add(folders[target])
     made = [answer.made[folder] for answer, members in parts.values() for folder in sorted(members)]
+    for target in wanted.targets:
+        _require_release(target, asked[target], folders[target])
     compiled = {name: tree.file(name) for each in made for name in each.files}
+    _require_content(tree, {**compiled, **files}.values())
     found = module_files(tree, list(parts.values()), compiled.keys() | files.keys())
     missing = sorted({reason for each in made for reason in each.missing})
     return Inputs(
         files=_sorted({**found.files, **compiled, **files}),
         fallback=_coarse_for(missing[0]) if missing else None,
         modules=tuple(found.modules),
+        module_files=_sorted(found.originals),
         imports={folder: there for each in made for folder, there in each.imports.items()},
         warnings=(*found.warnings, *(warning for each in made for warning in each.warnings)),
     )
+
+
+def _require_release(target: Target, answer: Answer | str, folder: str) -> None:
+    """A builder's Go may be an older patch than a module asks for: then every build fails, minutes later."""
+    given, needs = target.go_version, answer.made[folder].needs if isinstance(answer, Answer) else []
+    if given and given != line_of(given) and needs and numbers(given) < numbers(needs[0]):
+        msg = (
+            f"package {target.package!r}: module {needs[1]} asks for Go {needs[0]}, and the builder has Go {given}; "
+            f"pin a newer builderImage (make pin-bases), or set goVersion to {needs[0]} or newer"
+        )
+        raise InputError(msg)
+
+
+def _require_content(tree: Tree, files: Iterable[InputFile]) -> None:
+    """A clone without Git LFS has a text of three lines in the place of each large file."""
+    for file in files:
+        if file.size in _POINTER_SIZES and tree.text(file.path).startswith(_POINTER):
+            msg = f"{file.path} is a Git LFS pointer, and not the file itself; run git lfs pull"
+            raise InputError(msg)
 
 
 def _sorted(files: Mapping[str, InputFile]) -> tuple[InputFile, ...]:

@@ -16,6 +16,7 @@ from carbide_infra.source.pruned_modules import (
     library_go_mod,
     modules_txt,
     sums_of,
+    unknown_directives,
 )
 from carbide_infra.source.tree import InputFile, Tree
 from carbide_infra.source.whole_tree import whole_tree
@@ -55,11 +56,13 @@ class ModuleFiles:
 
     Attributes:
         files: by path relative to the root.
+        originals: those of the tree.
         modules: the modules that it links, a line each: `path@version h1:…`.
         warnings: why some are whole.
     """
 
     files: Mapping[str, InputFile]
+    originals: Mapping[str, InputFile]
     modules: Sequence[str]
     warnings: Sequence[str]
 
@@ -75,21 +78,23 @@ def module_files(tree: Tree, parts: Sequence[tuple[Answer, Collection[str]]], ta
     library: dict[str, InputFile] = {}
     main: dict[str, InputFile] = {}
     whole: dict[str, InputFile] = {}
+    originals: dict[str, InputFile] = {}
     modules: set[str] = set()
     warnings: list[str] = []
     for answer, folders in parts:
         own = _names(tree, answer)
-        reason = _unprunable(answer)
+        originals |= {name: tree.file(name) for name in own}
+        reason = _unprunable(answer, folders)
         if reason:
             warnings.append(reason)
         if reason or answer.missing(folders) or own & set(taken):
             whole |= {name: tree.file(name) for name in own | _replacements(tree, answer, folders)}
         else:
-            library |= _library_files(answer, folders)
+            library |= {name: InputFile.written(name, text) for name, text in library_go_files(answer, folders).items()}
             main |= _main_files(tree, answer, folders)
         modules.update(described(answer.links(folders).modules, _sums(tree, answer)))
     # One module may be another's library: then it needs the fuller of its go.mod files.
-    return ModuleFiles(library | main | whole, sorted(modules), warnings)
+    return ModuleFiles(library | main | whole, originals, sorted(modules), warnings)
 
 
 def pruned_go_files(answer: Answer, folders: Collection[str]) -> dict[str, str]:
@@ -101,14 +106,29 @@ def pruned_go_files(answer: Answer, folders: Collection[str]) -> dict[str, str]:
     own = _go_mod(answer.question.module)
     texts = {name: go_mod(answer.edited[name], links, unnamed if name == own else ()) for name in mains}
     if answer.question.work is not None:
-        work = posixpath.normpath(f"{answer.question.work}/go.work")
-        used = {
-            each["DiskPath"]
-            for each in answer.edited[work].get("Use") or ()
-            if _go_mod(posixpath.join(answer.question.work, each["DiskPath"])) in mains
-        }
-        texts[work] = go_work(answer.edited[work], used, links)
+        work = go_work_of(answer.question.work)
+        modules = workspace_modules(answer.question.work, answer.edited[work])
+        used = [path for path, name in modules.items() if name in mains]
+        others = {path: answer.edited[name] for path, name in modules.items() if name in answer.edited.keys() - mains}
+        texts[work] = go_work(answer.edited[work], used, links, others)
     return texts
+
+
+def library_go_files(answer: Answer, folders: Collection[str]) -> dict[str, str]:
+    """The go.mod files of folders that stand for modules."""
+    names = {_go_mod(module.folder) for module in answer.links(folders).modules if module.folder}
+    return {name: library_go_mod(answer.edited[name]) for name in names & answer.edited.keys()}
+
+
+def go_work_of(folder: str) -> str:
+    """The path of a go.work."""
+    return posixpath.normpath(f"{folder}/go.work")
+
+
+def workspace_modules(work: str, edited: Edited) -> dict[str, str]:
+    """The go.mod of each module of a workspace, by its folder as the go.work has it."""
+    uses = (each["DiskPath"] for each in edited.get("Use") or ())
+    return {path: _go_mod(posixpath.join(work, path)) for path in uses}
 
 
 def sum_of(path: str) -> str:
@@ -130,21 +150,25 @@ def _mains(answer: Answer, folders: Collection[str]) -> list[str]:
     return sorted({_go_mod(folder) for folder in used | {answer.question.module}})
 
 
-def _unprunable(answer: Answer) -> str | None:
+def _unprunable(answer: Answer, folders: Collection[str]) -> str | None:
+    """Why less than all of the module files cannot be proven enough."""
     name = _go_mod(answer.question.module)
-    edited = answer.edited[name]
-    if is_prunable(edited):
-        return None
-    return (
-        f"{name} says go {edited.get('Go', 'nothing')}: before Go 1.17 it does not name all linked modules, so "
-        f"all of {name} and {sum_of(name)} count for all images of that module; go mod tidy -go=1.17 ends that"
-    )
+    go = answer.edited[name].get("Go", "nothing")
+    whole = f"so all of {name} and {sum_of(name)} count for all images of that module"
+    if not is_prunable(answer.edited[name]):
+        return f"{name} says go {go}: before 1.17 it does not name all linked modules, {whole}; write go 1.17 or newer"
+    unknown = sorted({each for edited in answer.edited.values() for each in unknown_directives(edited)})
+    if unknown:
+        return f"{name} or a file beside it has directives that are not known here ({', '.join(unknown)}), {whole}"
+    if answer.question.work is not None and not answer.missing(folders) and not answer.graph.keys() >= set(folders):
+        return f"Go does not tell what modules the workspace of {name} needs, {whole}; go work sync may end that"
+    return None
 
 
 def _names(tree: Tree, answer: Answer) -> set[str]:
     """The module files that Go reads in the tree."""
     named = {*answer.edited, *map(sum_of, answer.edited), vendor_list(answer.question)}
-    return {name for name in named if (tree.root / name).is_file()}
+    return {name for name in named if not name.startswith("../") and (tree.root / name).is_file()}
 
 
 def _replacements(tree: Tree, answer: Answer, folders: Collection[str]) -> set[str]:
@@ -161,36 +185,23 @@ def _replacements(tree: Tree, answer: Answer, folders: Collection[str]) -> set[s
     return {file for file in whole_tree(tree) if any(file.startswith(folder) for folder in named)} if named else set()
 
 
-def _library_files(answer: Answer, folders: Collection[str]) -> dict[str, InputFile]:
-    names = {_go_mod(module.folder) for module in answer.links(folders).modules if module.folder}
-    return {
-        name: InputFile.written(name, library_go_mod(answer.edited[name])) for name in names if name in answer.edited
-    }
-
-
 def _main_files(tree: Tree, answer: Answer, folders: Collection[str]) -> dict[str, InputFile]:
     links = answer.links(folders)
     texts = pruned_go_files(answer, folders)
     graph = [node for folder in folders for node in answer.graph.get(folder, ())]
     linked = [module.source for module in links.modules]
-    texts |= {sum_of(name): go_sum(_text(tree, sum_of(name)), linked, graph) for name in tuple(texts)}
+    # In a workspace the hashes may stand in the go.sum of any module; Go reads go.work.sum beside them.
+    work = answer.question.work
+    own = sum_of(_go_mod(answer.question.module) if work is None else go_work_of(work))
+    sums = {sum_of(name) for name in answer.edited} if work is not None else {own}
+    texts[own] = go_sum("".join(tree.text(name) for name in sorted(sums)), linked, graph)
     vendored = vendor_list(answer.question)
-    texts[vendored] = modules_txt(_text(tree, vendored), links)
-    for name in texts:
-        if (tree.root / name).is_file():
-            tree.file(name)  # refused where it leads out of the tree
+    texts[vendored] = modules_txt(tree.text(vendored), links)
     return {name: InputFile.written(name, text) for name, text in texts.items() if text}
 
 
 def _sums(tree: Tree, answer: Answer) -> dict[tuple[str, str], str]:
     sums: dict[tuple[str, str], str] = {}
     for name in answer.edited:
-        sums |= sums_of(_text(tree, sum_of(name)))
+        sums |= sums_of(tree.text(sum_of(name)))
     return sums
-
-
-def _text(tree: Tree, name: str) -> str:
-    try:
-        return (tree.root / name).read_text(encoding="utf-8", errors="surrogateescape")
-    except OSError:
-        return ""

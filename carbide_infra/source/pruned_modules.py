@@ -6,22 +6,31 @@ Go looks no further. Formats: https://go.dev/ref/mod.
 """
 
 import json
+import posixpath
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from carbide_infra.source.go_list import Linked
+from carbide_infra.source.go_list import Linked, numbers
 
 _FIRST_PRUNED = (1, 17)
+# go.mod: https://pkg.go.dev/cmd/go#hdr-Edit_go_mod_from_tools_or_scripts; GoDebug in one file, Godebug in the other.
+_KNOWN = frozenset({"Module", "Go", "Toolchain", "GoDebug", "Godebug", "Require", "Exclude", "Replace", "Retract"}) | {
+    *("Tool", "Ignore", "Use"),
+}
 Edited = Mapping[str, Any]
 """A go.mod or go.work as `go mod edit -json` and `go work edit -json` give it."""
 
 
-def is_prunable(go_mod: Edited) -> bool:
+def is_prunable(edited: Edited) -> bool:
     """Whether its Go version makes Go stop at what the go.mod itself names."""
-    numbers = re.findall(r"\d+", go_mod.get("Go", "1.16"))
-    return tuple(map(int, numbers[:2])) >= _FIRST_PRUNED
+    return numbers(edited.get("Go", "1.16")) >= _FIRST_PRUNED
+
+
+def unknown_directives(edited: Edited) -> list[str]:
+    """What only a later Go knows, and may act on."""
+    return sorted(edited.keys() - _KNOWN)
 
 
 @dataclass(frozen=True)
@@ -73,13 +82,21 @@ def library_go_mod(edited: Edited) -> str:
     return _document([f"module {_text(edited['Module']['Path'])}"], _go_lines({"Go": edited.get("Go")}))
 
 
-def go_work(edited: Edited, folders: Collection[str], links: Links) -> str:
-    """The go.work with those of its modules, named as in the tree's, and the replacements of linked ones."""
+def go_work(edited: Edited, folders: Collection[str], links: Links, others: Mapping[str, Edited]) -> str:
+    """The go.work with some of its modules, and the replacements of linked ones.
+
+    Args:
+        edited: the tree's.
+        folders: the modules, named as in the tree's.
+        links: what the image links.
+        others: the other modules' go.mod files, by folder relative to the go.work: their replacements hold for all.
+    """
     uses = [each["DiskPath"] for each in edited.get("Use") or () if each["DiskPath"] in folders]
+    replacements = {_replacement(each) for each in links.replacing(edited)}
+    for folder, other in others.items():
+        replacements |= {_replacement(each, folder) for each in links.replacing(other)}
     return _document(
-        _go_lines(edited),
-        _block("use", sorted(map(_text, uses))),
-        _block("replace", sorted(map(_replacement, links.replacing(edited)))),
+        _go_lines(edited), _block("use", sorted(map(_text, uses))), _block("replace", sorted(replacements))
     )
 
 
@@ -93,7 +110,7 @@ def go_sum(text: str, modules: Iterable[tuple[str, str]], graph: Iterable[tuple[
         is_file = version.endswith("/go.mod")
         if (path, version.removesuffix("/go.mod")) in (files if is_file else whole):
             lines.append(line)
-    return "".join(f"{line}\n" for line in sorted(lines))
+    return "".join(f"{line}\n" for line in sorted(set(lines)))
 
 
 def modules_txt(text: str, links: Links) -> str:
@@ -129,7 +146,7 @@ def _line(module: Linked, sums: Mapping[tuple[str, str], str]) -> str | None:
 
 
 def _go_lines(edited: Edited) -> list[str]:
-    debug = [f"{each['Key']}={each['Value']}" for each in edited.get("Godebug") or ()]
+    debug = [f"{each['Key']}={each['Value']}" for each in edited.get("GoDebug") or edited.get("Godebug") or ()]
     go, toolchain = edited.get("Go"), edited.get("Toolchain")
     return [
         *([f"go {go}"] if go else []),
@@ -138,10 +155,15 @@ def _go_lines(edited: Edited) -> list[str]:
     ]
 
 
-def _replacement(each: Mapping[str, Any]) -> str:
+def _replacement(each: Mapping[str, Any], folder: str = ".") -> str:
+    """A line of `replace`; a relative folder is relative to that of another file."""
     old, new = each["Old"], each["New"]
+    path = new["Path"]
+    if folder != "." and path.startswith("."):
+        joined = posixpath.normpath(posixpath.join(folder, path))
+        path = joined if joined.startswith("..") else f"./{joined}"
     left = " ".join(filter(None, (_text(old["Path"]), old.get("Version"))))
-    right = " ".join(filter(None, (_text(new["Path"]), new.get("Version"))))
+    right = " ".join(filter(None, (_text(path), new.get("Version"))))
     return f"{left} => {right}"
 
 

@@ -88,6 +88,13 @@ class Tree:
             self.digest(name) == digest for name, digest in reads.items()
         )
 
+    def text(self, name: str) -> str:
+        """A file's content as text, whatever is in it; empty where it cannot be read."""
+        try:
+            return (self.root / name).read_text(encoding="utf-8", errors="surrogateescape")
+        except OSError:
+            return ""
+
     def forget(self) -> None:
         """Look again at what was looked at."""
         self._seen.clear()
