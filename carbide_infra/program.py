@@ -1,7 +1,7 @@
 """The steps of `__main__`: from stack config to plans, with every error in the stack's terms."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import wraps
 from pathlib import Path
@@ -28,9 +28,10 @@ from carbide_infra.settings import (
     load_settings,
     selected_images,
 )
-from carbide_infra.source.facts import REF_VARIABLE, revisions_of
+from carbide_infra.source.facts import REF_VARIABLE
 from carbide_infra.source.images import Sources, read_sources, wanted_by
 from carbide_infra.source.inputs import Inputs, inputs_of
+from carbide_infra.source.origins import Origin, origins_of, warnings_of
 from carbide_infra.source.staging import StagingError, collect_garbage, stage
 
 _Arguments = ParamSpec("_Arguments")
@@ -140,9 +141,7 @@ def plan_images(settings: Settings, selection: Selection, sources: Sources, targ
     stand_ins = endpoint.stand_ins if endpoint else ()
     stack = Stack(pulumi.get_stack(), project, target.server, settings, stand_ins)
     inputs = _staged_inputs(stack, images, sources.root)
-    revisions = revisions_of(
-        sources.of(images[0]), {name: [file.path for file in found.files] for name, found in inputs.items()}
-    )
+    origins = _origins(sources, inputs)
     folder = settings.catalogue_file(project).parent
     own = {image.name: image for image in selection.catalogue.images}
     return [
@@ -151,7 +150,7 @@ def plan_images(settings: Settings, selection: Selection, sources: Sources, targ
             # The bases that a stack has are build arguments; the file's are those of the catalogue.
             dockerfile_of(image.on_bases_of(own[image.name]), project, folder),
             inputs[image.name],
-            revisions[image.name],
+            origins[image.name],
             sources.of(image),
             stack,
         )
@@ -168,6 +167,15 @@ def _staged_inputs(stack: Stack, images: Sequence[Image], root: Path) -> dict[st
         stage(root, found, stack.project / context_path(stack.name, name))
     collect_garbage((stack.project / context_path(stack.name, images[0].name)).parent, inputs.keys())
     return inputs
+
+
+def _origins(sources: Sources, inputs: Mapping[str, Inputs]) -> dict[str, Origin]:
+    """What each image may say of the commit; the user is told what keeps it from that."""
+    files = {name: found.files for name, found in inputs.items()}
+    origins = origins_of(sources.by_image, files, cache_dir())
+    for warning in warnings_of(origins):
+        pulumi.log.warn(warning)
+    return origins
 
 
 def _server(settings: Settings) -> str:

@@ -336,6 +336,23 @@ def test_an_image_has_the_commit_that_last_touched_its_inputs(project: Project) 
     assert tags_of(engine)["revision"] == second
 
 
+def test_what_is_not_committed_costs_only_the_image_that_is_made_of_it(project: Project) -> None:
+    (project.source / "ipam/cmd/server/main.go").write_text(MAIN + "\n// not committed\n")
+    (project.source / "README").write_text("no input\n")
+    engine = project.up(tagLatest="true")
+    sha = project.repository.sha
+    (warning,) = engine.said("WARNING")
+    assert warning == (
+        f"ipam/cmd/server/main.go differs from commit {sha[:12]}: neither the git SHA nor latest as a tag, and no "
+        f"revision, for {IPAM}"
+    )
+    images = images_of(engine)
+    assert images[API]["revision"]
+    assert images[IPAM].get("revision") is None
+    assert images[API]["tags"][1:] == ["1.4.0", sha, "latest"]
+    assert images[IPAM]["tags"][1:] == ["1.4.0"]
+
+
 def test_the_ci_says_what_is_built(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CARBIDE_REF", "refs/heads/feature/x")
     assert tags_of(project.up()) == {"revision": f"feature-x-{project.repository.sha}"}
