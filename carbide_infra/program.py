@@ -31,7 +31,8 @@ from carbide_infra.settings import (
 from carbide_infra.source.facts import REF_VARIABLE
 from carbide_infra.source.images import Sources, read_sources, wanted_by
 from carbide_infra.source.inputs import Inputs, inputs_of
-from carbide_infra.source.origins import Origin, origins_of, warnings_of
+from carbide_infra.source.origin_warnings import warnings_of
+from carbide_infra.source.origins import Origin, origins_of
 from carbide_infra.source.staging import StagingError, collect_garbage, stage
 
 _Arguments = ParamSpec("_Arguments")

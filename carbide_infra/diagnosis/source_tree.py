@@ -13,7 +13,8 @@ from carbide_infra.settings import LOCAL_REGISTRY, Selection, Settings
 from carbide_infra.source.facts import REF_VARIABLE, Source
 from carbide_infra.source.images import Sources, read_sources, wanted_by
 from carbide_infra.source.inputs import inputs_of
-from carbide_infra.source.origins import origins_of, warnings_of
+from carbide_infra.source.origin_warnings import warnings_of
+from carbide_infra.source.origins import origins_of
 
 
 def check_source(settings: Settings, selection: Selection, project: Path) -> Iterator[Finding]:

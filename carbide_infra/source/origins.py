@@ -1,23 +1,20 @@
 """Origins: which images are made of what a commit holds, of which, and what keeps the others from it."""
 
 import hashlib
-import os
-import posixpath
 import stat
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from carbide_infra.errors import UserError
-from carbide_infra.source.absences import absent
+from carbide_infra.source.absences import Absences
 from carbide_infra.source.commit import Commit, Held
 from carbide_infra.source.comparison import Comparison, compared
 from carbide_infra.source.facts import Source
 from carbide_infra.source.git import Git, GitError
 from carbide_infra.source.history import last_commits
 from carbide_infra.source.inputs import InputFile
-
-_SHORT = 12
 
 
 @dataclass(frozen=True)
@@ -64,12 +61,13 @@ def origins_of(
         return dict.fromkeys(files, UNKNOWN)
     git = Git(source.root)
     commit = Commit(git, source.revision)
-    every = {name: {*each, *_version_file(sources[name])} for name, each in files.items()}
+    decisive = {name: {**_version_file(sources[name]), **{file.path: file for file in files[name]}} for name in files}
     try:
-        found = compared(commit, source.root, set().union(*every.values()), cache_dir)
-        made = {name: _origin(sources[name], commit, each, found) for name, each in every.items()}
+        found = compared(commit, source.root, _together(decisive.values()).values(), cache_dir)
+        absences = Absences(commit, found.held)
+        made = {name: _origin(sources[name], commit, each.keys(), found, absences) for name, each in decisive.items()}
     except GitError:
-        return {name: _unread(source.revision, each) for name, each in every.items()}
+        return {name: _unread(source.revision, each) for name, each in decisive.items()}
     touched = {
         name: {path for file in files[name] for path in _touched(found.held[file.path])}
         for name, origin in made.items()
@@ -94,53 +92,17 @@ def differing(source: Source, cache_dir: Path) -> list[str]:
         raise UserError(msg) from error
 
 
-def warnings_of(origins: Mapping[str, Origin]) -> Iterator[str]:
-    """What the user should know of images that are not, or not quite, what the commit holds."""
-    for first, alike in _by_first_file(origins, lambda origin: origin.differing):
-        one = next(iter(alike.values()))
-        more = _and_more(path for origin in alike.values() for path in origin.differing)
-        yield (
-            f"{_shown(first)} {one.differing[first]} commit {_short(one)}{more}: neither the git SHA nor latest as a "
-            f"tag, and no revision, for {', '.join(alike)}"
-        )
-    for first, alike in _by_first_file(origins, lambda origin: origin.converted):
-        one = next(iter(alike.values()))
-        more = _and_more(path for origin in alike.values() for path in origin.converted)
-        yield (
-            f"{_shown(first)} has other line ends than in commit {_short(one)}{more}, as its attributes allow: where "
-            f"it is embedded or copied, {', '.join(alike)} will not be what another machine builds of that commit"
-        )
-
-
-def _by_first_file(
-    origins: Mapping[str, Origin], files_of: Callable[[Origin], Iterable[str]]
-) -> Iterator[tuple[str, dict[str, Origin]]]:
-    """The images with files to tell of, together where the first of these is the same."""
-    found: dict[str, dict[str, Origin]] = {}
-    for name, origin in origins.items():
-        if files := sorted(files_of(origin)):
-            found.setdefault(files[0], {})[name] = origin
-    yield from found.items()
-
-
-def _and_more(paths: Iterable[str]) -> str:
-    others = len(set(paths)) - 1
-    return f" (and {others} more)" if others else ""
-
-
-def _short(origin: Origin) -> str:
-    return (origin.commit or "")[:_SHORT]
-
-
-def _shown(path: str) -> str:
-    """A file's name, which may hold anything, on one line."""
-    return path if path.isprintable() else ascii(path)
-
-
-def _version_file(source: Source) -> Iterator[InputFile]:
+def _version_file(source: Source) -> dict[str, InputFile]:
     """The file that says the version decides an image, be it an input or not."""
-    if source.version_file and (source.root / source.version_file).is_file():
-        yield _on_disk(source.root, source.version_file)
+    name = source.version_file
+    return {name: _on_disk(source.root, name)} if name and (source.root / name).is_file() else {}
+
+
+def _together(files: Iterable[Mapping[str, InputFile]]) -> dict[str, InputFile]:
+    together: dict[str, InputFile] = {}
+    for each in files:
+        together.update(each)
+    return together
 
 
 def _on_disk(root: Path, name: str) -> InputFile:
@@ -149,33 +111,22 @@ def _on_disk(root: Path, name: str) -> InputFile:
     return InputFile(name, is_executable, hashlib.sha256(content).hexdigest(), len(content))
 
 
-def _origin(source: Source, commit: Commit, files: Collection[InputFile], found: Comparison) -> Origin:
-    paths = {file.path for file in files}
-    differing = {path: found.differing[path] for path in sorted(paths & found.differing.keys())}
-    differing |= dict.fromkeys(_missing(source, commit, paths, found), "is missing here, but is in")
-    return Origin(source.revision, differing, sorted(paths & found.converted))
-
-
-def _missing(source: Source, commit: Commit, paths: Collection[str], found: Comparison) -> Iterator[str]:
+def _origin(source: Source, commit: Commit, paths: AbstractSet[str], found: Comparison, absences: Absences) -> Origin:
     version = source.version_file
-    if version and version in commit.files and version not in paths:
-        yield version
-    inputs: dict[Commit, set[str]] = {commit: set()}
-    for path in paths:
-        held = found.held[path]
-        inputs.setdefault(held.commit if held else commit, set()).add(held.path if held else path)
+    missing = [version] if version and version in commit.files and version not in paths else []
     # Of the version's file, its folder says nothing about the image.
-    inputs[commit].discard(version or "")
-    for holder, own in inputs.items():
-        where = os.path.relpath(holder.folder, source.root)
-        for path in absent(holder.folder, holder.files, own):
-            yield posixpath.normpath(posixpath.join(where, path))
+    missing += absences.of(paths - {version})
+    differing = {path: found.differing[path] for path in sorted(paths & found.differing.keys())}
+    return Origin(
+        source.revision,
+        differing | dict.fromkeys(missing, "is missing here, but is in"),
+        sorted(paths & found.converted),
+    )
 
 
 def _touched(held: Held | None) -> tuple[str, ...]:
     return held.touched if held else ()
 
 
-def _unread(commit: str, files: Iterable[InputFile]) -> Origin:
-    differing = dict.fromkeys((file.path for file in files), "cannot be compared with what git does not tell, that of")
-    return Origin(commit, differing, ())
+def _unread(commit: str, paths: Iterable[str]) -> Origin:
+    return Origin(commit, dict.fromkeys(paths, "cannot be compared with what git does not tell, that of"), ())

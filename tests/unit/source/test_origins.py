@@ -9,7 +9,8 @@ import pytest
 
 from carbide_infra.source.facts import read_source
 from carbide_infra.source.inputs import InputFile
-from carbide_infra.source.origins import Origin, origins_of, warnings_of
+from carbide_infra.source.origin_warnings import warnings_of
+from carbide_infra.source.origins import Origin, origins_of
 from tests.support.git_trees import commit, git
 from tests.support.started_programs import recorded
 
