@@ -52,7 +52,7 @@ class BuildRecord:
         """Read it from the state: what the component records, and the inputs of its Image."""
         return cls(
             image=image,
-            files=tuple(_file(line) for line in str(record["inputs"]).splitlines()),
+            files=tuple(_file(line) for line in str(record["inputs"]).split("\n") if line),
             dockerfile=str(record["dockerfile"]),
             inline=str((inputs.get("dockerfile") or {}).get("inline") or ""),
             location=str((inputs.get("dockerfile") or {}).get("location") or ""),

@@ -101,6 +101,12 @@ def test_a_record_has_all_that_the_state_says() -> None:
     )
 
 
+def test_a_file_s_name_may_hold_what_ends_lines_elsewhere() -> None:
+    name = "a\f\u2028\x85b.go"
+    made = BuildRecord.of(IMAGE, {"inputs": f"0644 {'a' * 64} 7 {name}", "dockerfile": "d" * 64}, INPUTS, None)
+    assert [file.path for file in made.files] == [name]
+
+
 @pytest.mark.parametrize("empty", [{}, {"dockerfile": {}, "builder": {}}, dict.fromkeys(INPUTS)])
 def test_what_the_state_does_not_say_is_empty(empty: dict[str, Any]) -> None:
     record = {"inputs": "", "dockerfile": "d" * 64}
