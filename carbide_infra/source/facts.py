@@ -154,8 +154,7 @@ def _read(
     # The last one is the tree itself: a repository around it, in which it is ignored, says nothing about it.
     is_shallow, revision, _ = git.text("rev-parse", "--is-shallow-repository", "HEAD", "HEAD:./").split("\n")
     found = _version(git, rule, prefix, version, is_shallow=is_shallow == "true")
-    released = git.found("rev-parse", "--verify", "--quiet", f"refs/tags/{found.tag}^{{commit}}") or None
-    releases = release_tag(prefix)
+    released, releases = _commit_of(git, f"refs/tags/{found.tag}"), release_tag(prefix)
     branch, tag = _named(full_ref, releases) if full_ref else _checked_out(git, releases)
     if full_ref and tag and tag != found.tag:
         msg = (
@@ -229,6 +228,12 @@ def _has_all_tags(git: Git) -> bool:
         any(name for name, _, _ in said) or (git.folder / git.text("rev-parse", "--git-path", "FETCH_HEAD")).exists()
     )
     return not is_copy
+
+
+def _commit_of(git: Git, ref: str) -> str | None:
+    """The commit that a ref names; None where there is no such ref, which one that cannot be read is not."""
+    names = git.text("for-each-ref", "--format=%(refname)", ref).split("\n")
+    return git.text("rev-parse", "--verify", f"{ref}^{{commit}}") if ref in names else None
 
 
 def _checked_out(git: Git, releases: re.Pattern[str]) -> tuple[str | None, str | None]:

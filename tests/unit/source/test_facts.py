@@ -169,6 +169,14 @@ def test_a_copy_without_tags_does_not_know_what_is_released(tree: Path) -> None:
     assert (found.released, found.has_known_release) == (git(tree, "rev-parse", "v1.4.0"), True)
 
 
+def test_a_release_that_cannot_be_read_is_not_taken_for_none(tree: Path) -> None:
+    git(tree, "tag", "-a", "v1.4.0", "-m", "Release")
+    tag = git(tree, "rev-parse", "v1.4.0")
+    commit(tree, "later.go")
+    (tree / ".git/objects" / tag[:2] / tag[2:]).unlink()
+    assert not read_source(tree, None).has_known_release
+
+
 def test_a_branch_that_gets_no_version_tag_is_not_told_of_it(tree: Path) -> None:
     clone = copied(tree, "clone", "--no-tags")
     git(clone, "checkout", "--quiet", "-b", "feature")
@@ -333,7 +341,7 @@ def asked(tree: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Source, list[str
 QUESTIONS = [
     "rev-parse --is-shallow-repository HEAD HEAD:./",
     "log -1 --format=%ct -- VERSION",
-    "rev-parse --verify --quiet refs/tags/v1.4.0^{commit}",
+    "for-each-ref --format=%(refname) refs/tags/v1.4.0",
     "symbolic-ref --quiet HEAD",
     "config -z --get-regexp ^remote\\.",
     "for-each-ref --count=1 refs/tags",
@@ -349,7 +357,12 @@ def test_a_detached_head_is_asked_for_its_tags(tree: Path, monkeypatch: pytest.M
     git(tree, "tag", "v1.4.0")
     git(tree, "checkout", "--quiet", "--detach")
     source, questions = asked(tree, monkeypatch)
-    assert questions == [*QUESTIONS[:4], "tag --points-at HEAD"]
+    assert questions == [
+        *QUESTIONS[:3],
+        "rev-parse --verify refs/tags/v1.4.0^{commit}",
+        QUESTIONS[3],
+        "tag --points-at HEAD",
+    ]
     assert (source.branch, source.tag) == (None, "v1.4.0")
 
 
