@@ -104,6 +104,15 @@ def test_outside_git_nobody_claims_anything(tmp_path: Path) -> None:
     assert list(warnings_of(found)) == [], "there is a warning for the whole tree"
 
 
+def test_a_file_that_is_staged_as_something_else_is_the_one_on_disk(tree: Path) -> None:
+    sha = commit(tree, "go.mod")
+    sources = {"image": read_source(tree, None)}
+    assert origins_of(sources, {"image": ["go.mod"]}, tree / ".git/cache")["image"].revision == sha
+    (tree / "go.mod").write_text("edited\n")
+    found = origins_of(sources, {"image": ["go.mod"]}, tree / ".git/cache")["image"]
+    assert found.differing == {"go.mod": "differs from"}
+
+
 # ---- What git itself calls clean.
 
 
