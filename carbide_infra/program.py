@@ -28,9 +28,11 @@ from carbide_infra.settings import (
     load_settings,
     selected_images,
 )
-from carbide_infra.source.facts import REF_VARIABLE, revisions_of
+from carbide_infra.source.facts import REF_VARIABLE
 from carbide_infra.source.images import Sources, read_sources, wanted_by
 from carbide_infra.source.inputs import Inputs, ModuleAccess, inputs_of
+from carbide_infra.source.origin_warnings import warnings_of
+from carbide_infra.source.origins import Origin, origins_of
 from carbide_infra.source.staging import StagingError, collect_garbage, stage
 
 _Arguments = ParamSpec("_Arguments")
@@ -140,9 +142,7 @@ def plan_images(settings: Settings, selection: Selection, sources: Sources, targ
     stand_ins = endpoint.stand_ins if endpoint else ()
     stack = Stack(pulumi.get_stack(), project, target.server, settings, stand_ins)
     inputs = _staged_inputs(stack, images, sources.root, target)
-    revisions = revisions_of(
-        sources.of(images[0]), {name: [file.path for file in found.files] for name, found in inputs.items()}
-    )
+    origins = _origins(sources, inputs)
     folder = settings.catalogue_file(project).parent
     own = {image.name: image for image in selection.catalogue.images}
     return [
@@ -151,7 +151,7 @@ def plan_images(settings: Settings, selection: Selection, sources: Sources, targ
             # The bases that a stack has are build arguments; the file's are those of the catalogue.
             dockerfile_of(image.on_bases_of(own[image.name]), project, folder),
             inputs[image.name],
-            revisions[image.name],
+            origins[image.name],
             sources.of(image),
             stack,
         )
@@ -183,6 +183,15 @@ def _require_exact(settings: Settings, inputs: Mapping[str, Inputs]) -> None:
             "put that right (see the warning), or set allowCoarseInputs to push all the same"
         )
         raise ConfigError(msg)
+
+
+def _origins(sources: Sources, inputs: Mapping[str, Inputs]) -> dict[str, Origin]:
+    """What each image may say of the commit; the user is told what keeps it from that."""
+    files = {name: found.tree_files for name, found in inputs.items()}
+    origins = origins_of(sources.by_image, files, cache_dir())
+    for warning in warnings_of(origins):
+        pulumi.log.warn(warning)
+    return origins
 
 
 def _server(settings: Settings) -> str:

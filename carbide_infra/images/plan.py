@@ -21,6 +21,7 @@ from carbide_infra.names import (
 from carbide_infra.settings import Settings
 from carbide_infra.source.facts import Source
 from carbide_infra.source.inputs import Inputs
+from carbide_infra.source.origins import Origin
 
 _KEY_LENGTH = 12
 
@@ -134,10 +135,10 @@ def dockerfile_of(image: Image, project: Path, folder: Path) -> Dockerfile:
 
 
 def plan_image(
-    image: Image, dockerfile: Dockerfile, inputs: Inputs, revision: str | None, source: Source, stack: Stack
+    image: Image, dockerfile: Dockerfile, inputs: Inputs, origin: Origin, source: Source, stack: Stack
 ) -> ImagePlan:
     """Decide one image; the same arguments give the same plan on every machine."""
-    settings = stack.settings
+    settings, revision = stack.settings, origin.revision
     build_args = _build_args(image, source, revision)
     built_in = {
         name: text for name, text in _labels(image, source, stack, revision).items() if name not in image.labels
@@ -159,7 +160,7 @@ def plan_image(
         build_args=build_args,
         labels=built_in,
         all_labels=labels_of(image, source.version) | built_in,
-        aliases=aliases(settings, source),
+        aliases=aliases(settings, source, is_commit=origin.is_commit),
         revision=revision,
     )
 

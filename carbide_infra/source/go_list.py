@@ -414,10 +414,14 @@ class Reading:
             return
         listing = self._listings[0]
         packages = {package["ImportPath"]: package for package in listing.closure(folder)}
+        by_problem: dict[str, list[str]] = {}
         for symbol, problem in symbol_problems(self._go, listing.main(folder), packages, symbols).items():
+            by_problem.setdefault(problem, []).append(symbol)
+        for problem, members in by_problem.items():
+            nulls = ", ".join(f"{symbol}: null" for symbol in sorted(members))
             made.warnings.add(
-                f"./{folder}: the symbol {symbol} is not set, so the binary does not say its value: {problem}; "
-                f"put the catalogue right, or write symbols: {{{symbol}: null}}"
+                f"./{folder}: the linker does not set {' and '.join(sorted(members))}: {problem}; "
+                f"put the catalogue right, or leave it out with symbols: {{{nulls}}}"
             )
 
 

@@ -44,6 +44,12 @@ class Inputs:
     imports: Mapping[str, Sequence[str]] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
+    @property
+    def tree_files(self) -> tuple[InputFile, ...]:
+        """The files of the tree that these were made from: they are what a commit may hold."""
+        whole = {file.path: file for file in self.module_files}
+        return tuple(whole.get(file.path, file) if file.content is not None else file for file in self.files)
+
 
 @dataclass(frozen=True)
 class Target:

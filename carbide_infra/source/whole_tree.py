@@ -1,19 +1,15 @@
 """Lists a whole source tree: what stands in where Go does not tell."""
 
 import os
-import subprocess
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
+from carbide_infra.source.git import Git, GitError
 from carbide_infra.source.tree import Tree, is_within
 
 _NEVER_SOURCE = frozenset(
     {".git", ".hg", ".svn", ".local", ".pulumi", ".terraform", ".venv", "__pycache__", "node_modules", "venv"}
 )
-# A hook runs with GIT_DIR set, a user may ignore files by her own configuration, and a CI container's checkout may
-# belong to somebody else: none of that is about the tree.
-_GIT = ("git", "-c", "safe.directory=*", "-c", "core.fsmonitor=false", "-c", "core.quotePath=false")
-_GIT_ENVIRONMENT = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1", "LC_ALL": "C"}
 
 
 def whole_tree(tree: Tree) -> Collection[str]:
@@ -34,13 +30,11 @@ def _folders_above(path: Path) -> list[str]:
 
 def _git_files(root: Path) -> list[str]:
     """Tracked and new files, without ignored ones; empty outside git. The tree's own .gitignore files decide."""
-    command = [*_GIT, "-C", str(root), "ls-files", "-z", "-co", "--exclude-per-directory=.gitignore"]
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     try:
-        done = subprocess.run(command, env={**clean, **_GIT_ENVIRONMENT}, capture_output=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
+        listed = Git(root).read("ls-files", "-z", "-co", "--exclude-per-directory=.gitignore")
+    except GitError:
         return []
-    return [os.fsdecode(name).rstrip("/") for name in done.stdout.split(b"\0") if name]
+    return [os.fsdecode(name).rstrip("/") for name in listed.split(b"\0") if name]
 
 
 def _files_below(root: Path, name: str, above: Collection[str]) -> Iterator[str]:

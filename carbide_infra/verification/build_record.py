@@ -2,18 +2,16 @@
 
 import contextlib
 import hashlib
-import subprocess
-import tarfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+from carbide_infra.source.commit import Commit, Held
+from carbide_infra.source.git import Git, GitError
 from carbide_infra.source.inputs import InputFile
 
 _EXECUTABLE = "0755"
-_GIT = ("git", "-c", "safe.directory=*", "-c", "core.fsmonitor=false")
 
 
 class InputsMissing(Exception):
@@ -54,7 +52,7 @@ class BuildRecord:
         """Read it from the state: what the component records, and the inputs of its Image."""
         return cls(
             image=image,
-            files=tuple(_file(line) for line in str(record["inputs"]).splitlines()),
+            files=tuple(_file(line) for line in str(record["inputs"]).split("\n") if line),
             dockerfile=str(record["dockerfile"]),
             inline=str((inputs.get("dockerfile") or {}).get("inline") or ""),
             location=str((inputs.get("dockerfile") or {}).get("location") or ""),
@@ -80,8 +78,10 @@ class BuildRecord:
         changed = list(self._changed(root))
         if not changed:
             return root
-        if self.revision and _extract(root, self.revision, scratch) and not list(self._changed(scratch)):
-            return scratch
+        if self.revision:
+            self._extract(root, self.revision, scratch)
+            if not list(self._changed(scratch)):
+                return scratch
         where = f"check out {self.revision}" if self.revision else "it was built from uncommitted files"
         more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
         message = f"{self.image}: the inputs are not at hand: {changed[0]}{more} differs in {root}; {where}"
@@ -101,6 +101,16 @@ class BuildRecord:
         message = f"{self.image}: {path} of then is not in this checkout's history; check out the commit of the update"
         raise InputsMissing(message)
 
+    def _extract(self, root: Path, revision: str, folder: Path) -> None:
+        """Put the files into a folder as a commit has them, those that git has; no filter has a say."""
+        with contextlib.suppress(GitError):
+            commit = Commit(Git(root), revision)
+            held = {file.path: commit.find(file.path) for file in self.files}
+            for holder, each in _by_commit(held).items():
+                contents = holder.contents(each.values())
+                for path, file in each.items():
+                    _write(folder / path, contents.get(file.blob))
+
     def _changed(self, root: Path) -> Iterator[str]:
         for file in self.files:
             try:
@@ -117,28 +127,25 @@ def _file(line: str) -> InputFile:
     return InputFile(path, mode == _EXECUTABLE, sha256, int(size))
 
 
-def _extract(root: Path, revision: str, folder: Path) -> bool:
-    """Put a commit's files, those below `root`, into a folder; False where git has no such commit."""
-    done = subprocess.run(
-        [*_GIT, "-C", str(root), "archive", "--format=tar", revision], capture_output=True, check=False
-    )
-    if done.returncode:
-        return False
-    with tarfile.open(fileobj=BytesIO(done.stdout)) as archive:
-        for member in archive:
-            # No input is, say, a link to an absolute path, but the commit may have one.
-            with contextlib.suppress(tarfile.FilterError):
-                archive.extract(member, folder, filter="data")
-    return True
+def _by_commit(found: Mapping[str, Held | None]) -> dict[Commit, dict[str, Held]]:
+    """Files by the commit that holds them: a submodule has commits of its own."""
+    holders: dict[Commit, dict[str, Held]] = {}
+    for path, held in found.items():
+        if held is not None:
+            holders.setdefault(held.commit, {})[path] = held
+    return holders
+
+
+def _write(path: Path, content: bytes | None) -> None:
+    if content is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
 
 
 def _versions(project: Path, path: str) -> Iterator[str]:
     """A file's text now, then at each commit that changed it, newest first."""
     yield (project / path).read_text(encoding="utf-8")
-    log = [*_GIT, "-C", str(project), "log", "--format=%H", "--", path]
-    commits = subprocess.run(log, capture_output=True, text=True, check=False).stdout.split()
-    for commit in commits:
-        show = [*_GIT, "-C", str(project), "show", f"{commit}:./{path}"]
-        done = subprocess.run(show, capture_output=True, text=True, check=False)
-        if not done.returncode:
-            yield done.stdout
+    git = Git(project)
+    for commit in git.found("log", "--format=%H", "--", path).split():
+        with contextlib.suppress(GitError, UnicodeDecodeError):  # a commit may have removed it
+            yield git.read("cat-file", "blob", f"{commit}:./{path}").decode()

@@ -209,13 +209,16 @@ def test_files_in_no_binary_move_the_sha_tag_only(stack: Stack, tree: Checkout) 
     assert all(change.after["tag"].endswith(f":{sha}") for change in preview.aliases["revision"].values())
 
 
-def test_a_dirty_tree_gets_neither_sha_nor_latest(stack: Stack, tree: Checkout) -> None:
+def test_what_is_not_committed_costs_its_images_sha_and_latest(stack: Stack, tree: Checkout) -> None:
     append(tree, "README.md", "not committed\n")
+    assert_reached(stack.preview(), NONE)
+    append(tree, "ipam/cmd/server/main.go", "\nvar _ = 1\n")
     preview = stack.preview()
-    assert not preview.images
-    assert preview.moved("version") == NONE
-    assert preview.moved("revision") == preview.moved("latest") == ALL
-    assert preview.operations() == {"delete"}, "from the state alone: every resource is retained in the registry"
+    only = frozenset({IPAM})
+    assert frozenset(preview.images) == only
+    for kind, operation in {"version": "update", "revision": "delete", "latest": "delete"}.items():
+        assert {name: change.op for name, change in preview.aliases[kind].items()} == dict.fromkeys(only, operation)
+    assert any("ipam/cmd/server/main.go differs from commit" in warning for warning in preview.warnings)
 
 
 def test_another_branch_has_its_name_in_the_sha_tag_and_no_other(stack: Stack, tree: Checkout) -> None:

@@ -21,8 +21,13 @@ pytestmark = pytest.mark.skipif(shutil.which("go") is None, reason="Go tells wha
 
 API, IPAM = "carbide-rest-api", "carbide-rest-ipam"
 PROJECT = Path(__file__).parents[2]
-MAIN = "package main\n\nfunc main() {}\n"
-TREE = {"go.mod": "module example.com/m\n\ngo 1.24\n", "api/cmd/api/main.go": MAIN, "ipam/cmd/server/main.go": MAIN}
+MAIN = 'package main\n\nimport _ "example.com/m/common/pkg/version"\n\nfunc main() {}\n'
+TREE = {
+    "go.mod": "module example.com/m\n\ngo 1.24\n",
+    "api/cmd/api/main.go": MAIN,
+    "ipam/cmd/server/main.go": MAIN,
+    "common/pkg/version/version.go": "package version\n\nvar Version, BuildTime string\n",
+}
 CONFIG = {
     "source": "source",
     "registryServer": "nvcr.io",
@@ -162,7 +167,7 @@ def test_each_context_holds_the_image_s_own_files(project: Project) -> None:
         context = project.contexts / image
         assert image_of(engine, image).inputs["context"] == {"location": str(context.relative_to(project.folder))}
         staged = {str(file.relative_to(context)) for file in context.rglob("*") if file.is_file()}
-        assert staged == {"VERSION", "go.mod", main}
+        assert staged == {"VERSION", "go.mod", "common/pkg/version/version.go", main}
         inputs = engine.of(COMPONENT)[image].inputs["inputs"]
         assert {line.split(" ")[3] for line in inputs.splitlines()} == staged
 
@@ -334,6 +339,23 @@ def test_an_image_has_the_commit_that_last_touched_its_inputs(project: Project) 
     assert image_of(engine, API).inputs["labels"][label] == first
     assert image_of(engine, IPAM).inputs["labels"][label] == second
     assert tags_of(engine)["revision"] == second
+
+
+def test_what_is_not_committed_costs_only_the_image_that_is_made_of_it(project: Project) -> None:
+    (project.source / "ipam/cmd/server/main.go").write_text(MAIN + "\n// not committed\n")
+    (project.source / "README").write_text("no input\n")
+    engine = project.up(tagLatest="true")
+    sha = project.repository.sha
+    (warning,) = engine.said("WARNING")
+    assert warning == (
+        f"ipam/cmd/server/main.go differs from commit {sha[:12]}: neither the git SHA nor latest as a tag, and no "
+        f"revision, for {IPAM}"
+    )
+    images = images_of(engine)
+    assert images[API]["revision"]
+    assert images[IPAM].get("revision") is None
+    assert images[API]["tags"][1:] == ["1.4.0", sha, "latest"]
+    assert images[IPAM]["tags"][1:] == ["1.4.0"]
 
 
 def test_the_ci_says_what_is_built(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:

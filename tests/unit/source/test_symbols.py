@@ -56,6 +56,15 @@ def test_what_can_be_set_is_no_news(tmp_path: Path, cache: Path) -> None:
     assert warnings(tmp_path, cache, *symbols) == ()
 
 
+def test_symbols_of_one_problem_are_said_together(tmp_path: Path, cache: Path) -> None:
+    (warning,) = warnings(tmp_path, cache, "./moved.Version", "./moved.Built")
+    assert warning == (
+        "./cmd/a: the linker does not set ./moved.Built and ./moved.Version: the binary does not import package "
+        "ex.com/m/moved; put the catalogue right, or leave it out with symbols: {./moved.Built: null, "
+        "./moved.Version: null}"
+    )
+
+
 @pytest.mark.parametrize(
     ("symbol", "problem"),
     [
@@ -76,6 +85,6 @@ def test_what_can_be_set_is_no_news(tmp_path: Path, cache: Path) -> None:
 def test_what_cannot_be_set_is_said(symbol: str, problem: str, tmp_path: Path, cache: Path) -> None:
     (warning,) = warnings(tmp_path, cache, symbol)
     assert warning == (
-        f"./cmd/a: the symbol {symbol} is not set, so the binary does not say its value: {problem}; "
-        f"put the catalogue right, or write symbols: {{{symbol}: null}}"
+        f"./cmd/a: the linker does not set {symbol}: {problem}; "
+        f"put the catalogue right, or leave it out with symbols: {{{symbol}: null}}"
     )
