@@ -17,7 +17,7 @@ from carbide_infra.endpoint import read_endpoint, registry_server, require_runni
 from carbide_infra.errors import UserError
 from carbide_infra.images.build_secrets import build_secrets
 from carbide_infra.images.component import BuildTarget
-from carbide_infra.images.plan import ImagePlan, Stack, context_path, dockerfile_of, plan_image
+from carbide_infra.images.plan import ImagePlan, Stack, dockerfile_of, plan_image
 from carbide_infra.paths import cache_dir
 from carbide_infra.settings import (
     LOCAL_REGISTRY,
@@ -134,18 +134,18 @@ def resolved_bases(settings: Settings, selection: Selection, target: BuildTarget
 
 @_reported
 def plan_images(settings: Settings, selection: Selection, sources: Sources, target: BuildTarget) -> Sequence[ImagePlan]:
-    """Find and stage each image's inputs, and decide the image from them."""
+    """Find each image's inputs, decide the image from them, and stage what it is built from."""
     project, images = Path.cwd(), selection.images
     endpoint = read_endpoint(project)
     stand_ins = endpoint.stand_ins if endpoint else ()
-    stack = Stack(pulumi.get_stack(), project, target.server, settings, stand_ins)
-    inputs = _staged_inputs(stack, images, sources.root)
+    stack = Stack(project, target.server, settings, stand_ins)
+    inputs = _inputs(images, sources.root)
     revisions = revisions_of(
         sources.of(images[0]), {name: [file.path for file in found.files] for name, found in inputs.items()}
     )
     folder = settings.catalogue_file(project).parent
     own = {image.name: image for image in selection.catalogue.images}
-    return [
+    plans = [
         plan_image(
             image,
             # The bases that a stack has are build arguments; the file's are those of the catalogue.
@@ -157,17 +157,22 @@ def plan_images(settings: Settings, selection: Selection, sources: Sources, targ
         )
         for image in images
     ]
+    _stage(plans, sources.root, project)
+    return plans
 
 
-def _staged_inputs(stack: Stack, images: Sequence[Image], root: Path) -> dict[str, Inputs]:
-    """Each image's inputs, staged as its build context."""
+def _inputs(images: Sequence[Image], root: Path) -> dict[str, Inputs]:
     inputs = inputs_of(root, {image.name: wanted_by(image, root) for image in images}, cache_dir())
     for reason in sorted({found.fallback for found in inputs.values() if found.fallback}):
         pulumi.log.warn(reason)
-    for name, found in inputs.items():
-        stage(root, found, stack.project / context_path(stack.name, name))
-    collect_garbage((stack.project / context_path(stack.name, images[0].name)).parent, inputs.keys())
     return inputs
+
+
+def _stage(plans: Sequence[ImagePlan], root: Path, project: Path) -> None:
+    for plan in plans:
+        place = plan.place.below(project)
+        stage(root, plan.inputs, plan.dockerfile.text, place)
+    collect_garbage(place.contexts)
 
 
 def _server(settings: Settings) -> str:
