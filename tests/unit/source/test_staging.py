@@ -568,6 +568,19 @@ def test_processes_take_turns(root: Path, context: Path) -> None:
     assert {name for name, *_ in manifest["files"]} == {path.name for path in context.iterdir()}
 
 
+def _staged_by(arguments: tuple[Path, Path]) -> dict[str, int]:
+    root, context = arguments
+    stage(root, described(root), context)
+    return {str(path): path.stat().st_ino for path in (context, *context.rglob("*"))}
+
+
+def test_of_processes_that_stage_the_same_at_once_one_does(root: Path, context: Path) -> None:
+    with ProcessPoolExecutor(4) as pool:
+        seen = list(pool.map(_staged_by, [(root, context)] * 8))
+    assert all(each == seen[0] for each in seen), "what one of them has seen stays as it is"
+    assert siblings(context) == QUIET
+
+
 def is_locked(parent: Path) -> bool:
     """Whether another process would have to wait."""
     with (parent / ".staging.lock").open() as lock:
