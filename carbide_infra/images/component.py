@@ -15,7 +15,14 @@ from carbide_infra.images import record
 from carbide_infra.images.plan import ImagePlan
 from carbide_infra.images.tags import Alias
 from carbide_infra.names import COMPONENT_TYPE, IMAGE_TYPE
-from carbide_infra.outputs import BinaryOutput, HealthOutput, ImageDescription, ImageOutput
+from carbide_infra.outputs import (
+    BinaryOutput,
+    HealthOutput,
+    ImageDescription,
+    ImageOutput,
+    OutputsError,
+    StackOutputs,
+)
 
 # Reaches BuildKit's exporter: `push` alone offers no OCI types, and no annotations.
 _EXPORT = "type=registry,oci-mediatypes=true"
@@ -249,7 +256,10 @@ async def _former_outputs() -> Mapping[str, Any]:
     """The stack's output `images` as the last update left it."""
     name = f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
     answer = await pulumi.runtime.invoke_async(_READ_OUTPUTS, {"name": name})
-    return (answer["outputs"] or {}).get("images") or {}
+    try:
+        return {name: image.exported() for name, image in StackOutputs.of(answer["outputs"] or {}).images.items()}
+    except OutputsError:  # there was no update before, or none that this version can read
+        return {}
 
 
 def _export(annotations: Mapping[str, str]) -> str:

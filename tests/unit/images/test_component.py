@@ -11,8 +11,10 @@ import pytest
 from carbide_infra.catalogue.values import Platform
 from carbide_infra.images.component import BuildTarget, ServiceImage, build_provider, description, stack_output
 from carbide_infra.images.plan import ImagePlan
+from carbide_infra.outputs import StackOutputs
 from tests.support.catalogue import FOLDER
-from tests.support.outputs import digest_of
+from tests.support.outputs import digest_of, exported_by_version_1
+from tests.support.outputs import exported as exported_outputs
 from tests.support.recording_engine import (
     COMPONENT,
     IMAGE,
@@ -292,8 +294,8 @@ def both(engine: RecordingEngine, *plans: ImagePlan) -> RecordingEngine:
 
 
 def up_failing(*failing: str, before: dict[str, Any] | None = None) -> RecordingEngine:
-    """What the engine is sent for two images; `before` is the stack output of the last update."""
-    answers = {"pulumi:pulumi:readStackOutputs": lambda _: {"outputs": {"images": before} if before else {}}}
+    """What the engine is sent for two images; `before` is what the last update exported."""
+    answers = {"pulumi:pulumi:readStackOutputs": lambda _: {"outputs": before or {}}}
     return both(RecordingEngine(failing, answers))
 
 
@@ -303,10 +305,11 @@ def exported(engine: RecordingEngine) -> dict[str, Any]:
     return images
 
 
-def test_a_failed_image_stays_as_it_was_and_stops_no_other() -> None:
-    engine = up_failing(API, before={API: {"digest": "former"}, OTHER: {"digest": "former"}})
+@pytest.mark.parametrize("before", [exported_outputs(), exported_by_version_1()])
+def test_a_failed_image_stays_as_it_was_and_stops_no_other(before: dict[str, Any]) -> None:
+    engine = up_failing(API, before=before)
     assert {f"{OTHER}-{kind}" for kind in ("version", "revision", "latest")} == engine.of(INDEX).keys()
-    assert exported(engine)[API] == {"digest": "former"}
+    assert exported(engine)[API] == StackOutputs.of(before).image(API).exported()
     assert exported(engine)[OTHER]["digest"] == digest_of(OTHER)
     assert engine.asked == [("pulumi:pulumi:readStackOutputs", {"name": "organization/carbide-infra/test"}, "")]
 
@@ -314,6 +317,7 @@ def test_a_failed_image_stays_as_it_was_and_stops_no_other() -> None:
 def test_an_image_that_never_was_is_not_exported_when_it_fails() -> None:
     assert exported(up_failing(API)).keys() == {OTHER}
     assert exported(up_failing(API, OTHER)) == {}
+    assert exported(up_failing(API, before={"schemaVersion": 99, "images": {}})).keys() == {OTHER}
 
 
 def test_a_failed_tag_is_not_said_to_point_at_the_image() -> None:
