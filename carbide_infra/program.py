@@ -17,7 +17,7 @@ from carbide_infra.endpoint import read_endpoint, registry_server, require_runni
 from carbide_infra.errors import UserError
 from carbide_infra.images.build_secrets import build_secrets
 from carbide_infra.images.component import BuildTarget
-from carbide_infra.images.plan import ImagePlan, Stack, context_path, dockerfile_of, plan_image
+from carbide_infra.images.plan import ImagePlan, Stack, dockerfile_of, plan_image
 from carbide_infra.paths import cache_dir
 from carbide_infra.settings import (
     LOCAL_REGISTRY,
@@ -136,16 +136,16 @@ def resolved_bases(settings: Settings, selection: Selection, target: BuildTarget
 
 @_reported
 def plan_images(settings: Settings, selection: Selection, sources: Sources, target: BuildTarget) -> Sequence[ImagePlan]:
-    """Find and stage each image's inputs, and decide the image from them."""
+    """Find each image's inputs, decide the image from them, and stage what it is built from."""
     project, images = Path.cwd(), selection.images
     endpoint = read_endpoint(project)
     stand_ins = endpoint.stand_ins if endpoint else ()
-    stack = Stack(pulumi.get_stack(), project, target.server, settings, stand_ins)
-    inputs = _staged_inputs(stack, images, sources.root, target)
+    stack = Stack(project, target.server, settings, stand_ins)
+    inputs = _inputs(settings, images, sources.root, target)
     origins = _origins(sources, inputs)
     folder = settings.catalogue_file(project).parent
     own = {image.name: image for image in selection.catalogue.images}
-    return [
+    plans = [
         plan_image(
             image,
             # The bases that a stack has are build arguments; the file's are those of the catalogue.
@@ -157,18 +157,16 @@ def plan_images(settings: Settings, selection: Selection, sources: Sources, targ
         )
         for image in images
     ]
+    _stage(plans, sources.root, project)
+    return plans
 
 
-def _staged_inputs(stack: Stack, images: Sequence[Image], root: Path, target: BuildTarget) -> dict[str, Inputs]:
-    """Each image's inputs, staged as its build context."""
+def _inputs(settings: Settings, images: Sequence[Image], root: Path, target: BuildTarget) -> dict[str, Inputs]:
     wanted = {image.name: wanted_by(image, root) for image in images}
     inputs = inputs_of(root, wanted, cache_dir(), ModuleAccess.of_secrets(target.secrets))
-    _require_exact(stack.settings, inputs)
+    _require_exact(settings, inputs)
     for warning in sorted({warning for found in inputs.values() for warning in found.warnings}):
         pulumi.log.warn(warning)
-    for name, found in inputs.items():
-        stage(root, found, stack.project / context_path(stack.name, name))
-    collect_garbage((stack.project / context_path(stack.name, images[0].name)).parent, inputs.keys())
     return inputs
 
 
@@ -192,6 +190,13 @@ def _origins(sources: Sources, inputs: Mapping[str, Inputs]) -> dict[str, Origin
     for warning in warnings_of(origins):
         pulumi.log.warn(warning)
     return origins
+
+
+def _stage(plans: Sequence[ImagePlan], root: Path, project: Path) -> None:
+    for plan in plans:
+        place = plan.place.below(project)
+        stage(root, plan.inputs, plan.dockerfile.text, place)
+    collect_garbage(place.contexts)
 
 
 def _server(settings: Settings) -> str:

@@ -421,7 +421,7 @@ def renamed(checkout: Checkout, options: str = "") -> None:
     """Give the component another type, and with it every resource another URN."""
     for file, old, new in (
         ("carbide_infra/names.py", COMPONENT, '"carbide:renamed:ServiceImage"'),
-        ("__main__.py", "ServiceImage(plan, target)", f"ServiceImage(plan, target{options})"),
+        ("__main__.py", "providers=[build_provider()]", f"providers=[build_provider()]{options}"),
     ):
         text = (checkout.root / file).read_text()
         assert text.count(old) == 1
@@ -429,7 +429,7 @@ def renamed(checkout: Checkout, options: str = "") -> None:
 
 
 def test_a_component_renamed_with_an_alias_is_no_change(stack: Stack, tree: Checkout) -> None:
-    renamed(tree, f", pulumi.ResourceOptions(aliases=[pulumi.Alias(type_={COMPONENT})])")
+    renamed(tree, f", aliases=[pulumi.Alias(type_={COMPONENT})]")
     assert_reached(stack.preview(), NONE)
 
 

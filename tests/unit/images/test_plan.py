@@ -43,7 +43,7 @@ def plan(  # noqa: PLR0913 - each test names what it is about
     stack_settings = load_settings(values, {})
     selection = selected_images(stack_settings, project_root())
     (found,) = (each for each in selection.images if each.name == image)
-    stack = Stack("prod", project_root(), stack_settings.registry_server, stack_settings, stand_ins)
+    stack = Stack(project_root(), stack_settings.registry_server, stack_settings, stand_ins)
     text = dockerfile or dockerfile_of(found.on_bases_of(CATALOGUE[image]), project_root(), FOLDER)
     origin = Origin(source.revision, {} if is_commit else {"go.mod": "differs from"}, (), revision)
     return plan_image(found, text, inputs, origin, source, stack)
@@ -54,7 +54,7 @@ def test_a_plan_names_everything_the_engine_gets() -> None:
     assert made.repository == "nvcr.io/org/team/carbide-rest-api"
     assert made.tag == f"nvcr.io/org/team/carbide-rest-api:1.4.0-{made.key}"
     assert made.tags == (f"1.4.0-{made.key}", "1.4.0", "f" * 40, "latest")
-    assert made.context == ".local/contexts/prod/carbide-rest-api"
+    assert made.place.context == Path(f".local/contexts/carbide-rest-api/{made.key}")
     assert made.dockerfile.location == "docker/production/Dockerfile.carbide-rest-api"
     assert made.build_args == {
         "BUILDER_IMAGE": "golang:1.25",
@@ -71,6 +71,10 @@ def test_the_key_of_a_plan_never_changes() -> None:
     made = plan({"revisionLabel": True}, Inputs(files, None), dockerfile=dockerfile)
     assert made.key == "b84e646da674"
     assert made.record == {
+        "key": made.key,
+        "modules": "",
+        "dockerfileLocation": "",
+        "dockerfileText": dockerfile.text,
         "inputs": f"0644 {'0' * 64} 7 go.mod\n0755 {'1' * 64} 9 run",
         "dockerfile": "125dbea9cfb5f8524fe969a3abc3dba47e3c767f4ff3abd40b1c07936442aba4",
     }

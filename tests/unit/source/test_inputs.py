@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from carbide_infra.source import answers, go_command, go_list
 from carbide_infra.source import tree as module
 from carbide_infra.source.inputs import InputError, InputFile, Inputs, Target, Wanted, inputs_of
-from carbide_infra.source.staging import stage
+from carbide_infra.source.staging import Place, stage
 from tests.support.started_programs import recorded
 
 pytestmark = pytest.mark.skipif(shutil.which("go") is None, reason="the oracle is the go command")
@@ -1169,8 +1169,9 @@ def test_the_staged_files_alone_build_the_same_binary(tmp_path: Path, cache: Pat
     if layout == "workspace":
         plant(root, {"go.work": "go 1.21\n\nuse .\nuse ./dep\n", "go.mod": BASE["go.mod"]}, base={})
         flags = ""
-    stage(root, exact(root, cache), tmp_path / "contexts/staged")
-    staged = tmp_path / "contexts/staged"
+    place = Place(tmp_path / "contexts", "image", "staged")
+    stage(root, exact(root, cache), "FROM scratch\n", place)
+    staged = place.context
     assert not list(staged.rglob("notes.txt")) + list(staged.rglob("*_test.go")) + list(staged.rglob("docs"))
     for arch in ("amd64", "arm64"):
         assert build(staged, "./cmd/a", arch, flags) == build(root, "./cmd/a", arch, flags)

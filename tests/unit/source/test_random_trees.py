@@ -5,6 +5,7 @@ the oracle: it compares binaries, byte by byte.
 """
 
 import hashlib
+import json
 import os
 import random
 import shutil
@@ -17,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from carbide_infra.source.inputs import Inputs, ModuleAccess, Target, Wanted, inputs_of
-from carbide_infra.source.staging import stage
+from carbide_infra.source.staging import Place, stage
 from tests.support.module_proxy import publish
 
 pytestmark = pytest.mark.skipif(shutil.which("go") is None, reason="the oracle is the go command")
@@ -296,9 +297,11 @@ class Machine:
         return State(inputs, dict(zip(grove.mains, binaries, strict=True)))
 
     def _build_staged(self, root: Path, main: str, inputs: Inputs) -> str:
-        context = self.folder / "contexts" / main.replace("/", "-")
-        stage(root, inputs, context)
-        return self.build(context, main, "staged")
+        content = [[file.path, file.sha256] for file in inputs.files]
+        key = hashlib.sha256(json.dumps(content).encode()).hexdigest()[:12]
+        place = Place(self.folder / "contexts", main.replace("/", "-"), key)
+        stage(root, inputs, "FROM scratch\n", place)
+        return self.build(place.context, main, "staged")
 
     def build(self, root: Path, main: str, kind: str) -> str:
         """The SHA-256 of the binary, built as the Dockerfiles do, without the network."""
