@@ -13,6 +13,7 @@ from typing import Any, Self
 from carbide_infra.registry.authentication import Authenticator, challenge_of
 from carbide_infra.registry.credentials import Credentials, find_credentials
 from carbide_infra.registry.errors import Corrupt, Denied, NotFound, RegistryError
+from carbide_infra.registry.reference import is_digest
 from carbide_infra.registry.transport import Answer, Origin, Transport
 
 INDEX_TYPES = frozenset(
@@ -53,6 +54,12 @@ class Manifest:
     def is_index(self) -> bool:
         """Whether it names manifests instead of layers."""
         return self.media_type in INDEX_TYPES
+
+    @property
+    def is_image(self) -> bool:
+        """Whether it is what a tag of an image points at, as its own bytes say, too."""
+        known = self.media_type in INDEX_TYPES | MANIFEST_TYPES
+        return known and self.content.get("mediaType", self.media_type) == self.media_type
 
 
 class RegistryClient(AbstractContextManager["RegistryClient"]):
@@ -116,8 +123,8 @@ class RegistryClient(AbstractContextManager["RegistryClient"]):
             answer = self._read("HEAD", repository, f"manifests/{reference}", _ACCEPT)
         except NotFound:
             return None
-        digest = answer.headers.get("Docker-Content-Digest")
-        return digest or self.manifest(repository, reference).digest
+        claimed = answer.headers.get("Docker-Content-Digest") or ""
+        return claimed if is_digest(claimed) else self.manifest(repository, reference).digest
 
     def tag(self, repository: str, tag: str, digest: str) -> None:
         """Let a tag point at a manifest that is there.

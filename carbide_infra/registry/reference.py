@@ -56,8 +56,9 @@ class Reference:
         if not is_repository(path):
             message = f"the repository {path!r} is not lower-case names separated by '/'"
             raise ValueError(message)
-        if server in _HUB_NAMES:
-            server, path = DOCKER_HUB, path if "/" in path else f"library/{path}"
+        server = canonical_server(server)
+        if server == DOCKER_HUB and "/" not in path:
+            path = f"library/{path}"
         return cls(server, path, tag or None, digest or None)
 
     @property
@@ -70,6 +71,10 @@ class Reference:
         """What a registry is asked for: the digest, else the tag, else latest."""
         return self.digest or self.tag or "latest"
 
+    def at(self, digest: str) -> "Reference":
+        """The same image, pinned."""
+        return replace(self, digest=digest)
+
     def below(self, server: str, prefix: str = "") -> "Reference":
         """The same image in another registry, such as a mirror that keeps it below a prefix."""
         return replace(self, server=server, repository=f"{prefix.strip('/')}/{self.repository}".lstrip("/"))
@@ -78,6 +83,16 @@ class Reference:
         """The whole name, Docker Hub's server included."""
         tag = f":{self.tag}" if self.tag else ""
         return f"{self.server}/{self.repository}{tag}" + (f"@{self.digest}" if self.digest else "")
+
+
+def canonical_server(name: str) -> str:
+    """A registry by its one name: Docker Hub has several."""
+    return DOCKER_HUB if name in _HUB_NAMES else name
+
+
+def is_digest(text: str) -> bool:
+    """Whether `text` is a SHA-256 digest, as references and registries write it."""
+    return _DIGEST.fullmatch(text) is not None
 
 
 def is_server(text: str) -> bool:
