@@ -24,7 +24,7 @@ settings = stack_settings()
 selection = stack_images(settings)
 sources = stack_source(settings, selection)
 target = build_target(settings)
-selection = resolved_bases(settings, selection, target)
+selection = resolved_bases(settings, selection)
 plans = plan_images(settings, selection, sources, target)
 images = {plan.image.name: ServiceImage(plan, target) for plan in plans}
 

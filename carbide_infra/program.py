@@ -1,8 +1,7 @@
 """The steps of `__main__`: from stack config to plans, with every error in the stack's terms."""
 
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import ParamSpec, TypeVar
@@ -13,12 +12,15 @@ from pulumi.runtime.config import CONFIG, is_config_secret
 from carbide_infra.catalogue.checks import check_images
 from carbide_infra.catalogue.model import Image
 from carbide_infra.catalogue.problems import CatalogueError
-from carbide_infra.endpoint import read_endpoint, registry_server, require_running
+from carbide_infra.endpoint import registry_server, require_running, stand_ins_of
 from carbide_infra.errors import UserError
+from carbide_infra.images.base_images import resolved
 from carbide_infra.images.build_secrets import build_secrets
 from carbide_infra.images.component import BuildTarget
 from carbide_infra.images.plan import ImagePlan, Stack, context_path, dockerfile_of, plan_image
 from carbide_infra.paths import cache_dir
+from carbide_infra.registry.known_images import KnownImages
+from carbide_infra.registry.told import Told
 from carbide_infra.settings import (
     LOCAL_REGISTRY,
     SECRET_KEYS,
@@ -118,27 +120,35 @@ def build_target(settings: Settings) -> BuildTarget:
         secrets=build_secrets(settings, os.environ),
         cache_from=settings.cache_from,
         cache_to=settings.cache_to,
+        logins=settings.other_logins,
     )
 
 
 @_reported
-def resolved_bases(settings: Settings, selection: Selection, target: BuildTarget) -> Selection:
-    """The images with their bases' digests, where the stack tracks them."""
-    if not settings.track_base_images:
-        return selection
-    # pulumi-docker serves this key alone, and importing it takes a tenth of a whole preview.
-    from carbide_infra.images.base_images import with_tracked_bases  # noqa: PLC0415
+def resolved_bases(settings: Settings, selection: Selection) -> Selection:
+    """The images with the digests of their bases; where all are pinned, nobody is asked."""
+    project = Path.cwd()
 
-    return replace(selection, images=tuple(with_tracked_bases(selection.images, target)))
+    def look_up(references: list[str]) -> Mapping[str, Told]:
+        # A tenth of a preview's imports, for a stack that pins its bases.
+        from carbide_infra.registry.image_facts import current_digests  # noqa: PLC0415
+        from carbide_infra.stack.registry_access import base_registries  # noqa: PLC0415
+
+        with base_registries(settings, project, os.environ) as registries:
+            return current_digests(references, registries, KnownImages.of_user())
+
+    stand_ins = stand_ins_of(settings.registry_server, project)
+    found = resolved(settings, selection, stand_ins, look_up, is_update=not pulumi.runtime.is_dry_run())
+    for warning in found.warnings:
+        pulumi.log.warn(warning)
+    return found.selection
 
 
 @_reported
 def plan_images(settings: Settings, selection: Selection, sources: Sources, target: BuildTarget) -> Sequence[ImagePlan]:
     """Find and stage each image's inputs, and decide the image from them."""
     project, images = Path.cwd(), selection.images
-    endpoint = read_endpoint(project)
-    stand_ins = endpoint.stand_ins if endpoint else ()
-    stack = Stack(pulumi.get_stack(), project, target.server, settings, stand_ins)
+    stack = Stack(pulumi.get_stack(), project, target.server, settings, stand_ins_of(settings.registry_server, project))
     inputs = _staged_inputs(stack, images, sources.root)
     revisions = revisions_of(
         sources.of(images[0]), {name: [file.path for file in found.files] for name, found in inputs.items()}

@@ -16,6 +16,7 @@ from pydantic import (
     SecretStr,
     StringConstraints,
     ValidationError,
+    WithJsonSchema,
     field_validator,
     model_validator,
 )
@@ -27,6 +28,7 @@ from carbide_infra.catalogue.model import Image
 from carbide_infra.catalogue.problems import plain_problem
 from carbide_infra.catalogue.values import GoVersion, Platform, Reference, go_version_of
 from carbide_infra.errors import UserError
+from carbide_infra.registry.reference import is_server
 
 LOCAL_REGISTRY = "local"
 """Value of `registryServer` that stands for the registry that `make local-up` runs."""
@@ -71,6 +73,36 @@ _stripped = BeforeValidator(lambda value: value.strip() if isinstance(value, str
 Text = Annotated[str, StringConstraints(strip_whitespace=True)]
 
 
+class RegistryLogin(BaseModel):
+    """A login at a registry that the images are not pushed to."""
+
+    model_config = ConfigDict(frozen=True)
+
+    username: str
+    password: SecretStr
+
+
+def _logins(value: object) -> object:
+    """Nothing of what is wrong is repeated: it may be a password."""
+    logins = _decoded(value)
+    if not isinstance(logins, dict) or not all(is_server(name) and _is_login(login) for name, login in logins.items()):
+        msg = 'is not a map from registries to logins; a good value: {"ghcr.io": {"username": "me", "password": "…"}}'
+        raise ValueError(msg)
+    return logins
+
+
+def _is_login(value: object) -> bool:
+    return (
+        isinstance(value, dict)
+        and value.keys() == {"username", "password"}
+        and all(isinstance(text, str) and text for text in value.values())
+    )
+
+
+# Text to the Pulumi CLI: of a map, it would encrypt single values only.
+RegistryLogins = Annotated[dict[str, RegistryLogin], BeforeValidator(_logins), WithJsonSchema({"type": "string"})]
+
+
 class Settings(BaseModel):
     """One stack's configuration; the field aliases are the keys in Pulumi.<stack>.yaml.
 
@@ -101,8 +133,8 @@ class Settings(BaseModel):
         description="Base image of the final stage; the catalogue's when unset. Pin it with @sha256:…",
     )
     track_base_images: Annotated[bool, Structured] = Field(
-        default=False,
-        description="Look up the digests of unpinned base images at preview; needs a Docker daemon",
+        default=True,
+        description="Ask the registries of unpinned base images for their digests at each preview and update",
     )
     platforms: Annotated[
         tuple[Annotated[Platform, BeforeValidator(_normal_platform)], ...],
@@ -124,6 +156,10 @@ class Settings(BaseModel):
     registry_password: SecretStr | None = Field(
         default=None,
         description="Registry password or NGC API key (secret); else CARBIDE_REGISTRY_PASSWORD",
+    )
+    registry_logins: RegistryLogins | None = Field(
+        default=None,
+        description="Logins at other registries, such as those of base images (secret): JSON, by server",
     )
     version: Annotated[Text, _matching(VERSION, "1.4.0")] | None = Field(
         default=None,
@@ -242,6 +278,18 @@ class Settings(BaseModel):
             overrides=self.service_overrides,
         )
 
+    @property
+    def own_login(self) -> tuple[str, str] | None:
+        """User and password at the registry that the images are pushed to; None where they are not whole."""
+        user, password = self.registry_username, self.registry_password
+        return (user, password.get_secret_value()) if user and password else None
+
+    @property
+    def other_logins(self) -> dict[str, tuple[str, str]]:
+        """User and password at other registries."""
+        logins = self.registry_logins or {}
+        return {name: (login.username, login.password.get_secret_value()) for name, login in logins.items()}
+
     def catalogue_file(self, project: Path) -> Path:
         """The catalogue's file on this machine."""
         return project / Path(self.catalogue).expanduser()
@@ -343,7 +391,7 @@ _SECRETS_FROM_ENVIRONMENT = {
 # Pulumi has no optional keys: one that is declared needs a default, and the empty text is ours.
 _OPTIONAL_KEYS = frozenset(str(field.alias) for field in Settings.model_fields.values() if field.default is None)
 
-SECRET_KEYS = frozenset(_SECRETS_FROM_ENVIRONMENT)
+SECRET_KEYS = frozenset({*_SECRETS_FROM_ENVIRONMENT, "registryLogins"})
 """Config keys whose values belong encrypted."""
 
 

@@ -1,7 +1,7 @@
 """The stack's file and source tree: configuration, history, base images."""
 
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from carbide_infra.catalogue.checks import check_images
@@ -57,15 +57,3 @@ def _history(source: Source) -> Iterator[Finding]:
         changed = sorted(source.changed or ())
         told = f"{len(changed)} uncommitted, such as {changed[0]}"
         yield warn("git tree", told, "commit: a dirty tree gets neither the git SHA nor latest as tags")
-
-
-def check_bases(settings: Settings, selection: Selection, stand_ins: Collection[str]) -> Iterator[Finding]:
-    """Look at the base images, as catalogue and configuration name them."""
-    for image in (*selection.builders, *selection.bases):
-        if image in stand_ins:
-            fix = "let Docker Hub, or the mirror in CARBIDE_DOCKERHUB_MIRROR, answer; then make up"
-            yield warn("base image", f"{image} is a stand-in, not for production", fix)
-        elif "@" not in image and not settings.track_base_images:
-            yield warn("base image", f"{image} is not pinned: it may move unseen", "make pin-bases")
-        else:
-            yield ok("base image", image)

@@ -8,12 +8,13 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from carbide_infra.registry.authentication import Authenticator, challenge_of
-from carbide_infra.registry.credentials import Credentials, find_credentials
+from carbide_infra.registry.credentials import Credentials
+from carbide_infra.registry.docker_hub import HUB
 from carbide_infra.registry.errors import Corrupt, Denied, NotFound, RegistryError
-from carbide_infra.registry.reference import is_digest
+from carbide_infra.registry.reference import DOCKER_HUB, canonical_server, is_digest
 from carbide_infra.registry.transport import Answer, Origin, Transport
 
 INDEX_TYPES = frozenset(
@@ -24,7 +25,7 @@ MANIFEST_TYPES = frozenset(
 )
 _ACCEPT = {"Accept": ", ".join(sorted(INDEX_TYPES | MANIFEST_TYPES))}
 # What Docker Hub's API answers to; its name in references is another.
-_ADDRESSES = {"docker.io": "registry-1.docker.io", "index.docker.io": "registry-1.docker.io"}
+_ADDRESSES = {DOCKER_HUB: HUB}
 _OK, _CREATED, _ACCEPTED, _NO_CONTENT = 200, 201, 202, 204
 _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _NOT_ALLOWED = 401, 403, 404, 405
 
@@ -63,7 +64,7 @@ class Manifest:
 
 
 class RegistryClient(AbstractContextManager["RegistryClient"]):
-    """One registry with one login; safe to share between threads.
+    """One registry with one login; safe to share between threads. `Registries` gives it.
 
     Args:
         server: host[:port], as in image references.
@@ -76,7 +77,7 @@ class RegistryClient(AbstractContextManager["RegistryClient"]):
         self, server: str, credentials: Credentials | None, transport: Transport, *, plain_http: bool = False
     ) -> None:
         self.server = server
-        self._base = f"{'http' if plain_http else 'https'}://{_ADDRESSES.get(server, server)}"
+        self._base = f"{'http' if plain_http else 'https'}://{_ADDRESSES.get(canonical_server(server), server)}"
         self._transport = transport
         self._authenticator = Authenticator(server, credentials, transport, plain_http=plain_http)
 
@@ -85,24 +86,6 @@ class RegistryClient(AbstractContextManager["RegistryClient"]):
     ) -> None:
         """End its connections."""
         self._transport.close()
-
-    @classmethod
-    def connected(
-        cls,
-        server: str,
-        environment: Mapping[str, str],
-        username: str | None = None,
-        password: str | None = None,
-        *,
-        plain_http: bool = False,
-    ) -> Self:
-        """A client with the login that is given, else Docker's for this server, else none.
-
-        Raises:
-            RegistryError: SSL_CERT_FILE or Docker's configuration makes no sense.
-        """
-        credentials = find_credentials(server, username, password, environment)
-        return cls(server, credentials, Transport(environment), plain_http=plain_http)
 
     def manifest(self, repository: str, reference: str) -> Manifest:
         """The manifest under a tag or digest.

@@ -4,7 +4,7 @@ import re
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
-from dataclasses import dataclass
+from functools import partial
 from threading import Thread
 from typing import TypeVar
 
@@ -14,6 +14,7 @@ from carbide_infra.registry.images import platforms_in, read_platform
 from carbide_infra.registry.known_images import KnownImages
 from carbide_infra.registry.reference import Reference
 from carbide_infra.registry.registries import Registries
+from carbide_infra.registry.told import Told
 
 DEADLINE_SECONDS = 10.0
 """For all answers together: a preview waits for them."""
@@ -23,21 +24,6 @@ TIMEOUT_SECONDS, ATTEMPTS = 5.0, 2
 
 _VERSION = re.compile(r"GOLANG_VERSION=(\d+\.\d+(?:\.\d+)?(?:(?:rc|beta)\d+)?)")
 _Answer = TypeVar("_Answer")
-
-
-@dataclass(frozen=True)
-class Told:
-    """What is known of a reference now.
-
-    Attributes:
-        digest: None where nobody knows it.
-        problem: why its registry did not tell; None where it did, or where nobody was to be asked.
-        day: the day on which the digest was seen, where the registry did not tell today.
-    """
-
-    digest: str | None
-    problem: RegistryError | None = None
-    day: str | None = None
 
 
 def current_digests(
@@ -59,26 +45,27 @@ def current_digests(
     return {text: _told(reference, answers.get(reference), known) for text, reference in parsed.items()}
 
 
-def golang_version_of(
-    text: str, registries: Registries, known: KnownImages, seconds: float = DEADLINE_SECONDS
-) -> str | None:
-    """The Go version that an image says it has: GOLANG_VERSION of its config, read once for each digest.
+def answers_now(
+    references: Iterable[str], registries: Registries, seconds: float = DEADLINE_SECONDS
+) -> dict[str, str | RegistryError]:
+    """Ask for all references at once, those with a digest too: what each gives now, or why nobody tells."""
+    parsed = {text: Reference.of(text) for text in references}
+    answers = _all_at_once(
+        parsed.values(), lambda one: _from_first_place(one, registries, partial(_claimed, one)), seconds
+    )
+    return {text: answers[reference] for text, reference in parsed.items()}
 
-    Returns:
-        Such as "1.25.4"; None where the image does not say, and where nobody could be asked.
+
+def read_golang_version(reference: Reference, registries: Registries, seconds: float = DEADLINE_SECONDS) -> str | None:
+    """GOLANG_VERSION of an image's config; None where it has none.
+
+    Raises:
+        RegistryError: nobody tells.
     """
-    digest = current_digests([text], registries, known, seconds)[text].digest
-    if digest is None:
-        return None
-    found = known.golang_version(digest)
-    if found is None:
-        reference = Reference.of(text).at(digest)
-        answer = _all_at_once([reference], lambda one: _golang_version(one, registries), seconds)[reference]
-        if isinstance(answer, RegistryError):
-            return None
-        known.keep_golang_version(digest, answer)
-        found = (answer,)
-    return found[0]
+    answer = _all_at_once([reference], lambda one: _golang_version(one, registries), seconds)[reference]
+    if isinstance(answer, RegistryError):
+        raise answer
+    return answer
 
 
 def _told(reference: Reference, answer: str | RegistryError | None, known: KnownImages) -> Told:
@@ -97,11 +84,7 @@ def _current_digest(reference: Reference, registries: Registries, known: KnownIm
 
 def _verified(client: RegistryClient, repository: str, reference: Reference, known: KnownImages) -> str:
     """The digest of a tag; a new one is of bytes that are there and are an image."""
-    # A HEAD request counts as no pull at Docker Hub.
-    digest = client.digest_of(repository, reference.manifest)
-    if digest is None:
-        message = f"{client.server}: {repository}:{reference.manifest} is not there"
-        raise NotFound(message)
+    digest = _claimed(reference, client, repository)
     seen = known.last_seen(reference)
     if seen and seen.digest == digest:
         return digest
@@ -110,6 +93,15 @@ def _verified(client: RegistryClient, repository: str, reference: Reference, kno
         message = f"{client.server}: {repository}:{reference.manifest} is not an image, but {manifest.media_type!r}"
         raise Corrupt(message)
     return manifest.digest
+
+
+def _claimed(reference: Reference, client: RegistryClient, repository: str) -> str:
+    """What the registry says of a tag or digest; a HEAD request counts as no pull at Docker Hub."""
+    digest = client.digest_of(repository, reference.manifest)
+    if digest is None:
+        message = f"{client.server}: {repository}:{reference.manifest} is not there"
+        raise NotFound(message)
+    return digest
 
 
 def _golang_version(reference: Reference, registries: Registries) -> str | None:

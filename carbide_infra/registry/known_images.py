@@ -6,8 +6,9 @@ import json
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
+from carbide_infra.paths import cache_dir
 from carbide_infra.registry.reference import Reference, is_digest
 from carbide_infra.state_files import read_json, write_text
 
@@ -34,6 +35,11 @@ class KnownImages:
     """
 
     folder: Path
+
+    @classmethod
+    def of_user(cls) -> Self:
+        """What this user's checkouts know."""
+        return cls(cache_dir() / "images")
 
     def last_seen(self, reference: Reference) -> LastSeen | None:
         """What a tag gave last; None where it was never asked for."""

@@ -67,6 +67,16 @@ class Reference:
         return self.server == DOCKER_HUB
 
     @property
+    def is_golang(self) -> bool:
+        """Whether it is the official Go image."""
+        return self.is_on_docker_hub and self.repository == "library/golang"
+
+    @property
+    def short_name(self) -> str:
+        """Repository and tag as people write those of Docker Hub, without a digest: golang:1.25."""
+        return f"{self.repository.removeprefix('library/')}:{self.tag or 'latest'}"
+
+    @property
     def manifest(self) -> str:
         """What a registry is asked for: the digest, else the tag, else latest."""
         return self.digest or self.tag or "latest"

@@ -7,7 +7,7 @@ from types import TracebackType
 
 from carbide_infra.registry.client import RegistryClient
 from carbide_infra.registry.credentials import Credentials, docker_credentials
-from carbide_infra.registry.docker_hub import Mirror, configured_mirror
+from carbide_infra.registry.mirror import Mirror, configured_mirror
 from carbide_infra.registry.reference import Reference, canonical_server
 from carbide_infra.registry.transport import ATTEMPTS, TIMEOUT_SECONDS, Transport
 

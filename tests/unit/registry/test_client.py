@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from carbide_infra.registry.client import Manifest, RegistryClient
+from carbide_infra.registry.credentials import Credentials
 from carbide_infra.registry.errors import Corrupt, Denied, NotFound, RegistryError
+from carbide_infra.registry.registries import Registries
 from tests.support.registry_server import (
     DOCKER_LIST,
     DOCKER_MANIFEST,
@@ -270,16 +272,21 @@ def test_who_may_not_upload_is_told(
 # ---- Construction.
 
 
-@pytest.mark.parametrize("given", [LOGIN, (None, None)])
+@pytest.mark.parametrize("given", [True, False])
 def test_a_client_takes_login_and_trust_from_where_it_is(
-    registry: FakeRegistry, tls: tuple[SSLContext, Path], tmp_path: Path, given: tuple[str | None, str | None]
+    registry: FakeRegistry,
+    tls: tuple[SSLContext, Path],
+    tmp_path: Path,
+    given: bool,  # noqa: FBT001
 ) -> None:
     registry.login = LOGIN
     login = {"username": LOGIN[0], "password": LOGIN[1]}
-    (tmp_path / "config.json").write_bytes(encoded({"auths": {registry.server: {} if given[0] else login}}))
+    (tmp_path / "config.json").write_bytes(encoded({"auths": {registry.server: {} if given else login}}))
     environment = {"DOCKER_CONFIG": str(tmp_path), "SSL_CERT_FILE": str(tls[1])}
     digest = registry.put_image(REPOSITORY, CONFIGS, "1.0")
-    with RegistryClient.connected(registry.server, environment, *given) as client:
+    logins = {registry.server: Credentials(*LOGIN)} if given else {}
+    with Registries(environment, logins) as registries:
+        client = registries.client(registry.server)
         assert client.server == registry.server
         assert client.digest_of(REPOSITORY, "1.0") == digest
 
@@ -288,4 +295,4 @@ def test_a_client_of_nobody_is_anonymous(registry: FakeRegistry, tls: tuple[SSLC
     registry.login = LOGIN
     environment = {"DOCKER_CONFIG": str(tmp_path), "SSL_CERT_FILE": str(tls[1])}
     with pytest.raises(Denied, match="wants a login, and there is none"):
-        RegistryClient.connected(registry.server, environment).digest_of(REPOSITORY, "1.0")
+        Registries(environment).client(registry.server).digest_of(REPOSITORY, "1.0")

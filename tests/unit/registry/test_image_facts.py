@@ -9,7 +9,8 @@ import pytest
 
 from carbide_infra.registry.credentials import Credentials
 from carbide_infra.registry.errors import Corrupt, Denied, NotFound, RegistryError, Unreachable
-from carbide_infra.registry.image_facts import current_digests, golang_version_of
+from carbide_infra.registry.golang_version import golang_version_of
+from carbide_infra.registry.image_facts import answers_now, current_digests
 from carbide_infra.registry.known_images import KnownImages
 from carbide_infra.registry.reference import Reference
 from carbide_infra.registry.registries import Registries
@@ -170,12 +171,17 @@ def test_a_builder_s_go_version_is_in_its_config(
     registry: FakeRegistry, registries: Registries, known: KnownImages
 ) -> None:
     text, digest = put(registry, go="1.25.4")
-    assert golang_version_of(text, registries, known) == "1.25.4"
+    assert golang_version_of(f"{text}@{digest}", known, lambda: registries) == "1.25.4"
     # The digest is enough from now on, and nobody is asked.
-    registry.manifests.clear()
-    registry.requests.clear()
-    assert golang_version_of(f"{text}@{digest}", registries, known) == "1.25.4"
-    assert not registry.requests
+    assert golang_version_of(f"other.test/golang:1@{digest}", known, nobody) == "1.25.4"
+
+
+def nobody() -> Registries:
+    pytest.fail("a registry was asked")
+
+
+def test_without_a_digest_there_is_no_go_version(known: KnownImages) -> None:
+    assert golang_version_of("golang:1.25", known, nobody) is None
 
 
 @pytest.mark.parametrize("go", [None, "", "devel", "1.25.4\nX=1"])
@@ -183,10 +189,8 @@ def test_an_image_may_have_no_go_version(
     registry: FakeRegistry, registries: Registries, known: KnownImages, go: str | None
 ) -> None:
     text, digest = put(registry, go=go)
-    assert golang_version_of(f"{text}@{digest}", registries, known) is None
-    asked = len(registry.requests)
-    assert golang_version_of(f"{text}@{digest}", registries, known) is None
-    assert len(registry.requests) == asked
+    assert golang_version_of(f"{text}@{digest}", known, lambda: registries) is None
+    assert golang_version_of(f"{text}@{digest}", known, nobody) is None
 
 
 def test_an_unknown_go_version_is_asked_for_again(
@@ -194,9 +198,8 @@ def test_an_unknown_go_version_is_asked_for_again(
 ) -> None:
     text, digest = put(registry, go="1.25.4")
     registry.faults[f"/v2/{IMAGE}/manifests/{digest}"] = Fault(503, 1)
-    assert golang_version_of(f"{text}@{digest}", registries, known) is None
-    assert golang_version_of(f"{text}@{digest}", registries, known) == "1.25.4"
-    assert golang_version_of(NOBODY, registries, known) is None
+    assert golang_version_of(f"{text}@{digest}", known, lambda: registries) is None
+    assert golang_version_of(f"{text}@{digest}", known, lambda: registries) == "1.25.4"
 
 
 @pytest.mark.parametrize("env", [None, "text", [1, None], {"GOLANG_VERSION": "1"}])
@@ -204,7 +207,7 @@ def test_a_config_of_another_form_has_no_go_version(
     registry: FakeRegistry, registries: Registries, known: KnownImages, env: object
 ) -> None:
     digest = registry.put_image(IMAGE, {"linux/amd64": {"config": {"Env": env}}}, "1")
-    assert golang_version_of(f"{registry.server}/{IMAGE}@{digest}", registries, known) is None
+    assert golang_version_of(f"{registry.server}/{IMAGE}@{digest}", known, lambda: registries) is None
 
 
 def test_an_image_for_one_platform_has_a_config_of_its_own(
@@ -212,7 +215,17 @@ def test_an_image_for_one_platform_has_a_config_of_its_own(
 ) -> None:
     put(registry, go="1.25.4")
     digest = next(name for (_, name), (kind, _) in registry.manifests.items() if kind == MANIFEST)
-    assert golang_version_of(f"{registry.server}/{IMAGE}@{digest}", registries, known) == "1.25.4"
+    assert golang_version_of(f"{registry.server}/{IMAGE}@{digest}", known, lambda: registries) == "1.25.4"
+
+
+def test_what_is_pinned_is_asked_for_where_somebody_wants_to_know_whether_it_is_there(
+    registry: FakeRegistry, registries: Registries
+) -> None:
+    text, digest = put(registry)
+    here, gone = f"{text}@{digest}", f"{text}@{OTHER}"
+    found = answers_now([text, here, gone, NOBODY], registries)
+    assert (found[text], found[here]) == (digest, digest)
+    assert (type(found[gone]), type(found[NOBODY])) == (NotFound, Unreachable)
 
 
 # ---- Docker Hub.

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from carbide_infra.registry import client as client_module
 from carbide_infra.registry.client import RegistryClient
+from carbide_infra.registry.docker_hub import HUB
 from carbide_infra.registry.errors import Corrupt, RegistryError, Unreachable
 from carbide_infra.registry.transport import Transport
 from tests.support.proxy_server import FakeProxy
@@ -300,7 +302,10 @@ def test_a_proxy_leads_to_the_registry(
     assert registry.requests[0].headers["Host"] == "registry.example"
 
 
-def test_docker_hub_has_another_address(registry: FakeRegistry, tls: tuple[ssl.SSLContext, Path]) -> None:
+def test_docker_hub_has_another_address(
+    registry: FakeRegistry, tls: tuple[ssl.SSLContext, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(client_module._ADDRESSES, "docker.io", HUB)
     with FakeProxy(registry.server).running() as proxy:
         environment = {"SSL_CERT_FILE": str(tls[1]), "HTTPS_PROXY": proxy.address}
         for server in ("docker.io", "index.docker.io"):
