@@ -262,9 +262,23 @@ def test_a_go_stand_in_is_for_the_builders_own_platform(tmp_path: Path, monkeypa
     (call,) = buildx.calls
     assert "--platform linux/arm64 " in call
     assert "compression=uncompressed --tag vm:5443/library/golang:1.25 " in call
-    assert "--build-arg DEBIAN_ARCHIVE=debian-trixie-linux-arm64 --build-arg GO_ARCHIVE=go-1.25.10-linux-arm64 " in call
+    assert (
+        "--build-arg DEBIAN_ARCHIVE=debian-trixie-linux-arm64 --build-arg GO_ARCHIVE=golang-1.25.10-linux-arm64 "
+        in call
+    )
     assert "--build-arg GO_VERSION=1.25.10 " in call
     assert "--build-arg DIFFERENCE=Go 1.25.10 on Debian trixie instead of golang " in call
+
+
+def test_every_folder_of_go_has_a_time_of_its_own(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "go.tar", "w") as tar:
+        stand_ins._add_tree(tar, {"src/fmt/print.go": b"package fmt", "VERSION": b"go1.25"})
+    with tarfile.open(tmp_path / "go.tar") as tar:
+        members = {member.name: member for member in tar}
+    folders = ["usr", "usr/local", "usr/local/go", "usr/local/go/src", "usr/local/go/src/fmt"]
+    assert [name for name, member in members.items() if member.isdir()] == folders
+    assert {member.mtime for member in members.values()} == {debian.EPOCH}
+    assert members.keys() - folders == {"usr/local/go/src/fmt/print.go", "usr/local/go/VERSION"}
 
 
 def test_go_programs_are_executable() -> None:
