@@ -10,7 +10,7 @@ from functools import cached_property
 from types import TracebackType
 from typing import Any
 
-from carbide_infra.registry.authentication import Authenticator, challenge_of
+from carbide_infra.registry.authentication import CHECK_THE_LOGIN, Authenticator, challenge_of
 from carbide_infra.registry.credentials import Credentials
 from carbide_infra.registry.docker_hub import HUB
 from carbide_infra.registry.errors import Corrupt, Denied, NotFound, RegistryError
@@ -177,6 +177,12 @@ class RegistryClient(AbstractContextManager["RegistryClient"]):
         answer = self._send("POST", self._url(repository, f"blobs/uploads/{offer}"), {"Content-Length": "0"}, scope)
         if answer.status == _CREATED:
             return
+        if answer.status == _NOT_FOUND:
+            message = (
+                f"{self.server}: has no repository {repository} to push to{answer.words}; check registryRepository, or "
+                "create the repository there"
+            )
+            raise NotFound(message)
         if answer.status != _ACCEPTED or not answer.headers.get("Location"):
             raise self._problem(answer, f"an upload to {repository}")
         # The whole address, query included: it holds the state of the upload.
@@ -187,8 +193,11 @@ class RegistryClient(AbstractContextManager["RegistryClient"]):
             )
             raise RegistryError(message)
         cancelled = self._send("DELETE", upload, {}, scope)
-        # A registry without this request lets the upload expire by itself.
-        if cancelled.status not in {_NO_CONTENT, _OK, _ACCEPTED, _NOT_FOUND, _NOT_ALLOWED}:
+        # A registry without this request lets the upload expire by itself, as does one that wants to be allowed more.
+        if cancelled.status not in {
+            *(_NO_CONTENT, _OK, _ACCEPTED),
+            *(_NOT_FOUND, _NOT_ALLOWED, _UNAUTHORIZED, _FORBIDDEN),
+        }:
             raise self._problem(cancelled, f"the end of an upload to {repository}")
 
     def _read(self, method: str, repository: str, path: str, headers: Mapping[str, str] | None = None) -> Answer:
@@ -203,6 +212,12 @@ class RegistryClient(AbstractContextManager["RegistryClient"]):
         challenge = challenge_of(answer) if answer.status == _UNAUTHORIZED else None
         if challenge is None:
             return answer
+        if Origin.of(answer.url) != Origin.of(self._base):
+            message = (
+                f"{self.server}: leads to {Origin.of(answer.url)}, which wants a login of its own; the login for "
+                f"{self.server} does not go there, and the registry is set up wrongly"
+            )
+            raise RegistryError(message)
         # Also after a header that was known: a token lives for minutes only.
         login = self._authenticator.answer(challenge, scope, login.get("Authorization"))
         return self._transport.send(method, url, {**headers, **login}, body)
@@ -211,14 +226,11 @@ class RegistryClient(AbstractContextManager["RegistryClient"]):
         return f"{self._base}/v2/{repository}/{path}"
 
     def _problem(self, answer: Answer, asked: str) -> RegistryError:
-        told = _told(answer)
+        told = answer.words
         if answer.status == _NOT_FOUND:
             return NotFound(f"{self.server}: {asked} is not there{told}")
         if answer.status in {_UNAUTHORIZED, _FORBIDDEN}:
-            return Denied(
-                f"{self.server}: does not let us at {asked} ({answer.status}){told}; check registryUsername "
-                "(NVCR: $oauthtoken), registryPassword (or CARBIDE_REGISTRY_PASSWORD) and registryRepository"
-            )
+            return Denied(f"{self.server}: does not let us at {asked} ({answer.status}){told}; {CHECK_THE_LOGIN}")
         return RegistryError(f"{self.server}: answers {answer.status} to {asked}{told}; try again later")
 
     def _checked(self, body: bytes, promised: str | None, repository: str) -> str:
@@ -234,15 +246,6 @@ class RegistryClient(AbstractContextManager["RegistryClient"]):
 
 def _push(repository: str) -> str:
     return f"repository:{repository}:pull,push"
-
-
-def _told(answer: Answer) -> str:
-    """What the registry says of it, in its own words."""
-    try:
-        errors = json.loads(answer.body)["errors"]
-        return f": {errors[0].get('message') or errors[0]['code']}"
-    except (ValueError, LookupError, TypeError, AttributeError):
-        return ""
 
 
 def _json_object(body: bytes, digest: str) -> dict[str, Any]:

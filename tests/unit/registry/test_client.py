@@ -236,14 +236,14 @@ def test_the_address_of_an_upload_may_be_whole(registry: FakeRegistry, client: R
     assert registry.asked[1:] == [f"DELETE {UPLOADS}1?_state=signed%3D"]
 
 
-@pytest.mark.parametrize("status", [200, 202, 204, 404, 405])
+@pytest.mark.parametrize("status", [200, 202, 204, 403, 404, 405])
 def test_an_upload_that_ends_by_itself_is_well(registry: FakeRegistry, client: RegistryClient, status: int) -> None:
     registry.faults[f"{UPLOADS}1"] = Fault(status, 1)
     client.check_upload(REPOSITORY)
     assert len(registry.requests) == 2
 
 
-@pytest.mark.parametrize("status", [201, 400, 403])
+@pytest.mark.parametrize("status", [201, 400, 501])
 def test_an_upload_that_does_not_end_is_told(registry: FakeRegistry, client: RegistryClient, status: int) -> None:
     registry.faults[f"{UPLOADS}1"] = Fault(status, 1)
     with pytest.raises(RegistryError, match="the end of an upload to team/image"):
@@ -256,7 +256,6 @@ def test_an_upload_that_does_not_end_is_told(registry: FakeRegistry, client: Reg
         (Fault(403, 9), Denied),
         (Fault(200, 9, {"Location": f"{UPLOADS}1"}), RegistryError),
         (Fault(202, 9), RegistryError),
-        (Fault(404, 9), NotFound),
     ],
 )
 def test_who_may_not_upload_is_told(
@@ -267,6 +266,19 @@ def test_who_may_not_upload_is_told(
         client.check_upload(REPOSITORY)
     assert raised.type is kind
     assert len(registry.requests) == 1
+
+
+def test_a_repository_that_does_not_exist_is_told_with_the_service_s_words(
+    registry: FakeRegistry, client: RegistryClient
+) -> None:
+    body = encoded({"errors": [{"code": "NAME_UNKNOWN", "message": "The repository does not exist"}]})
+    registry.faults[UPLOADS] = Fault(404, 9, body=body)
+    message = (
+        f"{registry.server}: has no repository team/image to push to: The repository does not exist; check "
+        "registryRepository, or create the repository there"
+    )
+    with pytest.raises(NotFound, match=f"^{re.escape(message)}$"):
+        client.check_upload(REPOSITORY)
 
 
 # ---- Construction.
