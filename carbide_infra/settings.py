@@ -1,5 +1,6 @@
 """Settings: all stack configuration, validated before the first resource exists."""
 
+import csv
 import json
 import re
 from collections.abc import Mapping
@@ -28,13 +29,13 @@ from carbide_infra.catalogue.model import Image
 from carbide_infra.catalogue.problems import plain_problem
 from carbide_infra.catalogue.values import GoVersion, Platform, Reference, go_version_of
 from carbide_infra.errors import UserError
-from carbide_infra.registry.reference import is_server
+from carbide_infra.registry.reference import Reference as ImageReference
+from carbide_infra.registry.reference import is_repository, is_server
 
 LOCAL_REGISTRY = "local"
 """Value of `registryServer` that stands for the registry that `make local-up` runs."""
 
 _SERVER = re.compile(r"[a-zA-Z0-9]([a-zA-Z0-9.-]*[a-zA-Z0-9])?(:\d{1,5})?")
-_REPOSITORY = re.compile(r"[a-z0-9]+([._/-]+[a-z0-9]+)*")
 VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z._+-]{0,99}")
 """What may be a version: it goes into tags, labels and a linker flag."""
 
@@ -68,6 +69,29 @@ def _normal_platform(value: object) -> object:
     return "linux/arm64" if value == "linux/arm64/v8" else value
 
 
+def _repository(value: str) -> str:
+    if not is_repository(value):
+        msg = "is not lower-case names separated by '/'; a good value: my-org/my-team"
+        raise ValueError(msg)
+    return value
+
+
+def _cache_entry(value: str) -> str:
+    """As buildx reads it, but for the short form, which names Docker Hub where no registry is named."""
+    fields = dict(field.partition("=")[::2] for field in next(csv.reader([value]), []))
+    problem = "" if fields.get("type") else "does not say type=…"
+    if fields.get("type") == "registry":
+        try:
+            ImageReference.of(fields.get("ref", ""))
+        except ValueError as error:
+            problem = f"names no image to keep the cache in: {error}"
+    if problem:
+        msg = f"{problem}; a good value: type=registry,ref=registry.example/my-org/cache:main"
+        raise ValueError(msg)
+    return value
+
+
+CacheEntry = Annotated[str, AfterValidator(_cache_entry)]
 Structured = BeforeValidator(_decoded)
 _stripped = BeforeValidator(lambda value: value.strip() if isinstance(value, str) else value)
 Text = Annotated[str, StringConstraints(strip_whitespace=True)]
@@ -146,7 +170,7 @@ class Settings(BaseModel):
     registry_server: Annotated[Text, _matching(_SERVER, "nvcr.io")] = Field(
         description="Registry host[:port]; 'local' is the registry that make local-up runs",
     )
-    registry_repository: Annotated[Text, _matching(_REPOSITORY, "my-org/my-team")] = Field(
+    registry_repository: Annotated[Text, AfterValidator(_repository)] = Field(
         description="Repository prefix below the server, such as my-org/my-team",
     )
     registry_username: Text | None = Field(
@@ -213,11 +237,11 @@ class Settings(BaseModel):
         default=None,
         description=".netrc content for private modules (secret); else CARBIDE_GITCREDS",
     )
-    cache_from: Annotated[tuple[str, ...], Structured] = Field(
+    cache_from: Annotated[tuple[CacheEntry, ...], Structured] = Field(
         default=(),
         description="BuildKit cache imports, such as type=registry,ref=…",
     )
-    cache_to: Annotated[tuple[str, ...], Structured] = Field(
+    cache_to: Annotated[tuple[CacheEntry, ...], Structured] = Field(
         default=(),
         description="BuildKit cache exports, such as type=registry,ref=…,mode=max",
     )

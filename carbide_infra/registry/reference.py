@@ -8,12 +8,20 @@ DOCKER_HUB = "docker.io"
 """How references name Docker Hub, when they do."""
 
 _HUB_NAMES = frozenset({DOCKER_HUB, "index.docker.io", "registry-1.docker.io"})
+COMPONENT = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
+"""One part of a repository's path, between slashes."""
+
 _DOMAIN = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?"
-_SERVER = re.compile(rf"(?:{_DOMAIN}(?:\.{_DOMAIN})*|\[[0-9a-fA-F:]+\])(?::[0-9]{{1,5}})?")
-_REPOSITORY = re.compile(r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*")
+_HOST = rf"(?:{_DOMAIN}(?:\.{_DOMAIN})*|\[[0-9a-fA-F:]+\])"
+_SERVER = re.compile(rf"{_HOST}(?::[0-9]{{1,5}})?")
+_REPOSITORY = re.compile(rf"{COMPONENT}(?:/{COMPONENT})*")
 _TAG = re.compile(r"\w[\w.-]{0,127}", re.ASCII)
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _LONGEST_REPOSITORY = 255
+# Docker takes a first part without a dot or a port for a namespace of Docker Hub.
+_QUALIFIED = rf"(?:localhost|{_DOMAIN}(?:\.{_DOMAIN})+|{_HOST}:[0-9]{{1,5}})"
+PATTERN = rf"(?:{_QUALIFIED}/)?{_REPOSITORY.pattern}(?::[A-Za-z0-9_][A-Za-z0-9_.-]{{0,127}})?(?:@{_DIGEST.pattern})?"
+"""A reference as a regular expression, for editors; `Reference.of` decides."""
 
 
 @dataclass(frozen=True)
