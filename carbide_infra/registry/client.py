@@ -251,7 +251,7 @@ def _push(repository: str) -> str:
 def _json_object(body: bytes, digest: str) -> dict[str, Any]:
     try:
         content = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         content = None
     if not isinstance(content, dict):
         message = f"{digest}: is not a JSON object, so not a manifest or config; push the image again"

@@ -88,7 +88,11 @@ def _verified(client: RegistryClient, repository: str, reference: Reference, kno
     seen = known.last_seen(reference)
     if seen and seen.digest == digest:
         return digest
-    manifest = client.manifest(repository, digest)
+    try:
+        manifest = client.manifest(repository, digest)
+    except NotFound as error:
+        message = f"{client.server}: {repository}:{reference.manifest} gives {digest}, which is not there"
+        raise Corrupt(message) from error
     if not manifest.is_image:
         message = f"{client.server}: {repository}:{reference.manifest} is not an image, but {manifest.media_type!r}"
         raise Corrupt(message)

@@ -2,7 +2,7 @@
 
 import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,7 +14,7 @@ from carbide_infra.registry.image_facts import answers_now, current_digests
 from carbide_infra.registry.known_images import KnownImages
 from carbide_infra.registry.reference import Reference
 from carbide_infra.registry.registries import Registries
-from tests.support.registry_server import LOGIN, MANIFEST, FakeRegistry, Fault
+from tests.support.registry_server import LOGIN, MANIFEST, FakeRegistry, Fault, digest_of
 
 IMAGE = "base/alpine"
 OTHER = f"sha256:{'0b' * 32}"
@@ -226,6 +226,73 @@ def test_what_is_pinned_is_asked_for_where_somebody_wants_to_know_whether_it_is_
     found = answers_now([text, here, gone, NOBODY], registries)
     assert (found[text], found[here]) == (digest, digest)
     assert (type(found[gone]), type(found[NOBODY])) == (NotFound, Unreachable)
+
+
+# ---- Hostile registries.
+
+
+def huge(_: str) -> Fault:
+    return Fault(200, 99, {"Content-Type": MANIFEST}, body=b" " * 3000)
+
+
+def wrong_bytes(digest: str) -> Fault:
+    return Fault(200, 99, {"Content-Type": MANIFEST, "Docker-Content-Digest": digest}, body=b"{}")
+
+
+def cut_off(digest: str) -> Fault:
+    return Fault(200, 99, {"Content-Type": MANIFEST, "Docker-Content-Digest": digest}, body=b"{}", length=500)
+
+
+def downgrade(_: str) -> Fault:
+    return Fault(307, 99, {"Location": "http://127.0.0.1:1/v2/base/alpine/manifests/3.22"})
+
+
+def loop(_: str) -> Fault:
+    return Fault(307, 99, {"Location": f"/v2/{IMAGE}/manifests/3.22"})
+
+
+def stranger(_: str) -> Fault:
+    return Fault(307, 99, {"Location": "https://127.0.0.1:1/"})
+
+
+def no_words(_: str) -> Fault:
+    return Fault(0, 99)
+
+
+def not_there(digest: str) -> Fault:
+    return Fault(200, 1, {"Docker-Content-Digest": digest}, method="HEAD")
+
+
+@pytest.mark.parametrize("trick", [huge, wrong_bytes, cut_off, downgrade, loop, stranger, no_words, not_there])
+def test_a_hostile_registry_gives_no_digest_and_the_last_one_stays(
+    registry: FakeRegistry,
+    registries: Registries,
+    known: KnownImages,
+    monkeypatch: pytest.MonkeyPatch,
+    trick: Callable[[str], Fault],
+) -> None:
+    registry.login = LOGIN
+    text, digest = put(registry)
+    current_digests([text], registries, known)
+    monkeypatch.setattr("carbide_infra.registry.transport.LARGEST_BODY", 2000 if trick is huge else 1 << 20)
+    # Another digest than the last one's, or nothing would be read.
+    lie = f"sha256:{'5' * 64}"
+    for name in ("3.22", *([] if trick is not_there else [lie])):
+        registry.faults[f"/v2/{IMAGE}/manifests/{name}"] = trick(lie)
+    told = current_digests([text], registries, known, seconds=5)[text]
+    assert isinstance(told.problem, RegistryError)
+    assert not isinstance(told.problem, NotFound)
+    assert told.digest == digest
+
+
+def test_a_manifest_of_endless_depth_is_none(
+    registry: FakeRegistry, registries: Registries, known: KnownImages
+) -> None:
+    body = b'{"mediaType": ' + b"[" * 100_000
+    for name in ("3.22", digest_of(body)):
+        registry.manifests[IMAGE, name] = (MANIFEST, body)
+    text = f"{registry.server}/{IMAGE}:3.22"
+    assert isinstance(current_digests([text], registries, known)[text].problem, Corrupt)
 
 
 # ---- Docker Hub.

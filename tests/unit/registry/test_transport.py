@@ -1,7 +1,9 @@
 """How the client reaches a registry: failures that pass, redirects, proxies, trust; over real connections."""
 
 import base64
+import gzip
 import ssl
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -368,3 +370,18 @@ def test_who_asks_once_gets_the_first_failure(tls: tuple[ssl.SSLContext, Path], 
     registry.faults["/v2/"] = Fault(503, 1)
     transport = Transport({"SSL_CERT_FILE": str(tls[1])}, attempts=1)
     assert transport.send("GET", f"{registry.address}/v2/", {}).status == 503
+
+
+def test_a_compressed_answer_is_as_large_as_what_it_holds(
+    registry: FakeRegistry, transport: Transport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("carbide_infra.registry.transport.LARGEST_BODY", 1 << 20)
+    bomb = gzip.compress(bytes(100 << 20))
+    registry.faults["/x"] = Fault(200, 1, {"Content-Encoding": "gzip"}, body=bomb)
+    tracemalloc.start()
+    try:
+        with pytest.raises(RegistryError, match="/x: is larger than 1048576 bytes"):
+            transport.send("GET", f"{registry.address}/x", {})
+        assert tracemalloc.get_traced_memory()[1] < 20 << 20
+    finally:
+        tracemalloc.stop()
