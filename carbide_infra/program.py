@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 import pulumi
 from pulumi.runtime.config import CONFIG, is_config_secret
@@ -34,6 +34,9 @@ from carbide_infra.source.facts import REF_VARIABLE, revisions_of
 from carbide_infra.source.images import Sources, read_sources, wanted_by
 from carbide_infra.source.inputs import Inputs, inputs_of
 from carbide_infra.source.staging import StagingError, collect_garbage, stage
+
+if TYPE_CHECKING:
+    from carbide_infra.registry.registries import Registries
 
 _Arguments = ParamSpec("_Arguments")
 _Result = TypeVar("_Result")
@@ -130,11 +133,9 @@ def resolved_bases(settings: Settings, selection: Selection) -> Selection:
     project = Path.cwd()
 
     def look_up(references: list[str]) -> Mapping[str, Told]:
-        # A tenth of a preview's imports, for a stack that pins its bases.
-        from carbide_infra.registry.image_facts import current_digests  # noqa: PLC0415
-        from carbide_infra.stack.registry_access import base_registries  # noqa: PLC0415
+        from carbide_infra.registry.image_facts import current_digests  # noqa: PLC0415 - as below
 
-        with base_registries(settings, project, os.environ) as registries:
+        with _base_registries(settings) as registries:
             return current_digests(references, registries, KnownImages.of_user())
 
     stand_ins = stand_ins_of(settings.registry_server, project)
@@ -142,6 +143,13 @@ def resolved_bases(settings: Settings, selection: Selection) -> Selection:
     for warning in found.warnings:
         pulumi.log.warn(warning)
     return found.selection
+
+
+def _base_registries(settings: Settings) -> "Registries":
+    # A tenth of a preview's imports, which a stack that pins its bases does without.
+    from carbide_infra.stack.registry_access import base_registries  # noqa: PLC0415
+
+    return base_registries(settings, Path.cwd(), os.environ)
 
 
 @_reported
