@@ -24,7 +24,7 @@ settings = stack_settings()
 selection = stack_images(settings)
 sources = stack_source(settings, selection)
 target = build_target(settings)
-selection = resolved_bases(settings, selection, target)
+selection = resolved_bases(settings, selection)
 plans = plan_images(settings, selection, sources, target)
 builds = pulumi.ResourceOptions(providers=[build_provider()])
 images = {plan.image.name: ServiceImage(plan, target, builds) for plan in plans}

@@ -53,9 +53,8 @@ def child_environment(root: Path, tools: Tools | None, stack: str) -> dict[str, 
     )
     # Without it the first image that fails stops the others, and all outputs are shown as going.
     environment.setdefault("PULUMI_CONTINUE_ON_ERROR", "true")
-    if read_stack_file(root, stack).get("trackBaseImages", "false") == "false":
-        # pulumi-docker's plugin serves that key alone; looking for it takes longer than a whole preview.
-        environment.setdefault("PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION", "true")
+    # pulumi-docker is for examples/deployment alone; looking for its plugin takes longer than a whole preview.
+    environment.setdefault("PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION", "true")
     if stack == DEV_STACK and not {"PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"} & environment.keys():
         environment["PULUMI_CONFIG_PASSPHRASE"] = DEV_PASSPHRASE
     return (

@@ -1,7 +1,7 @@
 """Resources: one component for each image, holding its build, its record and its movable tags."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
 import pulumi
@@ -45,6 +45,7 @@ class BuildTarget:
         server: registry host[:port].
         username: registry user, or None for anonymous access.
         password: registry password, or None.
+        logins: user and password at other registries.
         builder: buildx builder name; None for the current one.
         secrets: BuildKit secrets by id.
         cache_from: BuildKit cache imports.
@@ -58,14 +59,19 @@ class BuildTarget:
     secrets: Mapping[str, str]
     cache_from: Sequence[str]
     cache_to: Sequence[str]
+    logins: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+
+    @property
+    def own_registry(self) -> docker_build.RegistryArgs | None:
+        """Credentials at the registry of the images, as the provider takes them; None for an anonymous one."""
+        return None if self.username is None else _registry(self.server, self.username, self.password)
 
     @property
     def registries(self) -> list[docker_build.RegistryArgs]:
-        """Credentials as the provider takes them; none for an anonymous registry."""
-        if self.username is None:
-            return []
-        password = None if self.password is None else pulumi.Output.secret(self.password)
-        return [docker_build.RegistryArgs(address=self.server, username=self.username, password=password)]
+        """All credentials, those for base images too."""
+        own = [self.own_registry] if self.own_registry else []
+        others = [_registry(server, *self.logins[server]) for server in sorted(self.logins) if server != self.server]
+        return own + others
 
 
 def build_provider() -> docker_build.Provider:
@@ -139,12 +145,12 @@ class ServiceImage(pulumi.ComponentResource):
     def _alias(
         self, alias: Alias, digest: pulumi.Output[str], settled: pulumi.Output[list[pulumi.Resource]]
     ) -> docker_build.Index:
-        plan, registries = self._plan, self._target.registries
+        plan = self._plan
         return docker_build.Index(
             f"{plan.image.name}-{alias.kind}",
             tag=f"{plan.repository}:{alias.tag}",
             sources=[digest.apply(lambda value: f"{plan.repository}@{value}" if value else plan.tag)],
-            registry=registries[0] if registries else None,
+            registry=self._target.own_registry,
             push=True,
             opts=pulumi.ResourceOptions(parent=self, retain_on_delete=True, depends_on=settled),
         )
@@ -213,6 +219,11 @@ def description(plan: ImagePlan) -> dict[str, Any]:
         version=plan.version, revision=plan.revision, labels=dict(plan.all_labels), **_said_of(plan.image)
     )
     return described.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+def _registry(server: str, username: str, password: str | None) -> docker_build.RegistryArgs:
+    secret = None if password is None else pulumi.Output.secret(password)
+    return docker_build.RegistryArgs(address=server, username=username, password=secret)
 
 
 def _said_of(image: Image) -> dict[str, Any]:

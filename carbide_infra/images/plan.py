@@ -3,8 +3,8 @@
 import hashlib
 import json
 import os
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from carbide_infra.catalogue.model import Image
@@ -122,13 +122,13 @@ class Stack:
         project: the folder with Pulumi.yaml.
         server: registry host[:port].
         settings: the stack's configuration.
-        stand_ins: base images in whose place this machine's builder has stand-ins.
+        stand_ins: base images in whose place this machine's builder has stand-ins, with the digests of those.
     """
 
     project: Path
     server: str
     settings: Settings
-    stand_ins: Collection[str] = ()
+    stand_ins: Mapping[str, str] = field(default_factory=dict)
 
 
 def dockerfile_of(image: Image, project: Path, folder: Path) -> Dockerfile:
@@ -206,7 +206,7 @@ def _labels(image: Image, source: Source, stack: Stack, revision: str | None) ->
     """What the Dockerfile cannot know; nothing here may depend on the commit unless the stack says so."""
     settings = stack.settings
     # The base has this label itself; here it makes the return of the real base a change.
-    stand_ins = sorted({image.builder, image.base} & set(stack.stand_ins))
+    stand_ins = sorted(filter(None, {_stood_in_for(text, stack.stand_ins) for text in (image.builder, image.base)}))
     name, _, digest = image.base.partition("@")
     labels = {
         SOURCE_LABEL: settings.source_url,
@@ -217,3 +217,9 @@ def _labels(image: Image, source: Source, stack: Stack, revision: str | None) ->
         STAND_IN_LABEL: ", ".join(stand_ins),
     }
     return {name: value for name, value in labels.items() if value}
+
+
+def _stood_in_for(reference: str, stand_ins: Mapping[str, str]) -> str | None:
+    """The name of an image that is a stand-in: by its digest, or because the builder takes one for its tag."""
+    name, _, digest = reference.partition("@")
+    return name if name in stand_ins and digest in {"", stand_ins[name]} else None

@@ -108,7 +108,9 @@ def _builder_image(before: str, after: str) -> Iterator[Reason]:
     old, new = go_version(before), go_version(after)
     if old != new and old and new:
         yield Reason("goVersion", "", old, new, Restart.CERTAIN)
-        if not (before.endswith(f":{old}") and after.endswith(f":{new}")):
+        (old_name, old_at, _), (new_name, new_at, _) = before.partition("@"), after.partition("@")
+        # Another Go has another digest: that is no news.
+        if not (old_name.endswith(f":{old}") and new_name.endswith(f":{new}") and old_at == new_at):
             yield _base("builderImage", before, after, Restart.CERTAIN)
     else:
         yield _base("builderImage", before, after, Restart.EXPECTED)

@@ -13,6 +13,7 @@ import pulumi
 import pytest
 
 from carbide_infra.endpoint import Endpoint, write_endpoint
+from tests.support import registry_server
 from tests.support.outputs import digest_of
 from tests.support.recording_engine import (
     COMPONENT,
@@ -24,13 +25,14 @@ from tests.support.recording_engine import (
     Registration,
     secret,
 )
-from tests.unit.images.test_base_images import LOOK_UP, NEW, registry
+from tests.support.registry_server import FakeRegistry, Fault
 from tests.unit.images.test_tags import Repository
 
 pytestmark = pytest.mark.skipif(shutil.which("go") is None, reason="Go tells what an image is made of")
 
 API, IPAM = "carbide-rest-api", "carbide-rest-ipam"
 PROJECT = Path(__file__).parents[2]
+DIGEST = f"sha256:{'b' * 64}"
 MAIN = 'package main\n\nimport _ "example.com/m/common/pkg/version"\n\nfunc main() {}\n'
 TREE = {
     "go.mod": "module example.com/m\n\ngo 1.24\n",
@@ -38,7 +40,11 @@ TREE = {
     "ipam/cmd/server/main.go": MAIN,
     "common/pkg/version/version.go": "package version\n\nvar Version, BuildTime string\n",
 }
+# Base images that somebody is asked for: the catalogue's.
+TRACKED: dict[str, Any] = {"builderImage": "", "runtimeImage": ""}
 CONFIG = {
+    "builderImage": f"golang:1.25@{DIGEST}",
+    "runtimeImage": f"alpine:latest@{DIGEST}",
     "source": "source",
     "registryServer": "nvcr.io",
     "registryRepository": "org/team",
@@ -79,7 +85,7 @@ class Project:
         engine: RecordingEngine | None = None,
         *,
         preview: bool = False,
-        secret_keys: Collection[str] = ("registryPassword", "gitcreds"),
+        secret_keys: Collection[str] = ("registryPassword", "registryLogins", "gitcreds"),
         foreign: Mapping[str, str] | None = None,
         **config: Any,  # noqa: ANN401 - mypy takes no others beside the arguments above
     ) -> RecordingEngine:
@@ -281,18 +287,18 @@ def test_a_tag_that_the_stack_switched_off_does_not_move(project: Project, off: 
 
 def test_builder_caches_and_go_version_are_the_stack_s(project: Project) -> None:
     caches: dict[str, Any] = {"cacheFrom": '["type=registry,ref=from"]', "cacheTo": '["type=inline"]'}
-    engine = project.up(builder="fleet", goVersion="1.26", **caches)
+    engine = project.up(builder="fleet", goVersion="1.26", builderImage=f"golang:1.26@{DIGEST}", **caches)
     inputs = image_of(engine).inputs
     assert inputs["builder"] == {"name": "fleet"}
     assert (inputs["cacheFrom"], inputs["cacheTo"]) == ([{"raw": "type=registry,ref=from"}], [{"raw": "type=inline"}])
-    assert inputs["buildArgs"]["BUILDER_IMAGE"] == "golang:1.26"
+    assert inputs["buildArgs"]["BUILDER_IMAGE"] == f"golang:1.26@{DIGEST}"
     assert images_of(engine)[API]["goVersion"] == "1.26"
 
 
 def test_the_go_version_decides_which_files_are_read(project: Project) -> None:
     (project.source / "api/cmd/api/newer.go").write_text("//go:build go1.26\n\npackage main\n")
     assert "newer.go" not in inputs_in(project.up(goVersion="1.25"))
-    assert "newer.go" in inputs_in(project.up(goVersion="1.26"))
+    assert "newer.go" in inputs_in(project.up(goVersion="1.26", builderImage=f"golang:1.26@{DIGEST}"))
 
 
 def test_every_platform_of_the_stack_counts(project: Project) -> None:
@@ -313,7 +319,7 @@ def test_a_mistake_is_told_in_the_stack_s_terms(project: Project) -> None:
     assert project.refusal(goVersion="go1") == "goVersion = 'go1': is not a Go version; a good value: \"1.25\""
     assert "source = 'nowhere': is not a folder" in project.refusal(source="nowhere")
     older = "goVersion = 1.23: is older than go.mod asks for; set 1.24 or newer"
-    assert older in project.refusal(goVersion="1.23")
+    assert older in project.refusal(goVersion="1.23", builderImage="")
     overrides = json.dumps({API: {"package": "./api/cmd/other"}})
     assert f"serviceOverrides.{API}.package = ./api/cmd/other: there is no folder " in project.refusal(
         serviceOverrides=overrides
@@ -363,11 +369,11 @@ def test_secrets_and_go_settings_may_come_from_the_environment(
     assert inputs["secrets"] == secret({"extra_ca": "", "gitcreds": "machine x", "goenv": "GONOSUMDB=example.com\n"})
 
 
-@pytest.mark.parametrize("key", ["registryPassword", "gitcreds"])
+@pytest.mark.parametrize("key", ["registryPassword", "registryLogins", "gitcreds"])
 def test_a_secret_in_plain_text_is_refused(project: Project, key: str) -> None:
     message = f"{key}: is stored in plain text; replace it with pulumi config set --secret {key}"
-    values = LOGIN | {"gitcreds": "machine x"}
-    others = {"registryPassword", "gitcreds"} - {key}
+    values = LOGIN | {"gitcreds": "machine x", "registryLogins": "{}"}
+    others = {"registryPassword", "registryLogins", "gitcreds"} - {key}
     assert project.refusal(**values, secret_keys=others) == message
 
 
@@ -478,17 +484,23 @@ def test_the_environment_may_name_another_tree(project: Project, monkeypatch: py
 
 
 def test_the_local_registry_is_the_one_of_this_checkout(project: Project) -> None:
-    write_endpoint(project.folder, Endpoint("machine.test:5443", "carbide", "/ca.pem", ("alpine:latest",)))
+    write_endpoint(
+        project.folder,
+        Endpoint("machine.test:5443", "carbide", "/ca.pem", {"alpine:latest": DIGEST, "golang:1.25": DIGEST}),
+    )
     # Its name leads nowhere: a preview does not ask it.
-    engine = project.up(preview=True, registryServer="local", registryUsername="me", registryPassword="hunter2")
+    login: dict[str, Any] = {"registryUsername": "me", "registryPassword": "hunter2"}
+    engine = project.up(preview=True, registryServer="local", **login, **TRACKED)
     inputs = image_of(engine).inputs
     assert inputs["tags"][0].startswith(f"machine.test:5443/org/team/{API}:1.4.0-")
     assert inputs["registries"][0]["address"] == "machine.test:5443"
-    assert inputs["labels"]["com.nvidia.carbide.stand-in-base"] == "alpine:latest"
+    assert inputs["labels"]["com.nvidia.carbide.stand-in-base"] == "alpine:latest, golang:1.25"
+    assert inputs["labels"]["org.opencontainers.image.base.digest"] == DIGEST
+    assert inputs["buildArgs"]["BUILDER_IMAGE"] == f"golang:1.25@{DIGEST}"
 
 
 def test_an_update_to_a_local_registry_that_is_down_does_not_start(project: Project) -> None:
-    write_endpoint(project.folder, Endpoint("127.0.0.1:1", "carbide", "/ca.pem", ()))
+    write_endpoint(project.folder, Endpoint("127.0.0.1:1", "carbide", "/ca.pem"))
     message = "registryServer = 'local': the registry of this checkout, 127.0.0.1:1, is down; run make local-up"
     assert project.refusal(registryServer="local", preview=False) == message
 
@@ -498,20 +510,74 @@ def test_without_a_local_registry_the_user_is_told_how_to_get_one(project: Proje
     assert project.refusal(registryServer="local") == message
 
 
-# ---- Tracked base images.
+# ---- Base images.
 
 
-def test_tracked_bases_are_what_images_are_built_from(project: Project) -> None:
-    engine = project.up(registry(), trackBaseImages="true", **LOGIN)
+@pytest.fixture
+def bases(
+    hub: FakeRegistry, tls: tuple[object, Path], project: Project, monkeypatch: pytest.MonkeyPatch
+) -> FakeRegistry:
+    """Docker Hub, with the base images of the catalogue."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(tls[1]))
+    monkeypatch.setenv("DOCKER_CONFIG", str(project.folder))
+    hub.put_image("library/golang", {"linux/amd64": {}}, "1.25")
+    hub.put_image("library/alpine", {"linux/amd64": {}}, "latest")
+    return hub
+
+
+def pinned(hub: FakeRegistry, name: str) -> str:
+    repository, _, tag = name.partition(":")
+    return f"{name}@{registry_server.digest_of(hub.manifests[f'library/{repository}', tag][1])}"
+
+
+def test_images_are_built_on_digests(project: Project, bases: FakeRegistry) -> None:
+    engine = project.up(**TRACKED)
+    golang, alpine = pinned(bases, "golang:1.25"), pinned(bases, "alpine:latest")
     arguments = image_of(engine).inputs["buildArgs"]
-    assert (arguments["BUILDER_IMAGE"], arguments["RUNTIME_IMAGE"]) == (f"golang:1.25@{NEW}", f"alpine:latest@{NEW}")
-    assert [token for token, _, _ in engine.asked] == [LOOK_UP] * 2
-    assert "hunter2" in engine.of("pulumi:providers:docker")["base-images"].inputs["registryAuth"]["value"]
+    assert (arguments["BUILDER_IMAGE"], arguments["RUNTIME_IMAGE"]) == (golang, alpine)
+    assert image_of(engine).inputs["labels"]["org.opencontainers.image.base.digest"] == alpine.partition("@")[2]
+    image = images_of(engine)[API]
+    assert (image["builderImage"], image["runtimeImage"]) == (golang, alpine)
 
 
-def test_a_base_that_cannot_be_looked_up_is_a_message(project: Project) -> None:
-    with pytest.raises(pulumi.RunError, match=r"^trackBaseImages = true: golang:1\.25 could not be looked up"):
-        project.up(registry("no daemon"), trackBaseImages="true")
+def test_a_base_that_moved_is_another_tag(project: Project, bases: FakeRegistry) -> None:
+    before = image_of(project.up(**TRACKED)).inputs["tags"]
+    assert image_of(project.up(**TRACKED)).inputs["tags"] == before
+    bases.put_image("library/alpine", {"linux/amd64": {}}, "latest", layer=b"moved")
+    assert image_of(project.up(**TRACKED)).inputs["tags"] != before
+
+
+def test_offline_a_preview_is_the_one_of_the_last_answer(project: Project, bases: FakeRegistry) -> None:
+    online = project.up(preview=True, **TRACKED)
+    for repository, tag in ("golang", "1.25"), ("alpine", "latest"):
+        bases.faults[f"/v2/library/{repository}/manifests/{tag}"] = Fault(0, 99)
+    offline = project.up(preview=True, **TRACKED)
+    assert image_of(offline).inputs == image_of(online).inputs
+    assert len(offline.said("WARNING")) == 2
+    assert "golang:1.25: docker.io gives no answer" in project.refusal(preview=False, **TRACKED)
+
+
+@pytest.mark.usefixtures("bases")
+def test_a_base_that_is_not_there_is_a_message(project: Project) -> None:
+    message = "runtimeImage = alpine:3.99: docker.io has no such image; check repository and tag"
+    assert project.refusal(runtimeImage="alpine:3.99") == message
+
+
+def test_pinned_bases_need_nobody(project: Project, bases: FakeRegistry) -> None:
+    project.up()
+    assert bases.requests == []
+
+
+def test_bases_of_a_private_registry_have_a_login_of_their_own(project: Project, bases: FakeRegistry) -> None:
+    bases.login = ("me", "hunter3")
+    logins = json.dumps({"docker.io": {"username": "me", "password": "hunter3"}})
+    refusal = project.refusal(preview=False, **TRACKED)
+    assert "golang:1.25: docker.io refuses to show it to us" in refusal
+    assert "hunter" not in refusal
+    engine = project.up(registryLogins=logins, **TRACKED)
+    assert image_of(engine).inputs["registries"] == [
+        {"address": "docker.io", "username": "me", "password": secret("hunter3")}
+    ]
 
 
 # ---- Debug messages.
@@ -529,10 +595,13 @@ def test_who_asks_for_debug_messages_gets_them(project: Project, monkeypatch: py
 # ---- The catalogue's checks.
 
 
-def test_a_foreign_file_without_a_digest_is_for_development_alone(project: Project) -> None:
-    file = {"image": "tools.test/probe:1", "from": "/probe", "to": "/app/probe"}
+def test_a_foreign_file_without_a_digest_is_for_development_alone(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SSL_CERT_FILE")
+    file = {"image": "127.0.0.1:1/probe:1", "from": "/probe", "to": "/app/probe"}
     overrides = json.dumps({API: {"files": [file]}})
-    assert "tools.test/probe:1: is without a digest" in project.refusal(serviceOverrides=overrides)
-    write_endpoint(project.folder, Endpoint("machine.test:5443", "carbide", "/ca.pem", ()))
+    assert "127.0.0.1:1/probe:1: is without a digest" in project.refusal(serviceOverrides=overrides)
+    write_endpoint(project.folder, Endpoint("machine.test:5443", "carbide", "/ca.pem"))
     engine = project.up(preview=True, registryServer="local", serviceOverrides=overrides)
-    assert any("tools.test/probe:1: is without a digest" in warning for warning in engine.said("WARNING"))
+    assert any("127.0.0.1:1/probe:1: is without a digest" in warning for warning in engine.said("WARNING"))

@@ -263,6 +263,19 @@ def test_a_preview_without_a_password_names_the_user_alone() -> None:
     assert image.inputs["registries"] == [{"address": "nvcr.io", "username": "$oauthtoken"}]
 
 
+def test_bases_are_pulled_with_logins_of_their_own_and_tags_moved_without() -> None:
+    logins = {"docker.io": ("me", "hub"), "a.test": ("me", "a"), "nvcr.io": ("other", "key")}
+    engine = up(plan(), logins=logins)
+    others = [
+        {"address": name, "username": "me", "password": secret(logins[name][1])} for name in ("a.test", "docker.io")
+    ]
+    assert image_of(engine).inputs["registries"] == [LOGIN, *others]
+    assert all(index.inputs["registry"] == LOGIN for index in engine.of(INDEX).values())
+    anonymous = up(plan(), username=None, password=None, logins=logins)
+    assert [entry["address"] for entry in image_of(anonymous).inputs["registries"]] == ["a.test", "docker.io"]
+    assert not any("registry" in index.inputs for index in anonymous.of(INDEX).values())
+
+
 def test_builder_and_caches_reach_the_engine() -> None:
     image = image_of(up(plan(), builder="fleet", cache_from=["type=registry,ref=r"], cache_to=["type=inline"]))
     assert image.inputs["builder"] == {"name": "fleet"}

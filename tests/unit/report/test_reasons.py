@@ -107,6 +107,7 @@ def builder(before: str, after: str, restart: Restart) -> Reason:
             "golang:1.26",
             [GO, builder(f"golang:1.25@{SHORT_OLD}", "golang:1.26", Restart.CERTAIN)],
         ),
+        (f"golang:1.25@{OLD}", f"golang:1.26@{NEW}", [GO]),
         ("golang:1.25", "golang:1.26-alpine", [GO, builder("golang:1.25", "golang:1.26-alpine", Restart.CERTAIN)]),
         (
             f"golang:1.25@{OLD}",
