@@ -563,7 +563,10 @@ def test_a_base_that_is_not_there_is_a_message(project: Project) -> None:
     assert project.refusal(runtimeImage="alpine:3.99") == message
 
 
-def test_pinned_bases_need_nobody(project: Project, bases: FakeRegistry) -> None:
+def test_pinned_bases_need_nobody_but_once_for_the_builder_s_go(project: Project, bases: FakeRegistry) -> None:
+    project.up()
+    assert {request.path.partition("/manifests/")[0] for request in bases.requests} <= {"/v2/library/golang"}
+    bases.requests.clear()
     project.up()
     assert bases.requests == []
 

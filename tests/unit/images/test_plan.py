@@ -73,6 +73,8 @@ def test_the_key_of_a_plan_never_changes() -> None:
     assert made.record == {
         "key": made.key,
         "modules": "",
+        "moduleFiles": "",
+        "coarse": "",
         "dockerfileLocation": "",
         "dockerfileText": dockerfile.text,
         "inputs": f"0644 {'0' * 64} 7 go.mod\n0755 {'1' * 64} 9 run",
