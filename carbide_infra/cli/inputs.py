@@ -27,7 +27,7 @@ ImageNames = Annotated[
 ]
 Files = Annotated[
     list[str] | None,
-    typer.Option("--who", metavar="FILE", help="Which images does this file reach, and how? May be repeated."),
+    typer.Option("--who", metavar="FILE|MODULE", help="Which images have this file or Go module in them?"),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -55,7 +55,7 @@ def inputs(
     folder = os.path.relpath(settings.catalogue_file(project).parent, project)
     found = [Made(each, files[each.name], f"{folder}/Dockerfile.{each.name}") for each in images]
     if who:
-        reached = {name: _reached(_in_tree(name, root, project), found) for name in who}
+        reached = {name: _linking(name, found) or _reached(_in_tree(name, root, project), found) for name in who}
         _show_reached(reached, len(images), as_json=as_json)
     elif as_json:
         print_json({each.image.name: each.listing for each in found})
@@ -113,8 +113,20 @@ def _in_tree(name: str, root: Path, project: Path) -> str:
         for base in (root.resolve(), project.resolve()):
             if path.is_file() and path.is_relative_to(base):
                 return path.relative_to(base).as_posix()
-    message = f"--who {name}: is not a file of the source tree {root} or of the project {project}"
+    message = (
+        f"--who {name}: is neither a module that an image links nor a file of the source tree {root} or of {project}"
+    )
     raise CommandError(message)
+
+
+def _linking(name: str, found: Sequence[Made]) -> dict[str, list[str]]:
+    """The images that link a module, and its version in them; nothing where none does, as for a file."""
+    modules = {each.image.name: [line.split()[0] for line in each.inputs.modules] for each in found}
+    linked = {
+        image: [module for module in lines if name in {module, module.partition("@")[0]}]
+        for image, lines in modules.items()
+    }
+    return {image: lines for image, lines in linked.items() if lines}
 
 
 def _reached(path: str, found: Sequence[Made]) -> dict[str, list[str]]:
