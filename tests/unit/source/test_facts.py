@@ -482,3 +482,38 @@ def test_a_shallow_clone_without_the_tag_does_not_guess(tree: Path, tmp_path_fac
 
 def test_outside_git_a_tag_is_no_version(tmp_path: Path) -> None:
     assert read_source(tmp_path, None, rule=TagVersion(git_tag="v*")).version == "dev"
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("1.4.0\n".encode("utf-16"), "is not text in UTF-8"),
+        ("# größer\n1.4.0\n".encode("latin-1"), "is not text in UTF-8"),
+        ("folder", r"cannot be read \(Is a directory\)"),
+        ("loop", r"cannot be read \(Too many levels of symbolic links\)"),
+        ("nowhere", r"cannot be read \(No such file or directory\)"),
+    ],
+    ids=["UTF-16", "Latin-1", "folder", "loop", "dangling"],
+)
+@pytest.mark.parametrize("rule", [FileVersion(file="VERSION"), FileVersion(file="VERSION", match="(.*)")], ids=["line", "pattern"])
+def test_a_version_file_that_is_no_text_is_named(
+    tmp_path: Path, content: bytes | str, reason: str, rule: FileVersion
+) -> None:
+    file = tmp_path / "VERSION"
+    if isinstance(content, bytes):
+        file.write_bytes(content)
+    elif content == "folder":
+        file.mkdir()
+    else:
+        file.symlink_to("VERSION" if content == "loop" else content)
+    with pytest.raises(
+        ConfigError, match=f"^version.file = VERSION: {reason}; name a text file of the source tree, or"
+    ):
+        version_of(tmp_path, rule)
+
+
+def test_a_version_of_a_megabyte_is_not_repeated(tmp_path: Path) -> None:
+    (tmp_path / "VERSION").write_text("1" * 2_000_000)
+    with pytest.raises(ConfigError) as error:
+        version_of(tmp_path)
+    assert len(str(error.value)) < 400
