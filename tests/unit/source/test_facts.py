@@ -495,7 +495,9 @@ def test_outside_git_a_tag_is_no_version(tmp_path: Path) -> None:
     ],
     ids=["UTF-16", "Latin-1", "folder", "loop", "dangling"],
 )
-@pytest.mark.parametrize("rule", [FileVersion(file="VERSION"), FileVersion(file="VERSION", match="(.*)")], ids=["line", "pattern"])
+@pytest.mark.parametrize(
+    "rule", [FileVersion(file="VERSION"), FileVersion(file="VERSION", match="(.*)")], ids=["line", "pattern"]
+)
 def test_a_version_file_that_is_no_text_is_named(
     tmp_path: Path, content: bytes | str, reason: str, rule: FileVersion
 ) -> None:
