@@ -1,7 +1,7 @@
 """The steps of `__main__`: from stack config to plans, with every error in the stack's terms."""
 
 import os
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
@@ -17,9 +17,9 @@ from carbide_infra.errors import UserError
 from carbide_infra.images.base_images import resolved
 from carbide_infra.images.build_secrets import build_secrets
 from carbide_infra.images.component import BuildTarget
+from carbide_infra.images.inputs import inputs_of_images
 from carbide_infra.images.plan import ImagePlan, Stack, dockerfile_of, plan_image
 from carbide_infra.paths import cache_dir
-from carbide_infra.registry.golang_version import golang_version_of
 from carbide_infra.registry.known_images import KnownImages
 from carbide_infra.registry.told import Told
 from carbide_infra.settings import (
@@ -32,8 +32,8 @@ from carbide_infra.settings import (
     selected_images,
 )
 from carbide_infra.source.facts import REF_VARIABLE
-from carbide_infra.source.images import Sources, read_sources, wanted_by
-from carbide_infra.source.inputs import Inputs, ModuleAccess, inputs_of
+from carbide_infra.source.images import Sources, read_sources
+from carbide_infra.source.inputs import Inputs
 from carbide_infra.source.origin_warnings import warnings_of
 from carbide_infra.source.origins import Origin, origins_of
 from carbide_infra.source.staging import StagingError, collect_garbage, stage
@@ -181,19 +181,11 @@ def plan_images(settings: Settings, selection: Selection, sources: Sources, targ
 
 
 def _inputs(settings: Settings, images: Sequence[Image], root: Path, target: BuildTarget) -> dict[str, Inputs]:
-    releases = _go_releases(settings, {image.builder for image in images})
-    wanted = {image.name: wanted_by(image, root, releases[image.builder]) for image in images}
-    inputs = inputs_of(root, wanted, cache_dir(), ModuleAccess.of_secrets(target.secrets))
+    inputs = inputs_of_images(images, root, target.secrets, lambda: _base_registries(settings))
     _require_exact(settings, inputs)
     for warning in sorted({warning for found in inputs.values() for warning in found.warnings}):
         pulumi.log.warn(warning)
     return inputs
-
-
-def _go_releases(settings: Settings, builders: Collection[str]) -> dict[str, str | None]:
-    """The Go release of each builder image; None where its registry does not tell."""
-    known = KnownImages.of_user()
-    return {builder: golang_version_of(builder, known, lambda: _base_registries(settings)) for builder in builders}
 
 
 def _require_exact(settings: Settings, inputs: Mapping[str, Inputs]) -> None:

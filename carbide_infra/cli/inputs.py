@@ -14,11 +14,12 @@ from carbide_infra.cli.options import StackName
 from carbide_infra.cli.outcome import WELL, ends, print_json, progress
 from carbide_infra.errors import CommandError
 from carbide_infra.images.build_secrets import build_secrets
-from carbide_infra.paths import cache_dir, project_root
+from carbide_infra.images.inputs import inputs_of_images
+from carbide_infra.paths import project_root
 from carbide_infra.settings import Settings, load_settings, selected_images
-from carbide_infra.source.images import wanted_by
 from carbide_infra.source.import_path import import_path
-from carbide_infra.source.inputs import Inputs, ModuleAccess, inputs_of
+from carbide_infra.source.inputs import Inputs
+from carbide_infra.stack.registry_access import base_registries
 from carbide_infra.stack.stack_file import ANY_REGISTRY, DEV_STACK, read_stack_file
 
 app = typer.Typer(add_completion=False)
@@ -48,8 +49,8 @@ def inputs(
     settings = load_settings(ANY_REGISTRY | read_stack_file(project, stack), os.environ)
     root = settings.source_root(project)
     images = _selected(settings, project, image or ())
-    access = ModuleAccess.of_secrets(build_secrets(settings, os.environ))
-    files = inputs_of(root, {each.name: wanted_by(each, root) for each in images}, cache_dir(), access)
+    secrets = build_secrets(settings, os.environ)
+    files = inputs_of_images(images, root, secrets, lambda: base_registries(settings, project, os.environ))
     for warning in sorted({text for found in files.values() for text in (found.fallback, *found.warnings) if text}):
         progress(f"WARNING: {warning}")
     folder = os.path.relpath(settings.catalogue_file(project).parent, project)

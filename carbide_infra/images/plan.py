@@ -92,6 +92,7 @@ class ImagePlan:
             record.INPUTS: "\n".join(map(str, self.inputs.files)),
             record.MODULES: "\n".join(self.inputs.modules),
             record.MODULE_FILES: "\n".join(map(str, self.inputs.module_files)),
+            record.TEXTS: json.dumps(self.inputs.texts, sort_keys=True) if self.inputs.texts else "",
             record.COARSE: self.inputs.fallback or "",
             record.DOCKERFILE: dockerfile.sha256,
             record.LOCATION: dockerfile.location or "",

@@ -45,6 +45,12 @@ class Inputs:
     warnings: tuple[str, ...] = ()
 
     @property
+    def texts(self) -> dict[str, str]:
+        """By path, the content of each file that is not the tree's."""
+        made = {file.path: file.content for file in self.files if file.content is not None}
+        return {path: content.decode("utf-8", "surrogateescape") for path, content in made.items()}
+
+    @property
     def tree_files(self) -> tuple[InputFile, ...]:
         """The files of the tree that these were made from: they are what a commit may hold."""
         whole = {file.path: file for file in self.module_files}

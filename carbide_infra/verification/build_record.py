@@ -53,9 +53,12 @@ class BuildRecord:
     ) -> "BuildRecord":
         """Read it from the state: what is recorded beside the image, and the inputs of its Image."""
         dockerfile = inputs.get("dockerfile") or {}
+        texts = recorded.recorded_texts(record)
         return cls(
             image=image,
-            files=tuple(map(_file, recorded.recorded_files(str(record[recorded.INPUTS])))),
+            files=tuple(
+                _file(file, texts.get(file.path)) for file in recorded.recorded_files(str(record[recorded.INPUTS]))
+            ),
             dockerfile=str(record[recorded.DOCKERFILE]),
             # Earlier versions told it with the image.
             inline=str(record.get(recorded.TEXT, dockerfile.get("inline")) or ""),
@@ -127,7 +130,7 @@ class BuildRecord:
         """Put the files into a folder as a commit has them, those that git has; no filter has a say."""
         with contextlib.suppress(GitError):
             commit = Commit(Git(root), revision)
-            held = {file.path: commit.find(file.path) for file in self.files}
+            held = {file.path: commit.find(file.path) for file in self.files if file.content is None}
             for holder, each in _by_commit(held).items():
                 contents = holder.contents(each.values())
                 for path, file in each.items():
@@ -135,6 +138,8 @@ class BuildRecord:
 
     def _changed(self, root: Path) -> Iterator[str]:
         for file in self.files:
+            if file.content is not None:
+                continue
             try:
                 content = (root / file.path).read_bytes()
             except OSError:
@@ -144,8 +149,9 @@ class BuildRecord:
                 yield file.path
 
 
-def _file(file: RecordedFile) -> InputFile:
-    return InputFile(file.path, file.mode == _EXECUTABLE, file.sha256, file.size)
+def _file(file: RecordedFile, text: str | None) -> InputFile:
+    content = None if text is None else text.encode("utf-8", "surrogateescape")
+    return InputFile(file.path, file.mode == _EXECUTABLE, file.sha256, file.size, content)
 
 
 def _by_commit(found: Mapping[str, Held | None]) -> dict[Commit, dict[str, Held]]:

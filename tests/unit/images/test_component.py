@@ -94,6 +94,7 @@ def test_the_state_records_what_an_image_is_made_of_and_like() -> None:
         "inputs": f"0644 {'0' * 64} 7 go.mod",
         "modules": "",
         "moduleFiles": "",
+        "moduleTexts": "",
         "coarse": "",
         "dockerfile": hashlib.sha256((FOLDER / "Dockerfile.carbide-rest-api").read_bytes()).hexdigest(),
         "dockerfileLocation": "docker/production/Dockerfile.carbide-rest-api",

@@ -74,6 +74,7 @@ def test_the_key_of_a_plan_never_changes() -> None:
         "key": made.key,
         "modules": "",
         "moduleFiles": "",
+        "moduleTexts": "",
         "coarse": "",
         "dockerfileLocation": "",
         "dockerfileText": dockerfile.text,
