@@ -77,10 +77,10 @@ def _compare_contents(holder: Commit, files: Collection[tuple[InputFile, Held, b
         blobs, attributes = {}, {}
     for file, held, content in files:
         blob, said = blobs.get(held.blob), attributes.get(held.path)
+        if blob is not None and _is_pointer_to(file, blob):
+            continue
         if blob is None or said is None:
             made.differing[file.path] = "cannot be compared with the content, which is not here, in"
-        elif _is_pointer_to(file, blob):
-            continue
         elif said.filter is not None:
             made.differing[file.path] = f"is what git's {said.filter} makes, or something else, of what is in"
         elif b"\0" in content or content.replace(b"\r\n", b"\n") != blob:
