@@ -13,7 +13,7 @@ from carbide_infra.cli.prepared import prepared
 from carbide_infra.cli.tables import shown_digest, wide_console
 from carbide_infra.paths import state_dir
 from carbide_infra.stack.event_log import build_failures, has_changes, image_seconds
-from carbide_infra.stack.registry_access import client_of
+from carbide_infra.stack.registry_access import images_client
 from carbide_infra.stack.stack_file import DEV_STACK
 from carbide_infra.stack.summary import image_sizes, markdown_summary, told
 
@@ -41,7 +41,7 @@ def up(stack: StackName = DEV_STACK, summary_file: SummaryFile = None) -> int:
     failures, seconds = build_failures(event_log), image_seconds(event_log)
     images: dict[str, Any] = opened.outputs().get("images", {})
     if images:
-        _print_table(images, seconds, failures, image_sizes(images, client_of(opened, images)))
+        _print_table(images, seconds, failures, image_sizes(images, images_client(opened, images)))
     if summary_file and images:
         with summary_file.open("a", encoding="utf-8") as file:
             file.write(markdown_summary(images, seconds, failures))

@@ -1,7 +1,7 @@
 """The stack's file and source tree: configuration, history, base images."""
 
 import os
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from carbide_infra.catalogue.checks import check_images
@@ -66,7 +66,7 @@ def _origins(sources: Sources, images: Sequence[Image]) -> Iterator[Finding]:
     root = sources.root
     try:
         inputs = inputs_of(root, {image.name: wanted_by(image, root) for image in images}, cache_dir())
-        files = {name: found.files for name, found in inputs.items()}
+        files = {name: found.tree_files for name, found in inputs.items()}
         origins = origins_of(sources.by_image, files, cache_dir())
     except UserError as error:
         yield _wrong(str(error))
@@ -75,15 +75,3 @@ def _origins(sources: Sources, images: Sequence[Image]) -> Iterator[Finding]:
         yield warn("git tree", warning, "commit what the images are made of")
     if all(origin.is_commit for origin in origins.values()):
         yield ok("git tree", f"is commit {sources.of(images[0]).revision}")
-
-
-def check_bases(settings: Settings, selection: Selection, stand_ins: Collection[str]) -> Iterator[Finding]:
-    """Look at the base images, as catalogue and configuration name them."""
-    for image in (*selection.builders, *selection.bases):
-        if image in stand_ins:
-            fix = "let Docker Hub, or the mirror in CARBIDE_DOCKERHUB_MIRROR, answer; then make up"
-            yield warn("base image", f"{image} is a stand-in, not for production", fix)
-        elif "@" not in image and not settings.track_base_images:
-            yield warn("base image", f"{image} is not pinned: it may move unseen", "make pin-bases")
-        else:
-            yield ok("base image", image)

@@ -64,8 +64,13 @@ def _line(settings: Settings, image: Image) -> _Line:
     return image.version, image.tag_prefix, None if image.has_own_version else settings.version
 
 
-def wanted_by(image: Image, root: Path) -> Wanted:
+def wanted_by(image: Image, root: Path, release: str | None = None) -> Wanted:
     """The binaries and files that an image is made of.
+
+    Args:
+        image: the image.
+        root: the source root.
+        release: the Go release of its builder, where that is known.
 
     Raises:
         InputError: a file is not there, or leads out of the tree.
@@ -75,8 +80,9 @@ def wanted_by(image: Image, root: Path) -> Wanted:
             package=binary.package,
             platforms=image.platforms,
             module=binary.module,
-            go_version=image.go_version,
+            go_version=release or image.go_version,
             tags=binary.tags,
+            symbols=tuple(binary.symbols),
         )
         for binary in image.binaries
     ]

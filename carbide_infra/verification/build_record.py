@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from carbide_infra.images import record as recorded
+from carbide_infra.images.record import RecordedFile
 from carbide_infra.source.commit import Commit, Held
 from carbide_infra.source.git import Git, GitError
 from carbide_infra.source.inputs import InputFile
@@ -49,13 +51,15 @@ class BuildRecord:
     def of(
         cls, image: str, record: Mapping[str, Any], inputs: Mapping[str, Any], revision: str | None
     ) -> "BuildRecord":
-        """Read it from the state: what the component records, and the inputs of its Image."""
+        """Read it from the state: what is recorded beside the image, and the inputs of its Image."""
+        dockerfile = inputs.get("dockerfile") or {}
         return cls(
             image=image,
-            files=tuple(_file(line) for line in str(record["inputs"]).split("\n") if line),
-            dockerfile=str(record["dockerfile"]),
-            inline=str((inputs.get("dockerfile") or {}).get("inline") or ""),
-            location=str((inputs.get("dockerfile") or {}).get("location") or ""),
+            files=tuple(map(_file, recorded.recorded_files(str(record[recorded.INPUTS])))),
+            dockerfile=str(record[recorded.DOCKERFILE]),
+            # Earlier versions told it with the image.
+            inline=str(record.get(recorded.TEXT, dockerfile.get("inline")) or ""),
+            location=str(record.get(recorded.LOCATION, dockerfile.get("location")) or ""),
             revision=revision,
             build_args=dict(inputs.get("buildArgs") or {}),
             labels=dict(inputs.get("labels") or {}),
@@ -64,6 +68,24 @@ class BuildRecord:
             secret_ids=tuple(inputs.get("ignoreSecretsInDiffCalculation") or ()),
             export=str(((inputs.get("exports") or [{}])[0] or {}).get("raw") or ""),
         )
+
+    @classmethod
+    def in_state(
+        cls,
+        image: str,
+        records: Mapping[str, Mapping[str, Any]],
+        inputs: Mapping[str, Mapping[str, Any]],
+        revision: str | None,
+    ) -> "BuildRecord":
+        """Find it among those of a stack.
+
+        Raises:
+            InputsMissing: the state has none that belongs to the image.
+        """
+        if image not in records:
+            message = f"{image}: the state has no record of what it was built from; run make up, which writes it"
+            raise InputsMissing(message)
+        return cls.of(image, records[image], inputs[image], revision)
 
     def source(self, root: Path, scratch: Path) -> Path:
         """A tree that holds the files as they were recorded: this one, else its commit of then.
@@ -122,9 +144,8 @@ class BuildRecord:
                 yield file.path
 
 
-def _file(line: str) -> InputFile:
-    mode, sha256, size, path = line.split(" ", 3)
-    return InputFile(path, mode == _EXECUTABLE, sha256, int(size))
+def _file(file: RecordedFile) -> InputFile:
+    return InputFile(file.path, file.mode == _EXECUTABLE, file.sha256, file.size)
 
 
 def _by_commit(found: Mapping[str, Held | None]) -> dict[Commit, dict[str, Held]]:

@@ -114,6 +114,26 @@ def test_what_the_state_does_not_say_is_empty(empty: dict[str, Any]) -> None:
     assert made == BuildRecord(IMAGE, (), "d" * 64, "", "", None, {}, {}, ("linux/amd64",), "", ())
 
 
+def test_the_dockerfile_is_where_the_record_says() -> None:
+    """The image is told where it is staged, which says nothing of where it comes from."""
+    told = {**INPUTS, "dockerfile": {"location": ".local/contexts/a/0.dockerfile/Dockerfile.a"}}
+    record = {"inputs": "", "dockerfile": "d", "dockerfileLocation": DOCKERFILE, "dockerfileText": ""}
+    made = BuildRecord.of(IMAGE, record, told, None)
+    assert (made.location, made.inline) == (DOCKERFILE, "")
+    made = BuildRecord.of(IMAGE, record | {"dockerfileLocation": "", "dockerfileText": "FROM a\n"}, told, None)
+    assert (made.location, made.inline) == ("", "FROM a\n")
+
+
+def test_an_image_without_a_record_is_told_with_the_way_out() -> None:
+    with pytest.raises(
+        InputsMissing, match=f"^{IMAGE}: the state has no record of what it was built from; run make up"
+    ):
+        BuildRecord.in_state(IMAGE, {}, {IMAGE: INPUTS}, None)
+    record = {"inputs": "", "dockerfile": "d"}
+    found = BuildRecord.in_state(IMAGE, {IMAGE: record}, {IMAGE: INPUTS}, "f" * 40)
+    assert found == BuildRecord.of(IMAGE, record, INPUTS, "f" * 40)
+
+
 # ---- The source tree.
 
 
