@@ -51,7 +51,8 @@ def compared(commit: Commit, root: Path, files: Collection[InputFile], cache_dir
     for file in files:
         held = made.held[file.path] = commit.find(file.path)
         if held is None:
-            made.differing[file.path] = "is not in"
+            where = "cannot be found in the submodule that is recorded in"
+            made.differing[file.path] = where if commit.is_in_submodule(file.path) else "is not in"
         elif file.executable != held.executable and _is_executable(root / file.path) != held.executable:
             made.differing[file.path] = "has another mode than in"
         elif known.get(file.sha256) != held.blob:

@@ -106,19 +106,6 @@ def test_outside_git_nobody_claims_anything(tmp_path: Path) -> None:
     assert list(warnings_of(found)) == [], "there is a warning for the whole tree"
 
 
-def test_a_file_that_is_staged_as_something_else_is_the_one_on_disk(tree: Path) -> None:
-    sha = commit(tree, "go.mod")
-    sources = {"image": read_source(tree, None)}
-    assert origins_of(sources, {"image": ["go.mod"]}, tree / ".git/cache")["image"].revision == sha
-    (tree / "go.mod").chmod(0o755)
-    found = origins_of(sources, {"image": ["go.mod"]}, tree / ".git/cache")["image"]
-    assert found.differing == {"go.mod": "has another mode than in"}
-    (tree / "go.mod").chmod(0o644)
-    (tree / "go.mod").write_text("edited\n")
-    found = origins_of(sources, {"image": ["go.mod"]}, tree / ".git/cache")["image"]
-    assert found.differing == {"go.mod": "differs from"}
-
-
 # ---- What git itself calls clean.
 
 
@@ -354,7 +341,13 @@ def test_a_file_of_a_submodule_is_the_one_of_its_recorded_commit(name: str, oute
 
 def test_a_submodule_that_is_not_at_hand_is_unknown(outer: Path) -> None:
     (outer / "sub/.git").unlink()
-    assert origin(outer, "sub/a.go").differing == {"sub/a.go": "is not in"}
+    assert origin(outer, "sub/a.go").differing == {"sub/a.go": "cannot be found in the submodule that is recorded in"}
+
+
+def test_a_new_file_in_a_submodule_is_not_the_commit_s(outer: Path) -> None:
+    (outer / "sub/new.go").touch()
+    found = origin(outer, "sub/new.go").differing
+    assert found == {"sub/new.go": "cannot be found in the submodule that is recorded in"}
 
 
 def test_a_file_that_a_submodule_lacks_is_named(outer: Path) -> None:
@@ -429,6 +422,9 @@ def test_a_version_that_is_not_the_commit_s_is_nobody_s_claim(tree: Path) -> Non
     commit(tree, "a.go")
     (tree / "VERSION").write_text("1.5.0\n")
     assert origin(tree, "a.go").differing == {"VERSION": "differs from"}
+    git(tree, "checkout", "--quiet", "VERSION")
+    (tree / "VERSION").chmod(0o755)
+    assert origin(tree, "a.go").differing == {"VERSION": "has another mode than in"}
     given = origins(tree, {"image": ["a.go"]}, version="1.4.0")
     assert given["image"].is_commit, "the stack's own word, and not the file"
     (tree / "VERSION").unlink()
