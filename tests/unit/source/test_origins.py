@@ -11,6 +11,7 @@ from carbide_infra.source.commit import Commit
 from carbide_infra.source.facts import read_source
 from carbide_infra.source.git import Git
 from carbide_infra.source.inputs import InputFile
+from carbide_infra.source.kept_answers import save
 from carbide_infra.source.origin_warnings import warnings_of
 from carbide_infra.source.origins import Origin, origins_of
 from tests.support.git_trees import commit, git
@@ -25,7 +26,10 @@ def input_file(root: Path, name: str) -> InputFile:
 def origins(root: Path, images: dict[str, list[str]], version: str | None = None) -> dict[str, Origin]:
     sources = dict.fromkeys(images, read_source(root, version))
     files = {name: [input_file(root, each) for each in paths] for name, paths in images.items()}
-    return origins_of(sources, files, root / ".git/cache" if (root / ".git").is_dir() else root / ".cache")
+    cache = root / (".git/cache" if (root / ".git").is_dir() else ".cache")
+    if not cache.exists():
+        cache.mkdir()
+    return origins_of(sources, files, cache)
 
 
 def origin(root: Path, *names: str) -> Origin:
@@ -516,12 +520,14 @@ def test_what_has_been_read_is_not_read_again(tree: Path, monkeypatch: pytest.Mo
     assert {path: path.stat() for path in (tree / ".git/cache").iterdir()} == kept
 
 
-@pytest.mark.parametrize("damage", ["", "garbage", "0" * 64 + " " + "1" * 40 + "\n"])
-def test_a_lost_or_damaged_memory_changes_no_answer(damage: str, tree: Path) -> None:
+def test_a_lost_or_wrong_memory_changes_no_answer(tree: Path) -> None:
     commit(tree, "a.go")
     expected = origin(tree, "a.go")
     (file,) = (tree / ".git/cache").iterdir()
-    file.write_text(damage.replace("0" * 64, input_file(tree, "a.go").sha256))
+    for damage in (b"", b"garbage"):
+        file.write_bytes(damage)
+        assert origin(tree, "a.go") == expected
+    save(file, {input_file(tree, "a.go").sha256: "1" * 40})
     assert origin(tree, "a.go") == expected
     file.unlink()
     (tree / ".git/cache").rmdir()
