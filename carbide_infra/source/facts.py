@@ -204,11 +204,11 @@ def _words(git: Git, error: GitError) -> str:
     """Why git does not tell, where its own words would be about its command line."""
     if not git.found("rev-parse", "--git-dir"):
         return str(error)
-    if not git.found("rev-parse", "--verify", "--quiet", "HEAD"):
+    if not git.found("rev-parse", "--verify", "HEAD"):
         return "it has no commit yet"
-    if not git.found("rev-parse", "--verify", "--quiet", "HEAD^{tree}"):
+    if not git.found("rev-parse", "--verify", "HEAD^{tree}"):
         return "its commit cannot be read"
-    if not git.found("rev-parse", "--verify", "--quiet", "HEAD:./"):
+    if not git.found("rev-parse", "--verify", "HEAD:./"):
         return f"the repository around it, {git.found('rev-parse', '--show-toplevel')}, holds no file of it"
     return str(error)
 

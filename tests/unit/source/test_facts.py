@@ -480,6 +480,11 @@ def test_a_shallow_clone_without_the_tag_does_not_guess(tree: Path, tmp_path_fac
     assert read_source(clone, "9.9", rule=TagVersion(git_tag="v*")).version == "9.9"
 
 
+def test_outside_git_the_rule_for_the_version_holds(tmp_path: Path) -> None:
+    (tmp_path / "version.go").write_text('Version = "2.0.1"')
+    assert read_source(tmp_path, None, rule=FileVersion(file="version.go", match='"(.*)"')).version == "2.0.1"
+
+
 def test_outside_git_a_tag_is_no_version(tmp_path: Path) -> None:
     assert read_source(tmp_path, None, rule=TagVersion(git_tag="v*")).version == "dev"
 
