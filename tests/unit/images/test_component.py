@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+import time
 from dataclasses import replace
 from typing import Any, get_args
 
@@ -108,6 +109,19 @@ def test_a_record_is_written_once_its_image_is_there() -> None:
     engine = up(plan())
     assert (engine.of(RECORD)[API].parent, engine.of(RECORD)[API].dependencies) == (API, [API])
     assert up_failing(API).of(RECORD).keys() == {OTHER}
+
+
+class SlowBuilds(RecordingEngine):
+    """An engine whose builds take longer than all else."""
+
+    def RegisterResource(self, request: Any) -> Any:  # noqa: ANN401, N802 - as its parent
+        time.sleep(0.2 if request.type == IMAGE else 0)
+        return super().RegisterResource(request)
+
+
+def test_a_record_waits_for_its_image() -> None:
+    engine = resources(SlowBuilds(), plan())
+    assert [resource.kind for resource in engine.registered][:2] == [COMPONENT, IMAGE]
 
 
 def test_a_preview_shows_the_record_before_there_is_an_image() -> None:
@@ -381,8 +395,10 @@ def test_what_an_update_leaves_out_and_nobody_has_made_is_not_exported() -> None
 
 @pytest.mark.parametrize("record", [{}, {**OLD.record, "key": "0" * 12, "image": description(plan())}])
 def test_a_record_of_another_build_tells_nothing_that_the_image_tells_itself(record: dict[str, Any]) -> None:
-    image = exported(both(RecordingEngine(left_out=state_of(OLD, record=record))))[API]
+    old = replace(OLD, build_args={**OLD.build_args, "BUILDER_IMAGE": "golang:1.24", "RUNTIME_IMAGE": "alpine:3"})
+    image = exported(both(RecordingEngine(left_out=state_of(old, record=record))))[API]
     assert (image["version"], image["platforms"]) == ("1.3.0", ["linux/arm64"])
+    assert (image["builderImage"], image["runtimeImage"]) == ("golang:1.24", "alpine:3")
     assert image["port"] == 8388
 
 
