@@ -1,7 +1,7 @@
 """The steps of `__main__`: from stack config to plans, with every error in the stack's terms."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
@@ -17,8 +17,9 @@ from carbide_infra.errors import UserError
 from carbide_infra.images.base_images import resolved
 from carbide_infra.images.build_secrets import build_secrets
 from carbide_infra.images.component import BuildTarget
-from carbide_infra.images.plan import ImagePlan, Stack, context_path, dockerfile_of, plan_image
+from carbide_infra.images.plan import ImagePlan, Stack, dockerfile_of, plan_image
 from carbide_infra.paths import cache_dir
+from carbide_infra.registry.golang_version import golang_version_of
 from carbide_infra.registry.known_images import KnownImages
 from carbide_infra.registry.told import Told
 from carbide_infra.settings import (
@@ -30,9 +31,11 @@ from carbide_infra.settings import (
     load_settings,
     selected_images,
 )
-from carbide_infra.source.facts import REF_VARIABLE, revisions_of
+from carbide_infra.source.facts import REF_VARIABLE
 from carbide_infra.source.images import Sources, read_sources, wanted_by
-from carbide_infra.source.inputs import Inputs, inputs_of
+from carbide_infra.source.inputs import Inputs, ModuleAccess, inputs_of
+from carbide_infra.source.origin_warnings import warnings_of
+from carbide_infra.source.origins import Origin, origins_of
 from carbide_infra.source.staging import StagingError, collect_garbage, stage
 
 if TYPE_CHECKING:
@@ -154,38 +157,72 @@ def _base_registries(settings: Settings) -> "Registries":
 
 @_reported
 def plan_images(settings: Settings, selection: Selection, sources: Sources, target: BuildTarget) -> Sequence[ImagePlan]:
-    """Find and stage each image's inputs, and decide the image from them."""
+    """Find each image's inputs, decide the image from them, and stage what it is built from."""
     project, images = Path.cwd(), selection.images
-    stack = Stack(pulumi.get_stack(), project, target.server, settings, stand_ins_of(settings.registry_server, project))
-    inputs = _staged_inputs(stack, images, sources.root)
-    revisions = revisions_of(
-        sources.of(images[0]), {name: [file.path for file in found.files] for name, found in inputs.items()}
-    )
+    stack = Stack(project, target.server, settings, stand_ins_of(settings.registry_server, project))
+    inputs = _inputs(settings, images, sources.root, target)
+    origins = _origins(sources, inputs)
     folder = settings.catalogue_file(project).parent
     own = {image.name: image for image in selection.catalogue.images}
-    return [
+    plans = [
         plan_image(
             image,
             # The bases that a stack has are build arguments; the file's are those of the catalogue.
             dockerfile_of(image.on_bases_of(own[image.name]), project, folder),
             inputs[image.name],
-            revisions[image.name],
+            origins[image.name],
             sources.of(image),
             stack,
         )
         for image in images
     ]
+    _stage(plans, sources.root, project)
+    return plans
 
 
-def _staged_inputs(stack: Stack, images: Sequence[Image], root: Path) -> dict[str, Inputs]:
-    """Each image's inputs, staged as its build context."""
-    inputs = inputs_of(root, {image.name: wanted_by(image, root) for image in images}, cache_dir())
-    for reason in sorted({found.fallback for found in inputs.values() if found.fallback}):
-        pulumi.log.warn(reason)
-    for name, found in inputs.items():
-        stage(root, found, stack.project / context_path(stack.name, name))
-    collect_garbage((stack.project / context_path(stack.name, images[0].name)).parent, inputs.keys())
+def _inputs(settings: Settings, images: Sequence[Image], root: Path, target: BuildTarget) -> dict[str, Inputs]:
+    releases = _go_releases(settings, {image.builder for image in images})
+    wanted = {image.name: wanted_by(image, root, releases[image.builder]) for image in images}
+    inputs = inputs_of(root, wanted, cache_dir(), ModuleAccess.of_secrets(target.secrets))
+    _require_exact(settings, inputs)
+    for warning in sorted({warning for found in inputs.values() for warning in found.warnings}):
+        pulumi.log.warn(warning)
     return inputs
+
+
+def _go_releases(settings: Settings, builders: Collection[str]) -> dict[str, str | None]:
+    """The Go release of each builder image; None where its registry does not tell."""
+    known = KnownImages.of_user()
+    return {builder: golang_version_of(builder, known, lambda: _base_registries(settings)) for builder in builders}
+
+
+def _require_exact(settings: Settings, inputs: Mapping[str, Inputs]) -> None:
+    """A preview may know too little; an update would push a tag that other machines give to other content."""
+    coarse = {name: found.fallback for name, found in inputs.items() if found.fallback}
+    for reason in sorted(set(coarse.values())):
+        pulumi.log.warn(reason)
+    if coarse and not settings.allow_coarse_inputs and not pulumi.runtime.is_dry_run():
+        msg = (
+            f"allowCoarseInputs = false: what {', '.join(sorted(coarse))} is made of is not known exactly here; "
+            "put that right (see the warning), or set allowCoarseInputs to push all the same"
+        )
+        raise ConfigError(msg)
+
+
+def _origins(sources: Sources, inputs: Mapping[str, Inputs]) -> dict[str, Origin]:
+    """What each image may say of the commit; the user is told what keeps it from that."""
+    files = {name: found.tree_files for name, found in inputs.items()}
+    origins = origins_of(sources.by_image, files, cache_dir())
+    for warning in warnings_of(origins):
+        pulumi.log.warn(warning)
+    return origins
+
+
+def _stage(plans: Sequence[ImagePlan], root: Path, project: Path) -> None:
+    for plan in plans:
+        place = plan.place.below(project)
+        stage(root, plan.inputs, plan.dockerfile.text, place)
+    collect_garbage(place.contexts)
 
 
 def _server(settings: Settings) -> str:

@@ -195,7 +195,7 @@ class Settings(BaseModel):
     )
     tag_revision: Annotated[bool, Structured] = Field(
         default=True,
-        description="Tag each image with the git SHA of a clean source tree",
+        description="Tag each image that is made of exactly what the commit holds with the git SHA",
     )
     tag_latest: Annotated[bool, Structured] = Field(
         default=False,
@@ -207,7 +207,11 @@ class Settings(BaseModel):
     )
     require_history: Annotated[bool, Structured] = Field(
         default=False,
-        description="Refuse a source tree without its full git history",
+        description="Refuse a source tree without its full git history and its tags",
+    )
+    allow_coarse_inputs: Annotated[bool, Structured] = Field(
+        default=False,
+        description="Let an update push images whose inputs are not known exactly, without Go or their modules",
     )
     services: Annotated[tuple[str, ...], Structured] = Field(
         default=(),

@@ -24,6 +24,7 @@ _EXPORTED = (
     "PULUMI_HOME",
     "PULUMI_BACKEND_URL",
     "PULUMI_SKIP_UPDATE_CHECK",
+    "PULUMI_CONTINUE_ON_ERROR",
     "BUILDX_CONFIG",
     "SSL_CERT_FILE",
     *NO_PROXIES,
@@ -50,6 +51,8 @@ def child_environment(root: Path, tools: Tools | None, stack: str) -> dict[str, 
     environment.setdefault(
         "BUILDX_CONFIG", str(_docker_config() / "buildx" if brings_builder(root, stack) else state / "buildx")
     )
+    # Without it the first image that fails stops the others, and all outputs are shown as going.
+    environment.setdefault("PULUMI_CONTINUE_ON_ERROR", "true")
     # pulumi-docker is for examples/deployment alone; looking for its plugin takes longer than a whole preview.
     environment.setdefault("PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION", "true")
     if stack == DEV_STACK and not {"PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"} & environment.keys():

@@ -114,7 +114,7 @@ def _rebuilt(
     for name, output in wanted.items():
         progress(f"Building {name} again from its recorded inputs…")
         try:
-            record = BuildRecord.of(name, deployed.records[name], deployed.inputs[name], output.revision)
+            record = BuildRecord.in_state(name, deployed.records, deployed.inputs, output.revision)
             all_checks += build_again(record, output, again, registries.client(split_reference(output.repository)[0]))
         except InputsMissing as error:
             missing.append(str(error))

@@ -34,6 +34,7 @@ def golang_version_of(text: str, known: KnownImages, connect: Callable[[], "Regi
             with connect() as registries:
                 found = (read_golang_version(reference, registries),)
         except RegistryError:
+            known.keep_unanswered(reference.digest)
             return None
         known.keep_golang_version(reference.digest, found[0])
     return found[0]

@@ -13,6 +13,7 @@ from carbide_infra.registry.reference import Reference, is_digest
 from carbide_infra.state_files import read_json, write_text
 
 _GOLANG_VERSION = "golangVersion"
+_UNANSWERED = "unanswered"
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class KnownImages:
 
     def keep_digest(self, reference: Reference, digest: str) -> None:
         """Remember what a tag gives today."""
-        today = dt.datetime.now(dt.UTC).date().isoformat()
+        today = _today()
         if self.last_seen(reference) != LastSeen(digest, today):
             self._write(self._of_tag(reference), {"reference": str(reference), "digest": digest, "day": today})
 
@@ -57,13 +58,17 @@ class KnownImages:
         """GOLANG_VERSION of an image, in a tuple that is not there before anybody has looked."""
         kept = read_json(self._of_digest(digest))
         if _GOLANG_VERSION not in kept:
-            return None
+            return (None,) if kept.get(_UNANSWERED) == _today() else None
         version = kept[_GOLANG_VERSION]
         return (version if isinstance(version, str) else None,)
 
     def keep_golang_version(self, digest: str, version: str | None) -> None:
         """Remember what an image has, or that it has none."""
         self._write(self._of_digest(digest), {_GOLANG_VERSION: version})
+
+    def keep_unanswered(self, digest: str) -> None:
+        """Remember for today that nobody tells: a preview offline need not wait for that each time."""
+        self._write(self._of_digest(digest), {_UNANSWERED: _today()})
 
     def _of_tag(self, reference: Reference) -> Path:
         return self.folder / "tags" / f"{hashlib.sha256(str(reference).encode()).hexdigest()}.json"
@@ -76,3 +81,7 @@ class KnownImages:
             # Names of private images are nobody else's business.
             file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             write_text(file, json.dumps(value), 0o600)
+
+
+def _today() -> str:
+    return dt.datetime.now(dt.UTC).date().isoformat()

@@ -211,13 +211,16 @@ def test_files_in_no_binary_move_the_sha_tag_only(stack: Stack, tree: Checkout) 
     assert all(change.after["tag"].endswith(f":{sha}") for change in preview.aliases["revision"].values())
 
 
-def test_a_dirty_tree_gets_neither_sha_nor_latest(stack: Stack, tree: Checkout) -> None:
+def test_what_is_not_committed_costs_its_images_sha_and_latest(stack: Stack, tree: Checkout) -> None:
     append(tree, "README.md", "not committed\n")
+    assert_reached(stack.preview(), NONE)
+    append(tree, "ipam/cmd/server/main.go", "\nvar _ = 1\n")
     preview = stack.preview()
-    assert not preview.images
-    assert preview.moved("version") == NONE
-    assert preview.moved("revision") == preview.moved("latest") == ALL
-    assert preview.operations() == {"delete"}, "from the state alone: every resource is retained in the registry"
+    only = frozenset({IPAM})
+    assert frozenset(preview.images) == only
+    for kind, operation in {"version": "update", "revision": "delete", "latest": "delete"}.items():
+        assert {name: change.op for name, change in preview.aliases[kind].items()} == dict.fromkeys(only, operation)
+    assert any("ipam/cmd/server/main.go differs from commit" in warning for warning in preview.warnings)
 
 
 def test_another_branch_has_its_name_in_the_sha_tag_and_no_other(stack: Stack, tree: Checkout) -> None:
@@ -443,7 +446,7 @@ def renamed(checkout: Checkout, options: str = "") -> None:
     """Give the component another type, and with it every resource another URN."""
     for file, old, new in (
         ("carbide_infra/names.py", COMPONENT, '"carbide:renamed:ServiceImage"'),
-        ("__main__.py", "ServiceImage(plan, target)", f"ServiceImage(plan, target{options})"),
+        ("__main__.py", "providers=[build_provider()]", f"providers=[build_provider()]{options}"),
     ):
         text = (checkout.root / file).read_text()
         assert text.count(old) == 1
@@ -451,7 +454,7 @@ def renamed(checkout: Checkout, options: str = "") -> None:
 
 
 def test_a_component_renamed_with_an_alias_is_no_change(stack: Stack, tree: Checkout) -> None:
-    renamed(tree, f", pulumi.ResourceOptions(aliases=[pulumi.Alias(type_={COMPONENT})])")
+    renamed(tree, f", aliases=[pulumi.Alias(type_={COMPONENT})]")
     assert_reached(stack.preview(), NONE)
 
 

@@ -2,6 +2,7 @@
 
 import gc
 import json
+import os
 import runpy
 import shutil
 from collections.abc import Collection, Iterator, Mapping
@@ -14,7 +15,16 @@ import pytest
 from carbide_infra.endpoint import Endpoint, write_endpoint
 from tests.support import registry_server
 from tests.support.outputs import digest_of
-from tests.support.recording_engine import COMPONENT, IMAGE, INDEX, STACK, RecordingEngine, Registration, secret
+from tests.support.recording_engine import (
+    COMPONENT,
+    IMAGE,
+    INDEX,
+    PROVIDER,
+    RECORD,
+    RecordingEngine,
+    Registration,
+    secret,
+)
 from tests.support.registry_server import FakeRegistry, Fault
 from tests.unit.images.test_tags import Repository
 
@@ -23,8 +33,13 @@ pytestmark = pytest.mark.skipif(shutil.which("go") is None, reason="Go tells wha
 API, IPAM = "carbide-rest-api", "carbide-rest-ipam"
 PROJECT = Path(__file__).parents[2]
 DIGEST = f"sha256:{'b' * 64}"
-MAIN = "package main\n\nfunc main() {}\n"
-TREE = {"go.mod": "module example.com/m\n\ngo 1.24\n", "api/cmd/api/main.go": MAIN, "ipam/cmd/server/main.go": MAIN}
+MAIN = 'package main\n\nimport _ "example.com/m/common/pkg/version"\n\nfunc main() {}\n'
+TREE = {
+    "go.mod": "module example.com/m\n\ngo 1.24\n",
+    "api/cmd/api/main.go": MAIN,
+    "ipam/cmd/server/main.go": MAIN,
+    "common/pkg/version/version.go": "package version\n\nvar Version, BuildTime string\n",
+}
 # Base images that somebody is asked for: the catalogue's.
 TRACKED: dict[str, Any] = {"builderImage": "", "runtimeImage": ""}
 CONFIG = {
@@ -96,7 +111,7 @@ class Project:
 
     @property
     def contexts(self) -> Path:
-        return self.folder / ".local/contexts" / STACK
+        return self.folder / ".local/contexts"
 
 
 @pytest.fixture(scope="module")
@@ -153,6 +168,8 @@ def test_each_service_is_built_tagged_and_exported(project: Project) -> None:
         *((IMAGE, API), (IMAGE, IPAM)),
         *((INDEX, f"{API}-revision"), (INDEX, f"{API}-version")),
         *((INDEX, f"{IPAM}-revision"), (INDEX, f"{IPAM}-version")),
+        *((RECORD, API), (RECORD, IPAM)),
+        (PROVIDER, "docker-build"),
     ]
     assert engine.exported is not None
     assert engine.exported.keys() == {"schemaVersion", "images"}
@@ -162,21 +179,73 @@ def test_each_service_is_built_tagged_and_exported(project: Project) -> None:
     }
 
 
+def inputs_in(engine: RecordingEngine, image: str = API) -> str:
+    """The lines of an image's record."""
+    inputs: str = engine.of(RECORD)[image].inputs["input"]["inputs"]
+    return inputs
+
+
+def context_of(engine: RecordingEngine, image: str = API) -> str:
+    location: str = image_of(engine, image).inputs["context"]["location"]
+    return location
+
+
 def test_each_context_holds_the_image_s_own_files(project: Project) -> None:
     engine = project.up()
     for image, main in (API, "api/cmd/api/main.go"), (IPAM, "ipam/cmd/server/main.go"):
-        context = project.contexts / image
-        assert image_of(engine, image).inputs["context"] == {"location": str(context.relative_to(project.folder))}
+        context = project.folder / context_of(engine, image)
+        assert context.parent == project.contexts / image
         staged = {str(file.relative_to(context)) for file in context.rglob("*") if file.is_file()}
-        assert staged == {"VERSION", "go.mod", main}
-        inputs = engine.of(COMPONENT)[image].inputs["inputs"]
-        assert {line.split(" ")[3] for line in inputs.splitlines()} == staged
+        assert staged == {"VERSION", "go.mod", "common/pkg/version/version.go", main}
+        assert {line.split(" ")[3] for line in inputs_in(engine, image).splitlines()} == staged
 
 
-def test_contexts_of_images_that_are_no_longer_built_go(project: Project) -> None:
-    project.up()
-    project.up(services=json.dumps([API]))
-    assert [path.name for path in project.contexts.iterdir() if path.is_dir()] == [API]
+def test_a_context_s_path_ends_in_the_build_key(project: Project) -> None:
+    engine = project.up()
+    key = image_of(engine).inputs["tags"][0].rpartition("-")[2]
+    assert context_of(engine) == f".local/contexts/{API}/{key}"
+    dockerfile = image_of(engine).inputs["dockerfile"]["location"]
+    assert dockerfile == f".local/contexts/{API}/{key}.dockerfile/Dockerfile.{API}"
+    assert (project.folder / dockerfile).read_bytes() == (PROJECT / f"docker/production/Dockerfile.{API}").read_bytes()
+
+
+def test_a_context_stays_as_it_is_whatever_is_previewed_beside_it(project: Project) -> None:
+    main = project.source / "api/cmd/api/main.go"
+    building = project.folder / context_of(project.up())
+    before = {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in (building, *building.rglob("*"))}
+    for number in range(3):
+        main.write_text(MAIN + f"\n// {number}\n")
+        assert project.folder / context_of(project.up(preview=True)) != building
+    main.write_text(MAIN)
+    assert project.folder / context_of(project.up(preview=True)) == building
+    assert {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in (building, *building.rglob("*"))} == before
+
+
+def test_contexts_that_no_run_has_staged_for_a_week_go(project: Project) -> None:
+    old = project.folder / context_of(project.up())
+    manifest = old.with_name(f"{old.name}.manifest.json")
+    os.utime(manifest, (0, 0))
+    (project.source / "api/cmd/api/main.go").write_text(MAIN + "\n// new\n")
+    new = project.folder / context_of(project.up())
+    assert (old.exists(), new.exists()) == (False, True)
+
+
+@pytest.mark.parametrize("ends", ["\n", "\r\n"])
+def test_a_dockerfile_with_other_line_ends_is_another_text_that_is_not_built(project: Project, ends: str) -> None:
+    (project.folder / "docker").unlink()
+    folder = project.folder / "docker/production"
+    shutil.copytree(PROJECT / "docker/production", folder)
+    text = (folder / f"Dockerfile.{API}").read_text(encoding="utf-8")
+    (folder / f"Dockerfile.{API}").write_text(text, encoding="utf-8", newline=ends)
+    (folder / f"Dockerfile.{API}.dockerignore").write_text("*\n")
+    engine = project.up()
+    staged = project.folder / image_of(engine).inputs["dockerfile"]["location"]
+    assert staged.read_bytes() == text.encode()
+    assert not [
+        line for line in staged.with_name(f"{staged.name}.dockerignore").read_text().splitlines() if line[0] != "#"
+    ]
+    location = f"docker/production/Dockerfile.{API}" if ends == "\n" else ""
+    assert engine.of(RECORD)[API].inputs["input"]["dockerfileLocation"] == location
 
 
 def test_a_preview_asks_for_the_same_and_exports_nothing_yet(project: Project) -> None:
@@ -186,12 +255,11 @@ def test_a_preview_asks_for_the_same_and_exports_nothing_yet(project: Project) -
     assert planned.exported == {"schemaVersion": 2, "images": pulumi.runtime.rpc.UNKNOWN}
 
 
-def test_one_failed_image_stops_no_other_and_half_an_update_is_not_exported(project: Project) -> None:
-    engine = RecordingEngine([API])
-    with pytest.raises(pulumi.RunError, match=f"^{API} failed; what is finished stays"):
-        project.up(engine)
+def test_one_failed_image_stops_no_other(project: Project) -> None:
+    engine = RecordingEngine([API], {"pulumi:pulumi:readStackOutputs": lambda _: {"outputs": {}}})
+    project.up(engine)
     assert engine.of(INDEX).keys() == {f"{IPAM}-version", f"{IPAM}-revision"}
-    assert engine.exported is None
+    assert images_of(engine).keys() == {IPAM}
 
 
 # ---- Settings.
@@ -229,9 +297,8 @@ def test_builder_caches_and_go_version_are_the_stack_s(project: Project) -> None
 
 def test_the_go_version_decides_which_files_are_read(project: Project) -> None:
     (project.source / "api/cmd/api/newer.go").write_text("//go:build go1.26\n\npackage main\n")
-    assert "newer.go" not in project.up(goVersion="1.25").of(COMPONENT)[API].inputs["inputs"]
-    newer = project.up(goVersion="1.26", builderImage=f"golang:1.26@{DIGEST}")
-    assert "newer.go" in newer.of(COMPONENT)[API].inputs["inputs"]
+    assert "newer.go" not in inputs_in(project.up(goVersion="1.25"))
+    assert "newer.go" in inputs_in(project.up(goVersion="1.26", builderImage=f"golang:1.26@{DIGEST}"))
 
 
 def test_every_platform_of_the_stack_counts(project: Project) -> None:
@@ -239,8 +306,8 @@ def test_every_platform_of_the_stack_counts(project: Project) -> None:
     platforms = '["linux/amd64", "linux/s390x"]'
     engine = project.up(platforms=platforms)
     assert image_of(engine).inputs["platforms"] == json.loads(platforms)
-    assert "main_s390x.go" in engine.of(COMPONENT)[API].inputs["inputs"]
-    assert "main_s390x.go" not in project.up().of(COMPONENT)[API].inputs["inputs"]
+    assert "main_s390x.go" in inputs_in(engine)
+    assert "main_s390x.go" not in inputs_in(project.up())
 
 
 def test_config_of_other_projects_is_none_of_this_one(project: Project) -> None:
@@ -272,9 +339,10 @@ def test_inputs_that_cannot_be_are_a_message(project: Project) -> None:
 
 
 def test_a_context_that_cannot_be_staged_is_a_message(project: Project) -> None:
-    project.contexts.parent.mkdir(parents=True)
-    project.contexts.write_text("a file where the folder belongs")
-    assert f"build context {project.contexts / API} cannot be staged" in project.refusal()
+    project.contexts.mkdir(parents=True)
+    (project.contexts / API).write_text("a file where the folder belongs")
+    assert f"build context {project.contexts / API}/" in (refusal := project.refusal())
+    assert " cannot be staged: " in refusal
 
 
 # ---- Secrets.
@@ -343,6 +411,23 @@ def test_an_image_has_the_commit_that_last_touched_its_inputs(project: Project) 
     assert tags_of(engine)["revision"] == second
 
 
+def test_what_is_not_committed_costs_only_the_image_that_is_made_of_it(project: Project) -> None:
+    (project.source / "ipam/cmd/server/main.go").write_text(MAIN + "\n// not committed\n")
+    (project.source / "README").write_text("no input\n")
+    engine = project.up(tagLatest="true")
+    sha = project.repository.sha
+    (warning,) = engine.said("WARNING")
+    assert warning == (
+        f"ipam/cmd/server/main.go differs from commit {sha[:12]}: neither the git SHA nor latest as a tag, and no "
+        f"revision, for {IPAM}"
+    )
+    images = images_of(engine)
+    assert images[API]["revision"]
+    assert images[IPAM].get("revision") is None
+    assert images[API]["tags"][1:] == ["1.4.0", sha, "latest"]
+    assert images[IPAM]["tags"][1:] == ["1.4.0"]
+
+
 def test_the_ci_says_what_is_built(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CARBIDE_REF", "refs/heads/feature/x")
     assert tags_of(project.up()) == {"revision": f"feature-x-{project.repository.sha}"}
@@ -360,17 +445,29 @@ def test_without_history_the_user_is_warned_or_refused(project: Project) -> None
     assert refusal.startswith("requireHistory = true: the source's git history is out of reach")
 
 
-def test_without_go_the_whole_tree_is_the_input_and_the_user_is_told_once(
-    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def without_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     programs = tmp_path / "bin"
     programs.mkdir()
     (programs / "git").symlink_to(str(shutil.which("git")))
     monkeypatch.setenv("PATH", str(programs))
-    engine = project.up()
+
+
+@pytest.mark.usefixtures("without_go")
+def test_without_go_the_whole_tree_is_the_input_and_the_user_is_told_once(project: Project) -> None:
+    engine = project.up(preview=True)
     (warning,) = engine.said("WARNING")
     assert "the go command is not on PATH" in warning
-    assert "ipam/cmd/server/main.go" in engine.of(COMPONENT)[API].inputs["inputs"]
+    assert "ipam/cmd/server/main.go" in inputs_in(engine)
+
+
+@pytest.mark.usefixtures("without_go")
+def test_an_update_without_go_is_refused_unless_the_stack_allows_it(project: Project) -> None:
+    assert project.refusal(preview=False) == (
+        "allowCoarseInputs = false: what carbide-rest-api, carbide-rest-ipam is made of is not known exactly here; "
+        "put that right (see the warning), or set allowCoarseInputs to push all the same"
+    )
+    assert project.up(allowCoarseInputs="true").of(IMAGE).keys() == {API, IPAM}
 
 
 def test_a_whole_checkout_gives_no_warning(project: Project) -> None:
@@ -480,7 +577,10 @@ def test_a_base_that_is_not_there_is_a_message(project: Project) -> None:
     assert project.refusal(runtimeImage="alpine:3.99") == message
 
 
-def test_pinned_bases_need_nobody(project: Project, bases: FakeRegistry) -> None:
+def test_pinned_bases_need_nobody_but_once_for_the_builder_s_go(project: Project, bases: FakeRegistry) -> None:
+    project.up()
+    assert {request.path.partition("/manifests/")[0] for request in bases.requests} <= {"/v2/library/golang"}
+    bases.requests.clear()
     project.up()
     assert bases.requests == []
 

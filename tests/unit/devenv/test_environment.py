@@ -47,6 +47,7 @@ def test_everything_lies_in_the_checkout(tmp_path: Path) -> None:
     assert found["BUILDX_CONFIG"] == f"{tmp_path}/.local/buildx" == str(buildx_config(tmp_path))
     assert found["SSL_CERT_FILE"] == f"{tmp_path}/.local/tls/ca-bundle.pem"
     assert found["PULUMI_SKIP_UPDATE_CHECK"] == "true"
+    assert found["PULUMI_CONTINUE_ON_ERROR"] == "true"
     assert found["PULUMI_CONFIG_PASSPHRASE"] == DEV_PASSPHRASE
     assert (tmp_path / ".local" / "state").is_dir()
     assert found["HOME"] == os.environ["HOME"]

@@ -144,6 +144,10 @@ def test_a_detached_head_is_no_lack_of_history(tmp_path: Path, monkeypatch: pyte
     assert found() == [*well[:2], ("warn", "git ref"), well[2]]
     monkeypatch.setenv("CARBIDE_REF", "refs/heads/main")
     assert found() == well
+    (tmp_path / "README").touch()
+    assert found() == well, "no image is made of it"
+    (tmp_path / "api/cmd/api/main.go").write_text("package main // edited\n")
+    assert found() == [*well[:2], ("warn", "git tree")]
 
 
 def test_a_package_that_is_not_there_and_a_user_that_may_do_everything(tmp_path: Path) -> None:

@@ -193,12 +193,15 @@ def test_an_image_may_have_no_go_version(
     assert golang_version_of(f"{text}@{digest}", known, nobody) is None
 
 
-def test_an_unknown_go_version_is_asked_for_again(
-    registry: FakeRegistry, registries: Registries, known: KnownImages
+def test_an_unknown_go_version_is_asked_for_again_on_another_day(
+    registry: FakeRegistry, registries: Registries, known: KnownImages, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text, digest = put(registry, go="1.25.4")
     registry.faults[f"/v2/{IMAGE}/manifests/{digest}"] = Fault(503, 1)
-    assert golang_version_of(f"{text}@{digest}", known, lambda: registries) is None
+    for _ in range(2):
+        assert golang_version_of(f"{text}@{digest}", known, lambda: registries) is None
+    assert len([request for request in registry.requests if "manifests" in request.path]) == 1
+    monkeypatch.setattr("carbide_infra.registry.known_images._today", lambda: "2999-01-01")
     assert golang_version_of(f"{text}@{digest}", known, lambda: registries) == "1.25.4"
 
 

@@ -15,7 +15,7 @@ from tests.support.expected_reports import SCENES, expected_report, reported
 
 NAMED = ("buildArgument", "dockerfile", "label", "configuration", "other")
 UNNAMED = ("goVersion", "builderImage", "runtimeImage", "version", "revision", "epoch", "health", "platforms")
-PLAIN = (*UNNAMED, "repository", "unfinished", "missing", "fallback")
+PLAIN = (*UNNAMED, "repository", "unfinished", "moved", "missing", "fallback")
 
 
 def marked(text: str) -> str:
