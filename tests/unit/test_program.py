@@ -510,6 +510,20 @@ def test_without_a_local_registry_the_user_is_told_how_to_get_one(project: Proje
     assert project.refusal(registryServer="local") == message
 
 
+def test_stand_ins_are_not_for_images_that_leave_this_machine(
+    project: Project, tls: tuple[object, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(tls[1]))
+    stand_ins = {"alpine:latest": DIGEST, "golang:1.25": DIGEST}
+    write_endpoint(project.folder, Endpoint("machine.test:5443", "carbide", "/ca.pem", stand_ins))
+    inputs = image_of(project.up(preview=True, **TRACKED)).inputs
+    assert inputs["buildArgs"]["RUNTIME_IMAGE"] == "alpine:latest"
+    assert "com.nvidia.carbide.stand-in-base" not in inputs["labels"]
+    refusal = project.refusal(preview=False, **TRACKED)
+    assert "golang:1.25: docker.io gives no answer" in refusal
+    assert "builds on no tag that may have moved; repeat it, or write the digest" in refusal
+
+
 # ---- Base images.
 
 
