@@ -32,6 +32,7 @@ from carbide_infra.source.facts import REF_VARIABLE, revisions_of
 from carbide_infra.source.images import Sources, read_sources, wanted_by
 from carbide_infra.source.inputs import Inputs, inputs_of
 from carbide_infra.source.staging import StagingError, collect_garbage, stage
+from carbide_infra.stack.stack_file import require_quoted
 
 _Arguments = ParamSpec("_Arguments")
 _Result = TypeVar("_Result")
@@ -63,6 +64,7 @@ def leave_out_debug_messages() -> None:
 @_reported
 def stack_settings() -> Settings:
     """The stack's configuration, validated."""
+    require_quoted(Path.cwd(), pulumi.get_stack())
     namespace = f"{pulumi.get_project()}:"
     values = {key.removeprefix(namespace): value for key, value in CONFIG.get().items() if key.startswith(namespace)}
     for key in SECRET_KEYS:

@@ -1,20 +1,17 @@
 """Settings: all stack configuration, validated before the first resource exists."""
 
 import json
-import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Self, get_args
+from typing import Annotated, Any, Self
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
     SecretStr,
-    StringConstraints,
     ValidationError,
     field_validator,
     model_validator,
@@ -24,31 +21,26 @@ from pydantic.alias_generators import to_camel
 from carbide_infra.catalogue.bases import NOTHING
 from carbide_infra.catalogue.loading import Catalogue, Stack, load_catalogue
 from carbide_infra.catalogue.model import Image
-from carbide_infra.catalogue.problems import plain_problem
+from carbide_infra.catalogue.problems import NOT_SET, UNKNOWN_KEY, explained, path
 from carbide_infra.catalogue.values import GoVersion, Platform, Reference, go_version_of
+from carbide_infra.config_values import (
+    LOCAL,
+    NETRC,
+    ExportedCache,
+    ImportedCache,
+    RepositoryText,
+    ServerText,
+    Text,
+    VersionText,
+)
 from carbide_infra.errors import UserError
 
-LOCAL_REGISTRY = "local"
+LOCAL_REGISTRY = LOCAL
 """Value of `registryServer` that stands for the registry that `make local-up` runs."""
-
-_SERVER = re.compile(r"[a-zA-Z0-9]([a-zA-Z0-9.-]*[a-zA-Z0-9])?(:\d{1,5})?")
-_REPOSITORY = re.compile(r"[a-z0-9]+([._/-]+[a-z0-9]+)*")
-VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z._+-]{0,99}")
-"""What may be a version: it goes into tags, labels and a linker flag."""
 
 
 class ConfigError(UserError):
     """Stack configuration that cannot work; the message names key, value and a good one."""
-
-
-def _matching(pattern: re.Pattern[str], example: str) -> AfterValidator:
-    def check(value: str) -> str:
-        if not pattern.fullmatch(value):
-            msg = f"is malformed; a good value: {example}"
-            raise ValueError(msg)
-        return value
-
-    return AfterValidator(check)
 
 
 def _decoded(value: object) -> object:
@@ -68,7 +60,6 @@ def _normal_platform(value: object) -> object:
 
 Structured = BeforeValidator(_decoded)
 _stripped = BeforeValidator(lambda value: value.strip() if isinstance(value, str) else value)
-Text = Annotated[str, StringConstraints(strip_whitespace=True)]
 
 
 class Settings(BaseModel):
@@ -83,10 +74,12 @@ class Settings(BaseModel):
     source: Annotated[Text, Field(min_length=1)] = Field(
         default="examples/carbide-rest-api",
         description="Path of the Go source tree, absolute or relative to the project",
+        examples=["/path/to/carbide-rest-api"],
     )
     catalogue: Annotated[Text, Field(min_length=1)] = Field(
         default="docker/production/services.yaml",
         description="Path of the catalogue of images, absolute or relative to the project",
+        examples=["docker/production/services.yaml"],
     )
     go_version: Annotated[GoVersion, _stripped] | None = Field(
         default=None,
@@ -103,6 +96,7 @@ class Settings(BaseModel):
     track_base_images: Annotated[bool, Structured] = Field(
         default=False,
         description="Look up the digests of unpinned base images at preview; needs a Docker daemon",
+        examples=[True],
     )
     platforms: Annotated[
         tuple[Annotated[Platform, BeforeValidator(_normal_platform)], ...],
@@ -110,11 +104,12 @@ class Settings(BaseModel):
     ] = Field(
         default=(),
         description="Target platforms of the images; the catalogue's when empty",
+        examples=[["linux/amd64", "linux/arm64"]],
     )
-    registry_server: Annotated[Text, _matching(_SERVER, "nvcr.io")] = Field(
+    registry_server: ServerText = Field(
         description="Registry host[:port]; 'local' is the registry that make local-up runs",
     )
-    registry_repository: Annotated[Text, _matching(_REPOSITORY, "my-org/my-team")] = Field(
+    registry_repository: RepositoryText = Field(
         description="Repository prefix below the server, such as my-org/my-team",
     )
     registry_username: Text | None = Field(
@@ -125,41 +120,49 @@ class Settings(BaseModel):
         default=None,
         description="Registry password or NGC API key (secret); else CARBIDE_REGISTRY_PASSWORD",
     )
-    version: Annotated[Text, _matching(VERSION, "1.4.0")] | None = Field(
+    version: VersionText | None = Field(
         default=None,
         description="Version to build; the one that the catalogue's rule finds when unset",
     )
     tag_version: Annotated[bool, Structured] = Field(
         default=True,
         description="Tag each image with the plain version",
+        examples=[True],
     )
     tag_revision: Annotated[bool, Structured] = Field(
         default=True,
         description="Tag each image with the git SHA of a clean source tree",
+        examples=[True],
     )
     tag_latest: Annotated[bool, Structured] = Field(
         default=False,
         description="Tag each image with latest",
+        examples=[True],
     )
     revision_label: Annotated[bool, Structured] = Field(
         default=False,
         description="Label each image with the commit that last touched its inputs; costs digests, see docs",
+        examples=[True],
     )
     require_history: Annotated[bool, Structured] = Field(
         default=False,
         description="Refuse a source tree without its full git history",
+        examples=[True],
     )
     services: Annotated[tuple[str, ...], Structured] = Field(
         default=(),
         description="Images to build, of those in the catalogue; all when empty",
+        examples=[["carbide-rest-api"]],
     )
     service_overrides: Annotated[dict[str, Any], Structured] = Field(
         default_factory=dict,
         description="By image, what this stack changes about it: the same keys as in the catalogue",
+        examples=[{"carbide-rest-api": {"ports": {"http": 8388}}}],
     )
     builder: Text | None = Field(
         default=None,
         description="Name of the buildx builder; the current one when unset",
+        examples=["fleet"],
     )
     go_proxy: Text | None = Field(
         default=None,
@@ -177,13 +180,15 @@ class Settings(BaseModel):
         default=None,
         description=".netrc content for private modules (secret); else CARBIDE_GITCREDS",
     )
-    cache_from: Annotated[tuple[str, ...], Structured] = Field(
+    cache_from: Annotated[tuple[ImportedCache, ...], Structured] = Field(
         default=(),
         description="BuildKit cache imports, such as type=registry,ref=…",
+        examples=[["type=registry,ref=nvcr.io/my-org/cache"]],
     )
-    cache_to: Annotated[tuple[str, ...], Structured] = Field(
+    cache_to: Annotated[tuple[ExportedCache, ...], Structured] = Field(
         default=(),
         description="BuildKit cache exports, such as type=registry,ref=…,mode=max",
+        examples=[["type=registry,ref=nvcr.io/my-org/cache,mode=max"]],
     )
     source_url: Text = Field(
         default="https://github.com/NVIDIA/carbide-rest",
@@ -196,6 +201,13 @@ class Settings(BaseModel):
         if value is None or not str(value).strip():
             msg = "is empty; a good value: nvcr.io as server, my-org/my-team as repository"
             raise ValueError(msg)
+        return value
+
+    @field_validator("gitcreds")
+    @classmethod
+    def _netrc(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            NETRC(value.get_secret_value())
         return value
 
     @field_validator("services")
@@ -331,7 +343,7 @@ def load_settings(values: Mapping[str, Any], environment: Mapping[str, str]) -> 
     try:
         return Settings.model_validate(merged)
     except ValidationError as error:
-        raise ConfigError("\n".join(_explain(item) for item in error.errors())) from None
+        raise ConfigError("\n".join(_explained(error))) from None
 
 
 _REPLACED_BY_ENVIRONMENT = {"source": "CARBIDE_SOURCE", "catalogue": "CARBIDE_CATALOGUE"}
@@ -343,25 +355,23 @@ _SECRETS_FROM_ENVIRONMENT = {
 # Pulumi has no optional keys: one that is declared needs a default, and the empty text is ours.
 _OPTIONAL_KEYS = frozenset(str(field.alias) for field in Settings.model_fields.values() if field.default is None)
 
+TEXT_KEYS = frozenset(str(field.alias) for field in Settings.model_fields.values() if Structured not in field.metadata)
+"""Config keys whose values are texts."""
+
 SECRET_KEYS = frozenset(_SECRETS_FROM_ENVIRONMENT)
 """Config keys whose values belong encrypted."""
 
 
-def _explain(item: Mapping[str, Any]) -> str:
-    """Turn one pydantic error into a sentence of the stack's own terms."""
-    path = [str(part) for part in item["loc"]]
-    key = ".".join(path)
-    value = None if path and path[0] in SECRET_KEYS else item["input"]
-    match item["type"]:
-        case "extra_forbidden":
-            names = ", ".join(field.alias or name for name, field in Settings.model_fields.items())
-            return _sentence(key, None, f"is an unknown key; known are {names}")
-        case "missing":
-            return _sentence(key, None, f"is not set; pulumi config set {key} <value>")
-        case "literal_error":
-            return _sentence(key, value, f"is no platform; known are {', '.join(get_args(Platform))}")
-        case "value_error":
-            problem = str(item["ctx"]["error"])
-            return _sentence(key, value, problem) if key else problem
-        case _:
-            return _sentence(key, value, plain_problem(item))
+def _explained(error: ValidationError) -> Iterator[str]:
+    """A sentence of the stack's own terms for each problem; a secret is never shown."""
+    for place, value, text in explained(error, Settings):
+        key = path(place)
+        if not key:
+            yield text
+        elif text == NOT_SET:
+            yield f"{key}: {text}; pulumi config set {key} <value>"
+        elif key in SECRET_KEYS:
+            hidden = text.replace(f'"{value}"', '"…"')
+            yield f"{key}: {hidden}"
+        else:
+            yield _sentence(key, None if text.startswith(UNKNOWN_KEY) else value, text)

@@ -14,6 +14,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
 from carbide_infra.names import CREATED_LABEL
+from carbide_infra.registry import reference
 
 Platform = Literal[
     "linux/386",
@@ -24,10 +25,7 @@ Platform = Literal[
     "linux/s390x",
 ]
 
-_HOST = r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?"
 _COMPONENT = r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*"
-_REPOSITORY = rf"(({_HOST}(\.{_HOST})*)(:\d{{1,5}})?/)?{_COMPONENT}(/{_COMPONENT})*"
-_REFERENCE = rf"{_REPOSITORY}(:[A-Za-z0-9_][A-Za-z0-9_.-]{{0,127}})?(@sha256:[0-9a-f]{{64}})?"
 _GOLANG = re.compile(r"(^|/)golang:(?P<version>\d+\.\d+[A-Za-z0-9.]*)")
 # A name may not begin with a dash: a program would read it as an option.
 _FILE_NAME = r"[A-Za-z0-9_.+@~][A-Za-z0-9_.+@~-]*"
@@ -42,6 +40,8 @@ _SIZE = re.compile(r"(?P<number>[1-9]\d*(\.\d+)?) ?(?P<unit>[kKMG]i?B)")
 _UNITS = {"kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 _WILDCARDS = {"*": "[^/]*", "?": "[^/]"}
 _NOT_IN_A_FLAG = frozenset("'\"$`\\")
+
+_LAST_PORT = 65535
 
 _ANY = ".*"
 
@@ -84,6 +84,24 @@ class Grammar:
     def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         """What an editor can check."""
         return {**handler(core), **({} if self.pattern == _ANY else {"pattern": f"^({self.pattern})$"})}
+
+
+def port_problem(server: str) -> str | None:
+    """What is wrong with the port of a registry's host[:port]."""
+    port = server.rpartition(":")[2] if ":" in server.rpartition("]")[2] else ""
+    return f"the port {port} is not one of 1 to {_LAST_PORT}" if port and not 1 <= int(port) <= _LAST_PORT else None
+
+
+def reference_problem(text: str) -> str | None:
+    """What is wrong with a reference of an image."""
+    scheme, separator, _ = text.partition("://")
+    if separator:
+        return f"is not a reference of an image: those have no scheme; leave out {scheme}://"
+    try:
+        problem = port_problem(reference.Reference.of(text).server)
+    except ValueError as error:
+        problem = str(error)
+    return f"is not a reference of an image: {problem}" if problem else None
 
 
 def _no_climbing(path: str) -> str | None:
@@ -145,7 +163,7 @@ SOURCE_PATH = Grammar("deploy/start.sh", "is not a path below the source root", 
 SYMBOL_TEXT = Grammar("stable", check=_unquoted)
 
 ImageName = Annotated[str, Grammar("carbide-rest-api", "is not a name of an image", rf"(?=.{{1,128}}$){_COMPONENT}")]
-Reference = Annotated[str, Grammar("alpine:3.22@sha256:<digest>", "is not a reference of an image", _REFERENCE)]
+Reference = Annotated[str, Grammar("alpine:3.22@sha256:<digest>", check=reference_problem)]
 GoVersion = Annotated[str, Grammar('"1.25"', "is not a Go version", r"\d+\.\d+(\.\d+)?((rc|beta)\d+)?")]
 ImagePath = Annotated[str, IMAGE_PATH]
 SourcePath = Annotated[str, SOURCE_PATH]

@@ -5,12 +5,13 @@ import os
 from carbide_infra.paths import project_root
 from carbide_infra.settings import load_settings, selected_images
 from carbide_infra.stack.pulumi_stack import PulumiStack, open_stack
-from carbide_infra.stack.stack_file import read_stack_file
+from carbide_infra.stack.stack_file import read_stack_file, require_quoted
 
 
 def prepared(name: str) -> PulumiStack:
     """Select a stack of this project, creating it on first use; refuses a configuration that cannot be built."""
     project = project_root()
+    require_quoted(project, name)
     settings = load_settings(read_stack_file(project, name), os.environ)
     settings.source_root(project)
     selected_images(settings, project)

@@ -22,7 +22,7 @@ from carbide_infra.settings import SECRET_KEYS, ConfigError, Selection, Settings
 from carbide_infra.stack.deployed import deployed_by
 from carbide_infra.stack.pulumi_stack import PulumiStack, open_stack
 from carbide_infra.stack.registry_access import registry_password
-from carbide_infra.stack.stack_file import read_stack_file
+from carbide_infra.stack.stack_file import read_stack_file, require_quoted
 
 _NO_SUCH_STACK = "no stack named"
 
@@ -34,6 +34,7 @@ def checked(root: Path, name: str) -> Iterator[Finding]:
     values, findings = _configuration(root, name, stack)
     yield from findings
     try:
+        require_quoted(root, name)
         settings = load_settings(values, os.environ)
         selection = selected_images(settings, root)
     except CatalogueError as error:

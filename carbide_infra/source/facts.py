@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import IO
 
 from carbide_infra.catalogue.model import FileVersion, TagVersion
-from carbide_infra.settings import VERSION, ConfigError
+from carbide_infra.config_values import VERSION, version_problem
+from carbide_infra.settings import ConfigError
 
 DEFAULT_VERSION = "dev"
 REF_VARIABLE = "CARBIDE_REF"
@@ -183,7 +184,7 @@ def _version(
 def _version_in(tag: str, prefix: str) -> str:
     """The version in the name of a git tag: what follows the prefix and a word such as v or release-."""
     found = re.search(r"\d.*", tag.removeprefix(prefix).rpartition("/")[2])
-    if found is None or not VERSION.fullmatch(found[0]):
+    if found is None or version_problem(found[0]):
         msg = f"version.gitTag: the git tag {tag!r} names no version; a good one: {prefix}v1.4.0"
         raise ConfigError(msg)
     return found[0]
@@ -260,10 +261,8 @@ def version_of(root: Path, rule: FileVersion = VERSION_FILE) -> str:
         ConfigError: that cannot be a version, or a pattern finds none.
     """
     version = _first_line(root / rule.file) if rule.match is None else _matched(root / rule.file, rule.match, rule.file)
-    if not VERSION.fullmatch(version):
-        msg = (
-            f"{rule.file} = {version!r} in {root}: is no version; write one such as 1.4.0, or set version in the stack"
-        )
+    if problem := version_problem(version):
+        msg = f"{rule.file} = {version!r} in {root}: {problem}; a good value: 1.4.0; or set version in the stack"
         raise ConfigError(msg)
     return version
 

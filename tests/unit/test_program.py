@@ -212,11 +212,14 @@ def test_a_tag_that_the_stack_switched_off_does_not_move(project: Project, off: 
 
 
 def test_builder_caches_and_go_version_are_the_stack_s(project: Project) -> None:
-    caches: dict[str, Any] = {"cacheFrom": '["type=registry,ref=from"]', "cacheTo": '["type=inline"]'}
+    caches: dict[str, Any] = {"cacheFrom": '["type=registry,ref=x.test/from"]', "cacheTo": '["type=inline"]'}
     engine = project.up(builder="fleet", goVersion="1.26", **caches)
     inputs = image_of(engine).inputs
     assert inputs["builder"] == {"name": "fleet"}
-    assert (inputs["cacheFrom"], inputs["cacheTo"]) == ([{"raw": "type=registry,ref=from"}], [{"raw": "type=inline"}])
+    assert (inputs["cacheFrom"], inputs["cacheTo"]) == (
+        [{"raw": "type=registry,ref=x.test/from"}],
+        [{"raw": "type=inline"}],
+    )
     assert inputs["buildArgs"]["BUILDER_IMAGE"] == "golang:1.26"
     assert images_of(engine)[API]["goVersion"] == "1.26"
 
@@ -253,6 +256,15 @@ def test_a_mistake_is_told_in_the_stack_s_terms(project: Project) -> None:
     assert "extraCaFile = 'nowhere.pem': cannot be read" in project.refusal(extraCaFile="nowhere.pem")
 
 
+def test_a_number_without_quotes_is_refused_before_pulumi_s_reading_of_it_is_built(project: Project) -> None:
+    file = project.folder / f"Pulumi.{STACK}.yaml"
+    file.write_text("config:\n  carbide-infra:version: 1.40\n  carbide-infra:goVersion: 1.30\n")
+    assert project.refusal(version="1.4", goVersion="1.3").splitlines() == [
+        'version = 1.40: is a number to YAML, not text; write it in quotes: "1.40"',
+        'goVersion = 1.30: is a number to YAML, not text; write it in quotes: "1.30"',
+    ]
+
+
 def test_an_image_that_is_not_built_needs_no_package(project: Project) -> None:
     shutil.rmtree(project.source / "ipam")
     assert f"{IPAM}: package = ./ipam/cmd/server: there is no folder " in project.refusal()
@@ -274,12 +286,12 @@ def test_a_context_that_cannot_be_staged_is_a_message(project: Project) -> None:
 
 
 def test_secrets_of_the_stack_reach_the_engine_as_they_are_and_marked(project: Project) -> None:
-    engine = project.up(**LOGIN, gitcreds="machine example.com\nlogin me\n", goProxy="https://proxy.test")
+    engine = project.up(**LOGIN, gitcreds="machine example.com\nlogin me\npassword it\n", goProxy="https://proxy.test")
     inputs = image_of(engine).inputs
     login = {"address": "nvcr.io", "username": "$oauthtoken", "password": secret("hunter2")}
     assert inputs["registries"] == [login]
     assert [index.inputs["registry"] for index in engine.of(INDEX).values()] == [login] * 4
-    gitcreds = "machine example.com\nlogin me\n"
+    gitcreds = "machine example.com\nlogin me\npassword it\n"
     assert inputs["secrets"] == secret({"extra_ca": "", "gitcreds": gitcreds, "goenv": "GOPROXY=https://proxy.test\n"})
 
 
@@ -287,17 +299,19 @@ def test_secrets_and_go_settings_may_come_from_the_environment(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CARBIDE_REGISTRY_PASSWORD", "hunter3")
-    monkeypatch.setenv("CARBIDE_GITCREDS", "machine x")
+    monkeypatch.setenv("CARBIDE_GITCREDS", "machine x login y password z")
     monkeypatch.setenv("GONOSUMDB", "example.com")
     inputs = image_of(project.up(registryUsername="me")).inputs
     assert inputs["registries"][0]["password"] == secret("hunter3")
-    assert inputs["secrets"] == secret({"extra_ca": "", "gitcreds": "machine x", "goenv": "GONOSUMDB=example.com\n"})
+    assert inputs["secrets"] == secret(
+        {"extra_ca": "", "gitcreds": "machine x login y password z", "goenv": "GONOSUMDB=example.com\n"}
+    )
 
 
 @pytest.mark.parametrize("key", ["registryPassword", "gitcreds"])
 def test_a_secret_in_plain_text_is_refused(project: Project, key: str) -> None:
     message = f"{key}: is stored in plain text; replace it with pulumi config set --secret {key}"
-    values = LOGIN | {"gitcreds": "machine x"}
+    values = LOGIN | {"gitcreds": "machine x login y password z"}
     others = {"registryPassword", "gitcreds"} - {key}
     assert project.refusal(**values, secret_keys=others) == message
 

@@ -164,7 +164,8 @@ def test_the_stack_has_its_own_private_patterns() -> None:
 
 
 def test_gitcreds_are_handed_over_as_they_are() -> None:
-    assert secrets(gitcreds="machine x\nlogin y\n")["gitcreds"] == "machine x\nlogin y\n"
+    gitcreds = "machine x\nlogin y\npassword z\n"
+    assert secrets(gitcreds=gitcreds)["gitcreds"] == gitcreds
 
 
 @pytest.mark.parametrize(("added", "is_public"), [("", True), (PRIVATE, False)])
