@@ -11,25 +11,12 @@ from pathlib import Path
 import certifi
 
 from carbide_infra.settings import ConfigError, Settings
+from carbide_infra.source.go_environment import module_settings
 
 SECRET_IDS = ("extra_ca", "gitcreds", "goenv")
 """Every build gets all of them, empty or not: a machine that has one more shows no diff."""
 
-_GO_SETTINGS = (
-    "GOPROXY",
-    "GOPRIVATE",
-    "GONOPROXY",
-    "GONOSUMDB",
-    "GOSUMDB",
-    "GOINSECURE",
-    "GOVCS",
-    "HTTP_PROXY",
-    "HTTPS_PROXY",
-    "NO_PROXY",
-    "http_proxy",
-    "https_proxy",
-    "no_proxy",
-)
+_PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
 _SYSTEM_BUNDLES = (
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/pki/tls/certs/ca-bundle.crt",
@@ -56,7 +43,8 @@ def build_secrets(settings: Settings, environment: Mapping[str, str]) -> dict[st
 
 def _go_environment(settings: Settings, environment: Mapping[str, str]) -> str:
     """Shell assignments of the machine's own Go and proxy settings, the stack's on top."""
-    values = {name: environment[name] for name in _GO_SETTINGS if environment.get(name)}
+    values = module_settings(environment)
+    values.update({name: environment[name] for name in _PROXIES if environment.get(name)})
     if settings.go_proxy:
         values["GOPROXY"] = settings.go_proxy
     if settings.go_private:

@@ -109,6 +109,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Repository:
 def project(tree: Repository, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
     for name in VARIABLES:
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("GOENV", "off")  # What this machine's user has set by `go env -w`.
     # This machine may trust a CA of its own, which is not about the program.
     (tmp_path / "no-authorities.pem").touch()
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "no-authorities.pem"))
