@@ -2,10 +2,20 @@
 
 import os
 
+from carbide_infra.cli.outcome import progress
 from carbide_infra.paths import project_root
 from carbide_infra.settings import load_settings, selected_images
 from carbide_infra.stack.pulumi_stack import PulumiStack, open_stack
+from carbide_infra.stack.registry_access import without_broken_store
 from carbide_infra.stack.stack_file import read_stack_file, require_quoted
+
+
+def ready_to_build(name: str) -> PulumiStack:
+    """The same for what reaches registries, without a credential store that would spoil every build."""
+    stack, broken = without_broken_store(prepared(name))
+    if broken:
+        progress(f"WARNING: {broken}: continuing without it; a login that only it holds is not used.")
+    return stack
 
 
 def prepared(name: str) -> PulumiStack:

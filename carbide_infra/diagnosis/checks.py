@@ -9,7 +9,7 @@ from carbide_infra.catalogue.problems import CatalogueError
 from carbide_infra.diagnosis.builder import ask_buildx, check_builder
 from carbide_infra.diagnosis.finding import Finding, fail, ok, warn
 from carbide_infra.diagnosis.machine import check_machine
-from carbide_infra.diagnosis.registry import check_registry
+from carbide_infra.diagnosis.registry import check_registry, check_store
 from carbide_infra.diagnosis.source_tree import check_bases, check_source
 from carbide_infra.endpoint import read_endpoint, registry_server
 from carbide_infra.errors import CommandError, MissingPrerequisite, SetupError
@@ -48,6 +48,7 @@ def checked(root: Path, name: str) -> Iterator[Finding]:
     yield from check_source(settings, selection, root)
     yield from check_bases(settings, selection, endpoint.stand_ins if endpoint else ())
     yield from _builder(settings, selection)
+    yield from check_store(os.environ)
     yield from _registry(root, settings, values, stack, selection.images[0].name)
 
 

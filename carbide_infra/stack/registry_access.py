@@ -2,9 +2,12 @@
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
+from carbide_infra.paths import state_dir
 from carbide_infra.registry.client import RegistryClient
+from carbide_infra.registry.docker_config import BrokenStore, broken_store, without_store
 from carbide_infra.registry.images import split_reference
 from carbide_infra.stack.pulumi_stack import PulumiStack
 from carbide_infra.stack.stack_file import read_stack_file
@@ -13,6 +16,18 @@ from carbide_infra.stack.stack_file import read_stack_file
 def registry_password(values: Mapping[str, str]) -> str | None:
     """The stack's password for its registry, else the environment's."""
     return values.get("registryPassword") or os.environ.get("CARBIDE_REGISTRY_PASSWORD")
+
+
+def without_broken_store(stack: PulumiStack) -> tuple[PulumiStack, BrokenStore | None]:
+    """The stack with a Docker configuration that its builds can use, and the credential store that they cannot.
+
+    Each build lists that store, also where all logins that it needs stand elsewhere.
+    """
+    broken = broken_store(stack.environment)
+    if broken is None:
+        return stack, None
+    environment = without_store(stack.environment, state_dir(stack.project) / "docker")
+    return replace(stack, environment=environment), broken
 
 
 def client_of(stack: PulumiStack, images: Mapping[str, Any]) -> RegistryClient:

@@ -22,8 +22,8 @@ PULUMI = """#!/bin/sh
 echo "$@" >> {folder}/asked
 case "$1" in
 up) shift; while [ $# -gt 0 ]; do [ "$1" = --event-log ] && cp {folder}/events "$2"; shift; done
-    exit $(cat {folder}/code) ;;
-preview|refresh) exit $(cat {folder}/code) ;;
+    code=$(cat {folder}/code); [ "$code" = 0 ] || exit "$code" ;;
+preview|refresh) code=$(cat {folder}/code); [ "$code" = 0 ] || exit "$code" ;;
 stack) cat {folder}/$2 2>/dev/null ;;
 esac
 true
@@ -86,6 +86,22 @@ def test_a_failed_update_ends_with_pulumis_code_and_what_the_build_said(project:
     assert done.exit_code == 3
     assert f"{IMAGE} failed:\n    main.go:87:24: undefined: x\n" in done.stderr
     assert "`make up STACK=dev` does the rest." in done.stderr
+
+
+@pytest.mark.parametrize("command", ["up", "refresh"])
+def test_a_broken_credential_store_is_told_and_left_out(
+    command: str, project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "logins").mkdir()
+    (tmp_path / "logins/config.json").write_text(json.dumps({"credsStore": "gone", "auths": {"a.test": {"auth": "x"}}}))
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "logins"))
+    (tmp_path / "pulumi").write_text(PULUMI.format(folder=tmp_path) + f"env > {tmp_path}/environment\n")
+    done = project.run(command)
+    assert done.exit_code == 0, done.output
+    assert f"docker-credential-gone, the credsStore of {tmp_path}/logins/config.json, is not on PATH" in done.stderr
+    copy = tmp_path / ".local/docker"
+    assert f"\nDOCKER_CONFIG={copy}\n" in (tmp_path / "environment").read_text()
+    assert json.loads((copy / "config.json").read_text()) == {"auths": {"a.test": {"auth": "x"}}}
 
 
 def test_the_summary_is_added_to_a_file(project: Project, tmp_path: Path) -> None:
