@@ -4,7 +4,7 @@ import typer
 
 from carbide_infra.cli.options import StackName
 from carbide_infra.cli.outcome import WELL, acts, progress
-from carbide_infra.cli.prepared import ready_to_build
+from carbide_infra.cli.prepared import prepared
 from carbide_infra.stack.drift import drift_in
 from carbide_infra.stack.registry_access import client_of
 from carbide_infra.stack.stack_file import DEV_STACK
@@ -16,7 +16,7 @@ app = typer.Typer(add_completion=False)
 @acts
 def refresh(stack: StackName = DEV_STACK) -> int:
     """Bring the state up to what the registry has: what was lost or moved there, the next `up` repairs."""
-    opened = ready_to_build(stack)
+    opened = prepared(stack)
     if opened.release_dead_lock():
         progress("The last update was killed: releasing its lock on the stack")
     if code := opened.refresh():

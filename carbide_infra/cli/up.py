@@ -9,7 +9,7 @@ from rich.table import Table
 
 from carbide_infra.cli.options import StackName
 from carbide_infra.cli.outcome import WELL, acts, progress
-from carbide_infra.cli.prepared import ready_to_build
+from carbide_infra.cli.prepared import prepared
 from carbide_infra.cli.tables import shown_digest, wide_console
 from carbide_infra.paths import state_dir
 from carbide_infra.stack.event_log import build_failures, has_changes, image_seconds
@@ -31,7 +31,7 @@ def up(stack: StackName = DEV_STACK, summary_file: SummaryFile = None) -> int:
 
     An image that fails does not stop the others. The exit code is that of `pulumi up`.
     """
-    opened = ready_to_build(stack)
+    opened = prepared(stack)
     event_log = state_dir(opened.project) / "events.json"
     event_log.parent.mkdir(parents=True, exist_ok=True)
     event_log.unlink(missing_ok=True)

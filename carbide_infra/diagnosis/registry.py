@@ -34,7 +34,7 @@ def check_registry(
 
 
 def check_store(environment: Mapping[str, str]) -> Iterator[Finding]:
-    """Run the credential store that Docker's configuration names, as every build does."""
+    """Run the credential store that Docker's configuration names, as every preview and update does."""
     try:
         broken = broken_store(environment)
     except RegistryError as error:
@@ -43,7 +43,7 @@ def check_store(environment: Mapping[str, str]) -> Iterator[Finding]:
     if broken:
         fix = (
             f"install it, or take credsStore out of {broken.file}, or let DOCKER_CONFIG name another folder; "
-            "carbide-infra up does without it, plain pulumi up fails"
+            "carbide-infra does without it, plain pulumi fails"
         )
         yield warn("docker login", str(broken), fix)
 

@@ -19,9 +19,9 @@ def registry_password(values: Mapping[str, str]) -> str | None:
 
 
 def without_broken_store(stack: PulumiStack) -> tuple[PulumiStack, BrokenStore | None]:
-    """The stack with a Docker configuration that its builds can use, and the credential store that they cannot.
+    """The stack with a Docker configuration that its provider can use, and the credential store that it cannot.
 
-    Each build lists that store, also where all logins that it needs stand elsewhere.
+    The provider lists that store as it starts, also for a preview, and where all logins stand elsewhere.
     """
     broken = broken_store(stack.environment)
     if broken is None:

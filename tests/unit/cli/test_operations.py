@@ -88,7 +88,7 @@ def test_a_failed_update_ends_with_pulumis_code_and_what_the_build_said(project:
     assert "`make up STACK=dev` does the rest." in done.stderr
 
 
-@pytest.mark.parametrize("command", ["up", "refresh"])
+@pytest.mark.parametrize("command", ["up", "preview", "refresh"])
 def test_a_broken_credential_store_is_told_and_left_out(
     command: str, project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
