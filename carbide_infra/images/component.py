@@ -17,6 +17,9 @@ from carbide_infra.outputs import BinaryOutput, HealthOutput, ImageOutput
 _EXPORT = "type=registry,oci-mediatypes=true"
 # Stands for the digest or reference of what failed.
 _FAILED = ""
+# A build that takes longer waits for somebody who does not answer, such as a registry that takes no more bytes. Tags
+# have none: the provider does not heed it there, and `carbide-infra up` watches them itself.
+_DEADLINE = pulumi.CustomTimeouts(create="1h", update="1h")
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,7 @@ class ServiceImage(pulumi.ComponentResource):
     """
 
     output: pulumi.Output[dict[str, Any] | None]
-    """What the stack says of the image once all its tags are there; None where it failed."""
+    """What the stack says of the image once it is there, with the tags that are; None where it failed."""
 
     def __init__(self, plan: ImagePlan, target: BuildTarget, opts: pulumi.ResourceOptions | None = None) -> None:
         # In the state, so that a preview can say which files differ, without the commit they came from.
@@ -93,7 +96,7 @@ class ServiceImage(pulumi.ComponentResource):
             ignore_secrets_in_diff_calculation=sorted(target.secrets),
             cache_from=[docker_build.CacheFromArgs(raw=entry) for entry in target.cache_from],
             cache_to=[docker_build.CacheToArgs(raw=entry) for entry in target.cache_to],
-            opts=pulumi.ResourceOptions(parent=self, retain_on_delete=True),
+            opts=pulumi.ResourceOptions(parent=self, retain_on_delete=True, custom_timeouts=_DEADLINE),
         )
 
     def _alias(self, alias: Alias, digest: pulumi.Output[str], image: docker_build.Image) -> pulumi.Output[str]:
@@ -110,15 +113,18 @@ class ServiceImage(pulumi.ComponentResource):
         return index.ref.recover(_failed)
 
     def _output(self, found: Sequence[str]) -> dict[str, Any] | None:
-        if _FAILED in found:
+        digest, *references = found
+        if digest == _FAILED:
             return None
-        digest = found[0]
         plan = self._plan
+        own, *others = plan.tags
+        # A tag that the registry refused leaves the image as it is: it has been pushed, and runs by its digest.
+        tags = [own, *(tag for tag, reference in zip(others, references, strict=True) if reference != _FAILED)]
         return ImageOutput(
             ref=f"{plan.repository}@{digest}",
             digest=digest,
             repository=plan.repository,
-            tags=list(plan.tags),
+            tags=tags,
             version=plan.version,
             revision=plan.revision,
             labels=dict(plan.all_labels),
@@ -153,7 +159,10 @@ def _said_of(image: Image) -> dict[str, Any]:
 
 
 def stack_output(images: Mapping[str, ServiceImage]) -> pulumi.Output[dict[str, dict[str, Any]]]:
-    """The stack's output `images`: all of them, or none, so that consumers never see half an update."""
+    """The stack's output `images`: all of them, or none, so that consumers never see half an update.
+
+    A tag that could not be moved fails the update, and is left out; the images are there, and run by their digests.
+    """
     return pulumi.Output.all(**{name: image.output for name, image in images.items()}).apply(_complete)
 
 

@@ -13,7 +13,7 @@ from typing import Any, Self
 from carbide_infra.registry.authentication import Authenticator, challenge_of
 from carbide_infra.registry.credentials import Credentials, find_credentials
 from carbide_infra.registry.errors import Corrupt, Denied, NotFound, RegistryError
-from carbide_infra.registry.transport import Answer, Origin, Transport
+from carbide_infra.registry.transport import Answer, Origin, Transport, pause_in
 
 INDEX_TYPES = frozenset(
     {"application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json"}
@@ -25,6 +25,8 @@ _ACCEPT = {"Accept": ", ".join(sorted(INDEX_TYPES | MANIFEST_TYPES))}
 # What Docker Hub's API answers to; its name in references is another.
 _ADDRESSES = {"docker.io": "registry-1.docker.io", "index.docker.io": "registry-1.docker.io"}
 _OK, _CREATED, _ACCEPTED, _NO_CONTENT = 200, 201, 202, 204
+_WAITING = frozenset({429, 503})
+_NO_DIGEST = f"sha256:{'0' * 64}"
 _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _NOT_ALLOWED = 401, 403, 404, 405
 
 
@@ -200,6 +202,20 @@ class RegistryClient(AbstractContextManager["RegistryClient"]):
         # A registry without this request lets the upload expire by itself.
         if cancelled.status not in {_NO_CONTENT, _OK, _ACCEPTED, _NOT_FOUND, _NOT_ALLOWED}:
             raise self._problem(cancelled, f"the end of an upload to {repository}")
+
+    def wished_pause(self, repository: str, reference: str) -> float | None:
+        """How many seconds the registry asks everybody, or us, to wait; None where it asks for none.
+
+        It is asked for a manifest, and offered one under the digest of another, which every registry refuses.
+        """
+        offers = (("HEAD", reference, None), ("PUT", _NO_DIGEST, b"{}"))
+        wishes = []
+        for method, name, body in offers:
+            headers = {**_ACCEPT, **({"Content-Type": next(iter(INDEX_TYPES))} if body else {})}
+            answer = self._send(method, self._url(repository, f"manifests/{name}"), headers, _push(repository), body)
+            if answer.status in _WAITING and (wish := pause_in(answer)) is not None:
+                wishes.append(wish)
+        return max(wishes, default=None)
 
     def _read(self, method: str, repository: str, path: str, headers: Mapping[str, str] | None = None) -> Answer:
         answer = self._send(method, self._url(repository, path), headers or {}, f"repository:{repository}:pull")

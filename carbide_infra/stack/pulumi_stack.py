@@ -115,7 +115,7 @@ class PulumiStack:
         updated unasked at a terminal; elsewhere, as in CI, nobody is there to ask.
         """
         how = ("--continue-on-error", "--suppress-outputs", "--event-log", str(event_log))
-        return self._show("up", *how, *self._consent())
+        return self._show("up", *how, *self._consent(), event_log=event_log)
 
     def refresh(self) -> int:
         """Bring the state up to what the registry has; gives the CLI's exit code."""
@@ -136,10 +136,10 @@ class PulumiStack:
         asked = sys.stdin.isatty() and self.name != DEV_STACK
         return [] if asked else ["--yes", "--skip-preview"]
 
-    def _show(self, *arguments: str) -> int:
+    def _show(self, *arguments: str, event_log: Path | None = None) -> int:
         # PULUMI_DEBUG_COMMANDS unlocks --event-log, as Pulumi's own Automation API does.
         environment = {**self.environment, "PULUMI_DEBUG_COMMANDS": "true"}
-        return shown([str(self.pulumi), *arguments, *self._chosen], environment, self.project)
+        return shown([str(self.pulumi), *arguments, *self._chosen], environment, self.project, event_log)
 
     def _json(self, *arguments: str) -> dict[str, Any]:
         answer = self._run(*arguments, *self._chosen)

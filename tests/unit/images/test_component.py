@@ -121,7 +121,8 @@ def test_an_image_belongs_to_its_component_and_outlives_it_in_the_registry() -> 
     assert [(resource.kind, resource.name) for resource in engine.registered[:2]] == [(COMPONENT, API), (IMAGE, API)]
     image = image_of(engine)
     assert image.parent == API
-    assert image.options == {"retainOnDelete": True, "additionalSecretOutputs": ["secrets"]}
+    assert image.options.keys() == {"retainOnDelete", "additionalSecretOutputs", "customTimeouts"}
+    assert image.options["additionalSecretOutputs"] == ["secrets"]
 
 
 def test_every_alias_points_at_the_digest_and_is_pushed() -> None:
@@ -144,6 +145,11 @@ def test_an_alias_waits_for_its_image_and_outlives_it_in_the_registry() -> None:
     assert [index.parent for index in indexes] == [API] * 3
     assert [index.dependencies for index in indexes] == [[API]] * 3
     assert [index.options for index in indexes] == [{"retainOnDelete": True}] * 3
+
+
+def test_no_build_waits_for_ever() -> None:
+    deadline = image_of(up(plan())).options["customTimeouts"]
+    assert (deadline.create, deadline.update) == ("1h", "1h")
 
 
 def test_a_preview_promises_the_tags_before_there_is_a_digest() -> None:
@@ -255,9 +261,8 @@ def failed(*failing: str) -> tuple[RecordingEngine, str]:
     return engine, str(caught.value)
 
 
-@pytest.mark.parametrize("failing", [API, f"{API}-version"])
-def test_a_failure_stops_no_other_image_and_exports_nothing(failing: str) -> None:
-    engine, message = failed(failing)
+def test_a_failure_stops_no_other_image_and_exports_nothing() -> None:
+    engine, message = failed(API)
     assert message == f"{API} failed; what is finished stays, and the stack's outputs are as before"
     assert {f"{OTHER}-{kind}" for kind in ("version", "revision", "latest")} <= engine.of(INDEX).keys()
     assert engine.outputs[OTHER]["image"]["digest"] == digest_of(OTHER)
@@ -269,10 +274,19 @@ def test_no_tag_of_a_failed_image_moves() -> None:
     assert all(name.startswith(OTHER) for name in engine.of(INDEX))
 
 
-def test_a_failed_tag_leaves_the_other_tags_and_takes_the_output() -> None:
-    engine, _ = failed(f"{API}-version")
-    assert {f"{API}-revision", f"{API}-latest"} <= engine.of(INDEX).keys()
-    assert not engine.outputs[API].get("image")
+@pytest.mark.parametrize("kind", ["version", "revision", "latest"])
+def test_a_tag_that_cannot_move_takes_nothing_but_itself_from_the_outputs(kind: str) -> None:
+    engine = RecordingEngine([f"{API}-{kind}"])
+    made = plan()
+    resources(engine, made, plan(image=OTHER))
+    kept = {"version": "1.4.0", "revision": "f" * 40, "latest": "latest"}
+    del kept[kind]
+    assert engine.exported is not None
+    exported = engine.exported["images"]
+    assert exported[API] == engine.outputs[API]["image"]
+    assert exported[API]["tags"] == [made.tags[0], *kept.values()]
+    assert exported[API]["digest"] == digest_of(API)
+    assert len(exported[OTHER]["tags"]) == 4
 
 
 def test_all_that_failed_is_named_in_order() -> None:
