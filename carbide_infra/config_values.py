@@ -21,6 +21,10 @@ _LED_BY_V = re.compile(r"[vV](\d.*)")
 _REVISION = re.compile(r"(.*[-+])?[0-9a-f]{40}")
 # What a day or a time looks like is no hash that anybody would take it for.
 _OWN_TAG = re.compile(r".*[-+](?!\d{12}$)[0-9a-f]{12}")
+_HOST_NAME = r"(?:[A-Za-z0-9.-]+|\[[A-Za-z0-9.:-]+\]:\d{1,5})"
+_KNOWN_HOST = re.compile(
+    rf"{_HOST_NAME}(?:,{_HOST_NAME})*\s+(?:ssh|ecdsa|sk)-[\w@.-]+\s+[A-Za-z0-9+/=]{{16,}}(?:\s.*)?"
+)
 _OF_ALL = "library/"
 _CACHES = {"registry": "ref", "local": "src", "gha": None, "s3": "bucket", "azblob": "name"}
 _MADE_CACHES = {**_CACHES, "local": "dest", "inline": None}
@@ -113,9 +117,26 @@ def _netrc_problem(text: str) -> str | None:
     return None
 
 
+def known_hosts(text: str) -> tuple[str, ...]:
+    """The hosts that lines of ssh's known_hosts name, each once: `host`, or `[host]:port`."""
+    return tuple(dict.fromkeys(host for line in _entries(text) for host in line.split()[0].split(",")))
+
+
+def _entries(text: str) -> list[str]:
+    return [line.strip() for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
+
+
+def _known_hosts_problem(text: str) -> str | None:
+    if not _entries(text):
+        return "names no host"
+    wrong = next((line for line in _entries(text) if not _KNOWN_HOST.fullmatch(line)), None)
+    return f"has a line that is not a host in clear, its key's type, and the key: {wrong[:40]!r}" if wrong else None
+
+
 ServerText = Annotated[Text, Grammar("nvcr.io, or harbor.example.com:8443", check=_server_problem)]
 RepositoryText = Annotated[Text, Grammar("my-org/my-team", check=_repository_problem)]
 VersionText = Annotated[Text, Grammar("1.4.0", check=version_problem)]
 ImportedCache = Annotated[Text, Grammar("type=registry,ref=nvcr.io/my-org/cache", check=_imported_problem)]
 ExportedCache = Annotated[Text, Grammar("type=registry,ref=nvcr.io/my-org/cache,mode=max", check=_exported_problem)]
+KnownHosts = Annotated[Text, Grammar("github.com ssh-ed25519 AAAA…", check=_known_hosts_problem)]
 NETRC = Grammar("machine github.com login <user> password <token>", check=_netrc_problem)

@@ -15,7 +15,7 @@ from carbide_infra.catalogue.model import Image
 from carbide_infra.catalogue.problems import CatalogueError
 from carbide_infra.endpoint import read_endpoint, registry_server, require_running
 from carbide_infra.errors import UserError
-from carbide_infra.images.build_secrets import build_secrets
+from carbide_infra.images.build_secrets import build_secrets, require_agent
 from carbide_infra.images.component import BuildTarget
 from carbide_infra.images.plan import ImagePlan, Stack, context_path, dockerfile_of, plan_image
 from carbide_infra.paths import cache_dir
@@ -112,6 +112,8 @@ def _require_checked(settings: Settings, selection: Selection, root: Path) -> No
 def build_target(settings: Settings) -> BuildTarget:
     """Registry, builder and secrets of this stack on this machine."""
     password = settings.registry_password
+    if settings.ssh_agent and not pulumi.runtime.is_dry_run():
+        require_agent(os.environ)
     return BuildTarget(
         server=_server(settings),
         username=settings.registry_username,
@@ -120,6 +122,7 @@ def build_target(settings: Settings) -> BuildTarget:
         secrets=build_secrets(settings, os.environ),
         cache_from=settings.cache_from,
         cache_to=settings.cache_to,
+        ssh=settings.ssh_agent,
     )
 
 
@@ -151,7 +154,7 @@ def plan_images(settings: Settings, selection: Selection, sources: Sources, targ
         plan_image(
             image,
             # The bases that a stack has are build arguments; the file's are those of the catalogue.
-            dockerfile_of(image.on_bases_of(own[image.name]), project, folder),
+            dockerfile_of(image.on_bases_of(own[image.name]), project, folder, ssh=settings.ssh_agent),
             inputs[image.name],
             revisions[image.name],
             sources.of(image),

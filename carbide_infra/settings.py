@@ -28,6 +28,7 @@ from carbide_infra.config_values import (
     NETRC,
     ExportedCache,
     ImportedCache,
+    KnownHosts,
     RepositoryText,
     ServerText,
     Text,
@@ -180,6 +181,15 @@ class Settings(BaseModel):
         default=None,
         description=".netrc content for private modules (secret); else CARBIDE_GITCREDS",
     )
+    ssh_agent: Annotated[bool, Structured] = Field(
+        default=False,
+        description="Forward this machine's ssh agent to the step of a build that downloads modules; sshKnownHosts too",
+        examples=[True],
+    )
+    ssh_known_hosts: KnownHosts | None = Field(
+        default=None,
+        description="Lines of known_hosts for sshAgent: the git servers whose modules come by ssh, and no others",
+    )
     cache_from: Annotated[tuple[ImportedCache, ...], Structured] = Field(
         default=(),
         description="BuildKit cache imports, such as type=registry,ref=…",
@@ -228,6 +238,16 @@ class Settings(BaseModel):
     def _credentials_are_whole(self) -> Self:
         if self.registry_password is not None and not self.registry_username:
             msg = "registryUsername is empty although registryPassword is set; NVCR's: $oauthtoken"
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _agent_knows_its_hosts(self) -> Self:
+        if self.ssh_agent and self.ssh_known_hosts is None:
+            msg = (
+                "sshKnownHosts is empty although sshAgent is true: no host's key is learnt while building; "
+                "a good value: the lines that the host's owner publishes"
+            )
             raise ValueError(msg)
         return self
 

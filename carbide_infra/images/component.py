@@ -34,6 +34,7 @@ class BuildTarget:
         secrets: BuildKit secrets by id.
         cache_from: BuildKit cache imports.
         cache_to: BuildKit cache exports.
+        ssh: whether the user's ssh agent is forwarded to the step that asks for it.
     """
 
     server: str
@@ -43,6 +44,7 @@ class BuildTarget:
     secrets: Mapping[str, str]
     cache_from: Sequence[str]
     cache_to: Sequence[str]
+    ssh: bool = False
 
     @property
     def registries(self) -> list[docker_build.RegistryArgs]:
@@ -96,6 +98,7 @@ class ServiceImage(pulumi.ComponentResource):
             ignore_secrets_in_diff_calculation=sorted(target.secrets),
             cache_from=[docker_build.CacheFromArgs(raw=entry) for entry in target.cache_from],
             cache_to=[docker_build.CacheToArgs(raw=entry) for entry in target.cache_to],
+            ssh=[docker_build.SSHArgs(id="default")] if target.ssh else None,
             opts=pulumi.ResourceOptions(parent=self, retain_on_delete=True, custom_timeouts=_DEADLINE),
         )
 

@@ -333,6 +333,25 @@ def test_a_preview_does_without_a_password(project: Project) -> None:
     assert image_of(engine).inputs["registries"] == [{"address": "nvcr.io", "username": "me"}]
 
 
+KNOWN_HOSTS = "github.com ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl"
+
+
+def test_an_agent_reaches_one_step_of_a_dockerfile_of_the_stack_s_own(project: Project) -> None:
+    inputs = image_of(project.up(preview=True, sshAgent="true", sshKnownHosts=KNOWN_HOSTS)).inputs
+    assert inputs["ssh"] == [{"id": "default"}]
+    text = inputs["dockerfile"]["inline"]
+    steps = [step for step in text.split("\nRUN ") if "--mount=type=ssh" in step]
+    assert len(steps) == 1
+    assert steps[0].partition("\n\n")[0].endswith("sh /modules.sh")
+    assert "type=ssh" not in json.dumps(image_of(project.up()).inputs)
+
+
+def test_an_update_without_an_agent_does_not_start(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+    refusal = project.refusal(preview=False, sshAgent="true", sshKnownHosts=KNOWN_HOSTS)
+    assert refusal.startswith("sshAgent = true: no ssh agent answers at SSH_AUTH_SOCK = ''")
+
+
 def test_an_anonymous_registry_wants_no_login(project: Project) -> None:
     assert image_of(project.up()).inputs["registries"] == []
 

@@ -13,6 +13,7 @@ from carbide_infra.paths import project_root
 from carbide_infra.settings import ConfigError, Settings, load_settings, selected_images
 from tests.support.catalogue import CATALOGUE
 
+KNOWN_HOSTS = "github.com ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl"
 REGISTRY = {"registryServer": "nvcr.io", "registryRepository": "my-org/my-team"}
 
 
@@ -199,6 +200,34 @@ def test_netrc_as_git_reads_it_is_taken(netrc: str) -> None:
     gitcreds = load({"gitcreds": netrc}).gitcreds
     assert gitcreds is not None
     assert gitcreds.get_secret_value() == netrc
+
+
+@pytest.mark.parametrize(
+    ("known_hosts", "problem"),
+    [
+        ("# nobody", "names no host"),
+        ("github.com", "has a line that is not a host in clear, its key's type, and the key: 'github.com'"),
+        ("|1|abc=|def= ssh-rsa AAAAB3NzaC1yc2EAAAADAQAB", "has a line that is not a host in clear"),
+        ("*.corp.test ssh-rsa AAAAB3NzaC1yc2EAAAADAQAB", "has a line that is not a host in clear"),
+        ('a"b.test ssh-rsa AAAAB3NzaC1yc2EAAAADAQAB', "has a line that is not a host in clear"),
+        ("@cert-authority a.test ssh-rsa AAAAB3NzaC1yc2EAAAADAQAB", "has a line that is not a host in clear"),
+    ],
+)
+def test_the_hosts_of_an_agent_are_named_in_clear(known_hosts: str, problem: str) -> None:
+    assert problem in error_of({"sshAgent": "true", "sshKnownHosts": known_hosts})
+
+
+def test_an_agent_without_known_hosts_is_refused() -> None:
+    message = error_of({"sshAgent": "true"})
+    assert message.startswith(
+        "sshKnownHosts is empty although sshAgent is true: no host's key is learnt while building"
+    )
+    assert load(
+        {
+            "sshAgent": "true",
+            "sshKnownHosts": KNOWN_HOSTS,
+        }
+    ).ssh_agent
 
 
 @pytest.mark.parametrize(

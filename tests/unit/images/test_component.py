@@ -244,6 +244,11 @@ def test_builder_and_caches_reach_the_engine() -> None:
     assert image.inputs["cacheTo"] == [{"raw": "type=inline"}]
 
 
+def test_an_agent_is_offered_to_builds_that_are_to_have_one() -> None:
+    assert image_of(up(plan(), ssh=True)).inputs["ssh"] == [{"id": "default"}]
+    assert "ssh" not in image_of(up(plan())).inputs
+
+
 def test_an_overridden_health_command_travels_inline() -> None:
     image = image_of(up(plan({"serviceOverrides": {API: {"health": {"command": ["true"]}}}})))
     assert 'CMD ["true"]' in image.inputs["dockerfile"]["inline"]
