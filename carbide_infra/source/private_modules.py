@@ -47,9 +47,12 @@ _CAUSES: Sequence[tuple[str, str]] = (
 
 @dataclass(frozen=True)
 class _Wanted:
+    """A module that could not be had: the host that it is named after or fetched from, and who was asked for it."""
+
     module: str
     host: str
     path: str
+    asked: str
 
 
 def cause_of(
@@ -72,8 +75,7 @@ def cause_of(
 
 
 def _cause(text: str, wanted: _Wanted, gitcreds: str, *, ssh: bool, ask: Callable[[str, str], str]) -> str | None:
-    known = _known(text, wanted.host)
-    if known:
+    if known := _known(text, wanted.asked):
         return known
     if _PUBLIC.search(text):
         return (
@@ -104,7 +106,7 @@ def _wanted(text: str) -> _Wanted | None:
     host, _, path = module["path"].partition("/")
     if url and url["host"] not in {"proxy.golang.org", "sum.golang.org", "golang.org"}:
         host = url["host"]
-    return _Wanted(f"{module['path']}@{module['version']}", host, path)
+    return _Wanted(f"{module['path']}@{module['version']}", host, path, asked=url["host"] if url else host)
 
 
 def _has_login(netrc: str, host: str) -> bool:

@@ -77,6 +77,10 @@ def test_what_go_hides_git_is_asked_for(words: str, cause: str) -> None:
             f"go: {MODULE}: verifying module: reading https://sum.golang.org/lookup/x@v1: 410 Gone",
             "set goPrivate to github.com/corp/*",
         ),
+        (
+            f'x.go:14:2: {MODULE}: Get "https://proxy.golang.org/x.zip": tls: x509: unknown',
+            "the certificate of proxy.golang.org is of a CA that builds do not trust",
+        ),
         (f"go: {MODULE}: git fetch: git@github.com: Permission denied (publickey).", "the ssh agent has no key that"),
         (f"go: {MODULE}: git fetch: Host key verification failed.", "host key that sshKnownHosts does not name"),
     ],
