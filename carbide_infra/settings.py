@@ -13,6 +13,7 @@ from pydantic import (
     Field,
     SecretStr,
     ValidationError,
+    WithJsonSchema,
     field_validator,
     model_validator,
 )
@@ -35,6 +36,7 @@ from carbide_infra.config_values import (
     VersionText,
 )
 from carbide_infra.errors import UserError
+from carbide_infra.registry.reference import is_server
 
 LOCAL_REGISTRY = LOCAL
 """Value of `registryServer` that stands for the registry that `make local-up` runs."""
@@ -61,6 +63,36 @@ def _normal_platform(value: object) -> object:
 
 Structured = BeforeValidator(_decoded)
 _stripped = BeforeValidator(lambda value: value.strip() if isinstance(value, str) else value)
+
+
+class RegistryLogin(BaseModel):
+    """A login at a registry that the images are not pushed to."""
+
+    model_config = ConfigDict(frozen=True)
+
+    username: str
+    password: SecretStr
+
+
+def _logins(value: object) -> object:
+    """Nothing of what is wrong is repeated: it may be a password."""
+    logins = _decoded(value)
+    if not isinstance(logins, dict) or not all(is_server(name) and _is_login(login) for name, login in logins.items()):
+        msg = 'is not a map from registries to logins; a good value: {"ghcr.io": {"username": "me", "password": "…"}}'
+        raise ValueError(msg)
+    return logins
+
+
+def _is_login(value: object) -> bool:
+    return (
+        isinstance(value, dict)
+        and value.keys() == {"username", "password"}
+        and all(isinstance(text, str) and text for text in value.values())
+    )
+
+
+# Text to the Pulumi CLI: of a map, it would encrypt single values only.
+RegistryLogins = Annotated[dict[str, RegistryLogin], BeforeValidator(_logins), WithJsonSchema({"type": "string"})]
 
 
 class Settings(BaseModel):
@@ -95,8 +127,8 @@ class Settings(BaseModel):
         description="Base image of the final stage; the catalogue's when unset. Pin it with @sha256:…",
     )
     track_base_images: Annotated[bool, Structured] = Field(
-        default=False,
-        description="Look up the digests of unpinned base images at preview; needs a Docker daemon",
+        default=True,
+        description="Ask the registries of unpinned base images for their digests at each preview and update",
         examples=[True],
     )
     platforms: Annotated[
@@ -121,6 +153,10 @@ class Settings(BaseModel):
         default=None,
         description="Registry password or NGC API key (secret); else CARBIDE_REGISTRY_PASSWORD",
     )
+    registry_logins: RegistryLogins | None = Field(
+        default=None,
+        description="Logins at other registries, such as those of base images (secret): JSON, by server",
+    )
     version: VersionText | None = Field(
         default=None,
         description="Version to build; the one that the catalogue's rule finds when unset",
@@ -132,7 +168,7 @@ class Settings(BaseModel):
     )
     tag_revision: Annotated[bool, Structured] = Field(
         default=True,
-        description="Tag each image with the git SHA of a clean source tree",
+        description="Tag each image that is made of exactly what the commit holds with the git SHA",
         examples=[True],
     )
     tag_latest: Annotated[bool, Structured] = Field(
@@ -147,7 +183,12 @@ class Settings(BaseModel):
     )
     require_history: Annotated[bool, Structured] = Field(
         default=False,
-        description="Refuse a source tree without its full git history",
+        description="Refuse a source tree without its full git history and its tags",
+        examples=[True],
+    )
+    allow_coarse_inputs: Annotated[bool, Structured] = Field(
+        default=False,
+        description="Let an update push images whose inputs are not known exactly, without Go or their modules",
         examples=[True],
     )
     services: Annotated[tuple[str, ...], Structured] = Field(
@@ -274,6 +315,18 @@ class Settings(BaseModel):
             overrides=self.service_overrides,
         )
 
+    @property
+    def own_login(self) -> tuple[str, str] | None:
+        """User and password at the registry that the images are pushed to; None where they are not whole."""
+        user, password = self.registry_username, self.registry_password
+        return (user, password.get_secret_value()) if user and password else None
+
+    @property
+    def other_logins(self) -> dict[str, tuple[str, str]]:
+        """User and password at other registries."""
+        logins = self.registry_logins or {}
+        return {name: (login.username, login.password.get_secret_value()) for name, login in logins.items()}
+
     def catalogue_file(self, project: Path) -> Path:
         """The catalogue's file on this machine."""
         return project / Path(self.catalogue).expanduser()
@@ -375,10 +428,14 @@ _SECRETS_FROM_ENVIRONMENT = {
 # Pulumi has no optional keys: one that is declared needs a default, and the empty text is ours.
 _OPTIONAL_KEYS = frozenset(str(field.alias) for field in Settings.model_fields.values() if field.default is None)
 
-TEXT_KEYS = frozenset(str(field.alias) for field in Settings.model_fields.values() if Structured not in field.metadata)
+TEXT_KEYS = frozenset(
+    str(field.alias)
+    for field in Settings.model_fields.values()
+    if Structured not in field.metadata and field.alias != "registryLogins"
+)
 """Config keys whose values are texts."""
 
-SECRET_KEYS = frozenset(_SECRETS_FROM_ENVIRONMENT)
+SECRET_KEYS = frozenset({*_SECRETS_FROM_ENVIRONMENT, "registryLogins"})
 """Config keys whose values belong encrypted."""
 
 
@@ -390,7 +447,7 @@ def _explained(error: ValidationError) -> Iterator[str]:
             yield text
         elif text == NOT_SET:
             yield f"{key}: {text}; pulumi config set {key} <value>"
-        elif key in SECRET_KEYS:
+        elif place[0] in SECRET_KEYS:
             hidden = text.replace(f'"{value}"', '"…"')
             yield f"{key}: {hidden}"
         else:

@@ -9,12 +9,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import BeforeValidator, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, WithJsonSchema
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
 from carbide_infra.names import CREATED_LABEL
-from carbide_infra.registry import reference
+from carbide_infra.registry.reference import COMPONENT
+from carbide_infra.registry.reference import PATTERN as REFERENCE_PATTERN
+from carbide_infra.registry.reference import Reference as ImageReference
 
 Platform = Literal[
     "linux/386",
@@ -25,7 +27,6 @@ Platform = Literal[
     "linux/s390x",
 ]
 
-_COMPONENT = r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*"
 _GOLANG = re.compile(r"(^|/)golang:(?P<version>\d+\.\d+[A-Za-z0-9.]*)")
 # A name may not begin with a dash: a program would read it as an option.
 _FILE_NAME = r"[A-Za-z0-9_.+@~][A-Za-z0-9_.+@~-]*"
@@ -98,7 +99,7 @@ def reference_problem(text: str) -> str | None:
     if separator:
         return f"is not a reference of an image: those have no scheme; leave out {scheme}://"
     try:
-        problem = port_problem(reference.Reference.of(text).server)
+        problem = port_problem(ImageReference.of(text).server)
     except ValueError as error:
         problem = str(error)
     return f"is not a reference of an image: {problem}" if problem else None
@@ -162,8 +163,12 @@ IMAGE_PATH = Grammar("/usr/local/bin/tool", "is not an absolute path in the imag
 SOURCE_PATH = Grammar("deploy/start.sh", "is not a path below the source root", _RELATIVE, _inside_the_source)
 SYMBOL_TEXT = Grammar("stable", check=_unquoted)
 
-ImageName = Annotated[str, Grammar("carbide-rest-api", "is not a name of an image", rf"(?=.{{1,128}}$){_COMPONENT}")]
-Reference = Annotated[str, Grammar("alpine:3.22@sha256:<digest>", check=reference_problem)]
+ImageName = Annotated[str, Grammar("carbide-rest-api", "is not a name of an image", rf"(?=.{{1,128}}$){COMPONENT}")]
+Reference = Annotated[
+    str,
+    Grammar("alpine:3.22@sha256:<digest>", check=reference_problem),
+    WithJsonSchema({"type": "string", "pattern": f"^{REFERENCE_PATTERN}$"}),
+]
 GoVersion = Annotated[str, Grammar('"1.25"', "is not a Go version", r"\d+\.\d+(\.\d+)?((rc|beta)\d+)?")]
 ImagePath = Annotated[str, IMAGE_PATH]
 SourcePath = Annotated[str, SOURCE_PATH]

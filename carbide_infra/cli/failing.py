@@ -5,14 +5,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from carbide_infra.cli.outcome import progress
-from carbide_infra.registry.client import RegistryClient
-from carbide_infra.registry.credentials import find_credentials
-from carbide_infra.registry.errors import RegistryError
-from carbide_infra.registry.transport import Transport
+from carbide_infra.errors import UserError
 from carbide_infra.source.private_modules import cause_of, git_says
 from carbide_infra.stack.failures import Failure, alike, failures_in, program_errors
 from carbide_infra.stack.pulumi_stack import PulumiStack
-from carbide_infra.stack.registry_access import registry_password
+from carbide_infra.stack.registry_access import registries_asked_once
 
 LONGEST_WAIT = 120.0
 """Seconds that a registry may have us wait."""
@@ -60,12 +57,10 @@ def _wished_pause(stack: PulumiStack, failure: Failure) -> float | None:
     if failure.place is None:
         return None
     server, repository, reference = failure.place
-    values = stack.values()
     try:
-        login = find_credentials(server, values.get("registryUsername"), registry_password(values), stack.environment)
-        with RegistryClient(server, login, Transport(stack.environment, attempts=1)) as client:
-            return client.wished_pause(repository, reference)
-    except RegistryError:
+        with registries_asked_once(stack) as registries:
+            return registries.client(server).wished_pause(repository, reference)
+    except UserError:
         return None
 
 

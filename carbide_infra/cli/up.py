@@ -16,7 +16,7 @@ from carbide_infra.cli.tables import shown_digest, wide_console
 from carbide_infra.paths import state_dir
 from carbide_infra.stack.event_log import has_changes, image_seconds
 from carbide_infra.stack.failures import failures_in
-from carbide_infra.stack.registry_access import client_of
+from carbide_infra.stack.registry_access import images_client
 from carbide_infra.stack.stack_file import DEV_STACK
 from carbide_infra.stack.summary import image_sizes, markdown_summary, over_budget, told
 
@@ -49,7 +49,7 @@ def up(stack: StackName = DEV_STACK, summary_file: SummaryFile = None) -> int:
     seconds = image_seconds(event_logs[0]) | image_seconds(event_logs[1])
     images: dict[str, Any] = opened.outputs().get("images", {})
     if images:
-        sizes = image_sizes(images, client_of(opened, images))
+        sizes = image_sizes(images, images_client(opened, images))
         _print_table(images, seconds, failed, sizes)
         for warning in over_budget(images, sizes):
             progress(f"WARNING: {warning}")

@@ -6,12 +6,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from carbide_infra.images.record import INPUTS
 from carbide_infra.names import STAND_IN_LABEL
 from carbide_infra.report.files import FileChange, changed_files, total_size
-from carbide_infra.report.preview import Preview, Step
+from carbide_infra.report.preview import Preview, Records, Step
 from carbide_infra.report.reasons import Reason, Restart, reasons_of
 
 _REVISION = re.compile(r"(?:^|-)([0-9a-f]{40}|[0-9a-f]{64})$")
+# Where context and Dockerfile lie; where alone that differs, what they hold does not.
+_PLACES = frozenset({"context", "context.location", "dockerfile", "dockerfile.location"})
 _WHOLE_TREE = "whole source tree"
 
 
@@ -128,7 +131,7 @@ def report_of(preview: Preview) -> Report:
 
 def _names(preview: Preview) -> list[str]:
     """All images: a preview leaves out what stays, the outputs of the last update know it."""
-    return list(dict.fromkeys([*preview.deployed, *_services(preview), *preview.components, *preview.images]))
+    return list(dict.fromkeys([*preview.deployed, *_services(preview), *preview.records, *preview.images]))
 
 
 def _services(preview: Preview) -> list[str]:
@@ -140,16 +143,16 @@ def _services(preview: Preview) -> list[str]:
 
 
 def _image(name: str, preview: Preview) -> ImageChange:
-    component, image = preview.components.get(name), preview.images.get(name)
+    records, image = preview.records.get(name, Records()), preview.images.get(name)
     tags = tuple(_tag_moves(preview.tags.get(name, {})))
     if image is None or not image.changes:
         return _kept(name, image, tags, preview)
     if image.after is None:
         return ImageChange(name, Action.REMOVED)
-    record = _record(component, after=True)
+    record = _inputs(records.after)
     if image.before is None and name not in preview.deployed:
         return ImageChange(name, Action.NEW, size_change=total_size(record) if record else None)
-    return _rebuilt(name, component, image, tags, preview)
+    return _rebuilt(name, records, image, tags, preview)
 
 
 def _kept(name: str, image: Step | None, tags: tuple[TagMove, ...], preview: Preview) -> ImageChange:
@@ -163,18 +166,18 @@ def _kept(name: str, image: Step | None, tags: tuple[TagMove, ...], preview: Pre
     return ImageChange(name, Action.RETAGGED if tags else Action.UNCHANGED, tags=tags)
 
 
-def _rebuilt(
-    name: str, component: Step | None, image: Step, tags: tuple[TagMove, ...], preview: Preview
-) -> ImageChange:
-    before, after = _record(component, after=False), _record(component, after=True)
+def _rebuilt(name: str, records: Records, image: Step, tags: tuple[TagMove, ...], preview: Preview) -> ImageChange:
+    before, after = _inputs(records.before), _inputs(records.after)
     files = changed_files(before, after) if before and after else ()
-    reasons = reasons_of(component, image, preview.deployed.get(name, {})) if image.before else ()
+    reasons = reasons_of(records, image, preview.deployed.get(name, {})) if image.before else ()
     if any(_WHOLE_TREE in text for text in preview.warnings):
         # All files of the tree come new as inputs: nobody made that change.
         files = tuple(file for file in files if file.kind != "added")
         reasons = (*reasons, Reason("fallback", "", None, None, Restart.EXPECTED))
     if image.before is None:
         reasons = (Reason("missing", "", None, None, Restart.EXPECTED),)
+    elif not reasons and not files and before and image.keys <= _PLACES:
+        reasons = (Reason("moved", "", None, None, Restart.NO),)
     elif not reasons and not files:
         reasons = (Reason("other", ", ".join(sorted(image.keys)), None, None, Restart.EXPECTED),)
     return ImageChange(
@@ -197,9 +200,8 @@ def _leaves(image: Step | None) -> bool:
     return image is not None and image.after is None
 
 
-def _record(component: Step | None, *, after: bool) -> str:
-    inputs = component and (component.after if after else component.before)
-    return str((inputs or {}).get("inputs") or "")
+def _inputs(record: Mapping[str, object] | None) -> str:
+    return str((record or {}).get(INPUTS) or "")
 
 
 def _tag_moves(steps: Mapping[str, Step]) -> Iterator[TagMove]:

@@ -63,11 +63,13 @@ _SUBJECTS = {
     "annotations": "annotations of the index",
     "repository": "repository",
     "unfinished": "built by an update that did not finish",
+    "moved": "built from another folder, the same bytes",
     "missing": "not in the state: the last update did not finish",
     "fallback": "the whole tree counts: see the warning",
     "other": "Pulumi updates it and names {name} as the difference",
 }
 _CONFIGURATION = {"registries": "registry login", "secrets": "build secrets"}
+_IMAGES = frozenset({"builderImage", "runtimeImage"})
 _ABSENT = {"epoch": "unknown", "health": "the Dockerfile's own", "builder": "the current one"}
 _TAGS = {"revision": "git SHA tag", "version": "version tag", "latest": "tag"}
 _UNITS = ("B", "kB", "MB", "GB")
@@ -192,6 +194,9 @@ def reason(item: Reason, mark: Mark) -> str:
     what = subject(item, mark)
     if item.before is None and item.after is None:
         return what
+    name, _, old = (item.before or "").partition("@")
+    if item.kind in _IMAGES and old and (item.after or "").startswith(f"{name}@"):
+        return f"{what} {mark(name)} moved: {mark(old)} → {mark(str(item.after).partition('@')[2])}"
     absent = _ABSENT.get(item.name if item.kind == "configuration" else item.kind, "none")
     before, after = (mark(value) if value else absent for value in (item.before, item.after))
     return f"{what} {before} → {after}"

@@ -30,6 +30,19 @@ def read_stack_file(root: Path, stack: str) -> dict[str, Any]:
     Raises:
         SetupError: the file is not a YAML mapping.
     """
+    return {key: value for key, value in _entries(root, stack).items() if not _is_encrypted(value)}
+
+
+def keys_in_stack_file(root: Path, stack: str) -> frozenset[str]:
+    """Give the config keys of Pulumi.<stack>.yaml, those of encrypted values too.
+
+    Raises:
+        SetupError: as for `read_stack_file`.
+    """
+    return frozenset(_entries(root, stack))
+
+
+def _entries(root: Path, stack: str) -> dict[str, Any]:
     file = root / f"Pulumi.{stack}.yaml"
     try:
         text = file.read_text(encoding="utf-8")
@@ -43,11 +56,7 @@ def read_stack_file(root: Path, stack: str) -> dict[str, Any]:
     except (yaml.YAMLError, AttributeError, TypeError, ValueError) as error:
         message = f"{file} cannot be read as a stack's configuration: {error}"
         raise SetupError(message) from error
-    return {
-        str(key).removeprefix(_PREFIX): value
-        for key, value in entries.items()
-        if str(key).startswith(_PREFIX) and not _is_encrypted(value)
-    }
+    return {str(key).removeprefix(_PREFIX): value for key, value in entries.items() if str(key).startswith(_PREFIX)}
 
 
 def require_quoted(root: Path, stack: str) -> None:
@@ -71,8 +80,8 @@ def require_quoted(root: Path, stack: str) -> None:
 
 def _unquoted(document: yaml.Node | None) -> Iterator[tuple[str, str, str]]:
     """Key, value as it is written, and kind of each text that is none to YAML."""
-    for section, values in _entries(document):
-        for name, value in _entries(values) if section == "config" else ():
+    for section, values in _pairs(document):
+        for name, value in _pairs(values) if section == "config" else ():
             key = name.removeprefix(_PREFIX)
             if not isinstance(value, yaml.ScalarNode) or value.style or key not in TEXT_KEYS or key == name:
                 continue
@@ -80,7 +89,7 @@ def _unquoted(document: yaml.Node | None) -> Iterator[tuple[str, str, str]]:
                 yield key, value.value, kind
 
 
-def _entries(node: yaml.Node | None) -> Iterator[tuple[str, yaml.Node]]:
+def _pairs(node: yaml.Node | None) -> Iterator[tuple[str, yaml.Node]]:
     if isinstance(node, yaml.MappingNode):
         yield from ((key.value, value) for key, value in node.value if isinstance(key, yaml.ScalarNode))
 

@@ -11,6 +11,7 @@ from typer.testing import CliRunner, Result
 
 from carbide_infra.cli.app import app
 from carbide_infra.registry.client import RegistryClient
+from carbide_infra.stack.pulumi_stack import PulumiStack
 from tests.support.catalogue import FOLDER
 
 PROJECT = "name: carbide-infra\nruntime: python\n"
@@ -178,6 +179,8 @@ def test_a_registry_that_asks_to_wait_is_waited_for(
         return wish
 
     monkeypatch.setattr(RegistryClient, "wished_pause", wished_pause)
+    config = {"registryServer": "registry.invalid", "registryRepository": "team"}
+    monkeypatch.setattr(PulumiStack, "values", lambda _: config)
     project.ends_with(1)
     failing(tmp_path, (TAG_URN, f"{ANSWER}429 Too Many Requests"))
     done = project.run("up")

@@ -15,7 +15,7 @@ from tests.support.expected_reports import SCENES, expected_report, reported
 
 NAMED = ("buildArgument", "dockerfile", "label", "configuration", "other")
 UNNAMED = ("goVersion", "builderImage", "runtimeImage", "version", "revision", "epoch", "health", "platforms")
-PLAIN = (*UNNAMED, "repository", "unfinished", "missing", "fallback")
+PLAIN = (*UNNAMED, "repository", "unfinished", "moved", "missing", "fallback")
 
 
 def marked(text: str) -> str:
@@ -55,6 +55,14 @@ def test_no_two_kinds_of_reason_are_told_alike() -> None:
     told += [words.reason(change(kind, "N"), marked) for kind in NAMED]
     told += [words.reason(change("configuration", key), marked) for key in ("builder", "registries", "secrets", "load")]
     assert len(set(told)) == len(told)
+
+
+@pytest.mark.parametrize("kind", ["builderImage", "runtimeImage"])
+def test_a_base_whose_tag_has_another_digest_has_moved(kind: str) -> None:
+    told = words.reason(change(kind, "", "alpine:3.22@sha256:a", "alpine:3.22@sha256:b"), marked)
+    assert told.endswith(" image <alpine:3.22> moved: <sha256:a> → <sha256:b>")
+    for before, after in (("alpine:3.22", "alpine:3.22@b"), ("alpine:3.22@a", "alpine:3.23@b"), ("alpine@a", "alpine")):
+        assert words.reason(change(kind, "", before, after), marked).endswith(f" <{before}> → <{after}>")
 
 
 @pytest.mark.parametrize("value", [None, ""])
