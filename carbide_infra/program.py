@@ -32,7 +32,7 @@ from carbide_infra.settings import (
     selected_images,
 )
 from carbide_infra.source.facts import REF_VARIABLE
-from carbide_infra.source.images import Sources, read_sources, wanted_by
+from carbide_infra.source.images import Sources, read_sources, unversioned, wanted_by
 from carbide_infra.source.inputs import Inputs, ModuleAccess, inputs_of
 from carbide_infra.source.origin_warnings import warnings_of
 from carbide_infra.source.origins import Origin, origins_of
@@ -96,7 +96,7 @@ def stack_source(settings: Settings, selection: Selection) -> Sources:
     root = settings.source_root(Path.cwd())
     _require_checked(settings, selection, root)
     sources = read_sources(settings, selection.images, root, full_ref=os.environ.get(REF_VARIABLE))
-    for warning in sources.warnings:
+    for warning in (*sources.warnings, *unversioned(settings, selection.images, sources)):
         pulumi.log.warn(warning)
     return sources
 

@@ -502,6 +502,18 @@ def test_an_update_without_go_is_refused_unless_the_stack_allows_it(project: Pro
     assert project.up(allowCoarseInputs="true").of(IMAGE).keys() == {API, IPAM}
 
 
+@pytest.mark.parametrize(
+    ("content", "what"), [("", "says no version"), ("# licence\n\n", "says no version"), (None, "is not there")]
+)
+def test_a_tree_without_a_version_is_told(project: Project, content: str | None, what: str) -> None:
+    file = project.source / "VERSION"
+    file.unlink() if content is None else file.write_text(content)
+    assert any(warning.startswith(f"VERSION {what} in ") for warning in project.up(preview=True).said("WARNING"))
+    assert not any(
+        "the version is dev" in warning for warning in project.up(preview=True, version="dev").said("WARNING")
+    )
+
+
 def test_a_whole_checkout_gives_no_warning(project: Project) -> None:
     assert not project.up().said("WARNING")
 
