@@ -1,10 +1,13 @@
-"""Names that others have to know: those of resources in a stack's state, and of an image's labels."""
+"""Names that others have to know: those of resources in a stack's state, and of an image's labels, and a variable."""
 
 STACK_TYPE = "pulumi:pulumi:Stack"
 COMPONENT_TYPE = "carbide:image:ServiceImage"
 IMAGE_TYPE = "docker-build:index:Image"
 INDEX_TYPE = "docker-build:index:Index"
 RECORD_TYPE = "pulumi:index:Stash"
+
+AGENT_VARIABLE = "SSH_AUTH_SOCK"
+"""Where ssh, and the provider, find the user's agent."""
 
 _OCI = "org.opencontainers.image."
 TITLE_LABEL = f"{_OCI}title"

@@ -15,7 +15,7 @@ from carbide_infra.catalogue.problems import CatalogueError
 from carbide_infra.endpoint import registry_server, require_running, stand_ins_of
 from carbide_infra.errors import UserError
 from carbide_infra.images.base_images import resolved
-from carbide_infra.images.build_secrets import build_secrets
+from carbide_infra.images.build_secrets import build_secrets, require_agent
 from carbide_infra.images.component import BuildTarget
 from carbide_infra.images.inputs import inputs_of_images
 from carbide_infra.images.plan import ImagePlan, Stack, dockerfile_of, plan_image
@@ -32,11 +32,12 @@ from carbide_infra.settings import (
     selected_images,
 )
 from carbide_infra.source.facts import REF_VARIABLE
-from carbide_infra.source.images import Sources, read_sources
+from carbide_infra.source.images import Sources, read_sources, unversioned
 from carbide_infra.source.inputs import Inputs
 from carbide_infra.source.origin_warnings import warnings_of
 from carbide_infra.source.origins import Origin, origins_of
 from carbide_infra.source.staging import StagingError, collect_garbage, stage
+from carbide_infra.stack.stack_file import require_quoted
 
 if TYPE_CHECKING:
     from carbide_infra.registry.registries import Registries
@@ -71,6 +72,7 @@ def leave_out_debug_messages() -> None:
 @_reported
 def stack_settings() -> Settings:
     """The stack's configuration, validated."""
+    require_quoted(Path.cwd(), pulumi.get_stack())
     namespace = f"{pulumi.get_project()}:"
     values = {key.removeprefix(namespace): value for key, value in CONFIG.get().items() if key.startswith(namespace)}
     for key in SECRET_KEYS:
@@ -94,7 +96,7 @@ def stack_source(settings: Settings, selection: Selection) -> Sources:
     root = settings.source_root(Path.cwd())
     _require_checked(settings, selection, root)
     sources = read_sources(settings, selection.images, root, full_ref=os.environ.get(REF_VARIABLE))
-    for warning in sources.warnings:
+    for warning in (*sources.warnings, *unversioned(settings, selection.images, sources)):
         pulumi.log.warn(warning)
     return sources
 
@@ -118,6 +120,8 @@ def _require_checked(settings: Settings, selection: Selection, root: Path) -> No
 def build_target(settings: Settings) -> BuildTarget:
     """Registry, builder and secrets of this stack on this machine."""
     password = settings.registry_password
+    if settings.ssh_agent and not pulumi.runtime.is_dry_run():
+        require_agent(os.environ)
     return BuildTarget(
         server=_server(settings),
         username=settings.registry_username,
@@ -127,6 +131,7 @@ def build_target(settings: Settings) -> BuildTarget:
         cache_from=settings.cache_from,
         cache_to=settings.cache_to,
         logins=settings.other_logins,
+        ssh=settings.ssh_agent,
     )
 
 
@@ -168,7 +173,7 @@ def plan_images(settings: Settings, selection: Selection, sources: Sources, targ
         plan_image(
             image,
             # The bases that a stack has are build arguments; the file's are those of the catalogue.
-            dockerfile_of(image.on_bases_of(own[image.name]), project, folder),
+            dockerfile_of(image.on_bases_of(own[image.name]), project, folder, ssh=settings.ssh_agent),
             inputs[image.name],
             origins[image.name],
             sources.of(image),

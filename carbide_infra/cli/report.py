@@ -10,12 +10,12 @@ import typer
 
 from carbide_infra.cli.options import StackName
 from carbide_infra.cli.outcome import DIFFERENT, WELL, ends, progress
+from carbide_infra.cli.prepared import opened_for_the_provider
 from carbide_infra.errors import CommandError
 from carbide_infra.report.changes import Report, report_of
 from carbide_infra.report.data import as_data
 from carbide_infra.report.markdown import markdown
 from carbide_infra.report.preview import PreviewError, read_preview
-from carbide_infra.stack.pulumi_stack import open_stack
 
 _FILE_WIDTH = 160
 
@@ -61,7 +61,7 @@ def report(
 def _report(stack: str, preview: str | None) -> Report:
     if preview is None:
         progress(f"Previewing stack {stack}…")
-        data: Any = open_stack(stack).preview()
+        data: Any = opened_for_the_provider(stack).preview()
     else:
         data = _saved(preview)
     try:

@@ -7,15 +7,18 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
+from carbide_infra.cli.failing import told as told_failures
+from carbide_infra.cli.failing import updated
 from carbide_infra.cli.options import StackName
 from carbide_infra.cli.outcome import WELL, acts, progress
 from carbide_infra.cli.prepared import prepared
 from carbide_infra.cli.tables import shown_digest, wide_console
 from carbide_infra.paths import state_dir
-from carbide_infra.stack.event_log import build_failures, has_changes, image_seconds
+from carbide_infra.stack.event_log import has_changes, image_seconds
+from carbide_infra.stack.failures import failures_in
 from carbide_infra.stack.registry_access import images_client
 from carbide_infra.stack.stack_file import DEV_STACK
-from carbide_infra.stack.summary import image_sizes, markdown_summary, told
+from carbide_infra.stack.summary import image_sizes, markdown_summary, over_budget, told
 
 app = typer.Typer(add_completion=False)
 SummaryFile = Annotated[
@@ -32,25 +35,35 @@ def up(stack: StackName = DEV_STACK, summary_file: SummaryFile = None) -> int:
     An image that fails does not stop the others. The exit code is that of `pulumi up`.
     """
     opened = prepared(stack)
-    event_log = state_dir(opened.project) / "events.json"
-    event_log.parent.mkdir(parents=True, exist_ok=True)
-    event_log.unlink(missing_ok=True)
+    state = state_dir(opened.project)
+    state.mkdir(parents=True, exist_ok=True)
+    event_logs = [state / "events.json", state / "events-again.json"]
+    for event_log in event_logs:
+        event_log.unlink(missing_ok=True)
     if opened.release_dead_lock():
         progress("The last update was killed: releasing its lock on the stack")
-    code = opened.update(event_log)
-    failures, seconds = build_failures(event_log), image_seconds(event_log)
+    code = updated(opened, *event_logs)
+    last = next(event_log for event_log in reversed(event_logs) if event_log.exists() or event_log == event_logs[0])
+    failures = failures_in(last)
+    failed = {failure.image for failure in failures if not failure.kind}
+    seconds = image_seconds(event_logs[0]) | image_seconds(event_logs[1])
     images: dict[str, Any] = opened.outputs().get("images", {})
     if images:
-        _print_table(images, seconds, failures, image_sizes(images, images_client(opened, images)))
+        sizes = image_sizes(images, images_client(opened, images))
+        _print_table(images, seconds, failed, sizes)
+        for warning in over_budget(images, sizes):
+            progress(f"WARNING: {warning}")
     if summary_file and images:
         with summary_file.open("a", encoding="utf-8") as file:
-            file.write(markdown_summary(images, seconds, failures))
-    for image, lines in failures.items():
-        progress("\n    ".join([f"{image} failed:", *lines]))
+            file.write(markdown_summary(images, seconds, failed))
     if code:
-        progress(f"Not all is well: see above. What is finished stays; `make up STACK={stack}` does the rest.")
+        for line in told_failures(opened, last):
+            progress(line)
+        can_be_repeated = not failures or not all(failure.is_immutable for failure in failures)
+        rest = f"`make up STACK={stack}` does the rest" if can_be_repeated else "that tag stays where it is"
+        progress(f"Not all is well: see above. What is finished stays; {rest}.")
         return code
-    if not has_changes(event_log):
+    if not any(map(has_changes, event_logs)):
         progress("No changes: every image is as this source tree and stack want it.")
     return WELL
 

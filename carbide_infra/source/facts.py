@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from carbide_infra.catalogue.model import FileVersion, TagVersion
-from carbide_infra.settings import VERSION, ConfigError
+from carbide_infra.config_values import VERSION, version_problem
+from carbide_infra.settings import ConfigError
 from carbide_infra.source.git import Git, GitError
 
 _LONGEST_VERSION_FILE = 1 << 20
@@ -277,7 +278,7 @@ def _age_of(git: Git, file: str) -> int | None:
 def _version_in(tag: str, prefix: str) -> str:
     """The version in the name of a git tag: what follows the prefix and a word such as v or release-."""
     found = re.search(r"\d.*", tag.removeprefix(prefix).rpartition("/")[2])
-    if found is None or not VERSION.fullmatch(found[0]):
+    if found is None or version_problem(found[0]):
         msg = f"version.gitTag: the git tag {tag!r} names no version; a good one: {prefix}v1.4.0"
         raise ConfigError(msg)
     return found[0]
@@ -328,9 +329,9 @@ def version_of(root: Path, rule: FileVersion = VERSION_FILE) -> str:
         if rule.match is None
         else _matched(root / rule.file, rule.match, rule.file)
     )
-    if not VERSION.fullmatch(version):
+    if problem := version_problem(version):
         shown = version if len(version) <= _LONGEST_SHOWN else f"{version[:_LONGEST_SHOWN]}…"
-        msg = f"{rule.file} = {shown!r} in {root}: is no version; write one such as 1.4.0, or set version in the stack"
+        msg = f"{rule.file} = {shown!r} in {root}: {problem}; a good value: 1.4.0; or set version in the stack"
         raise ConfigError(msg)
     return version
 

@@ -5,21 +5,33 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import Any
+
+from carbide_infra.stack.watchdog import watched
 
 # As in " +  docker-build:index:Image carbide-rest-api creating (8s) #14 DONE 7.2s"; of an update,
 # the text after the time begins with the changed inputs in brackets.
 _STEP = re.compile(r"(?P<step>\s*\S*\s+\S+:\S+ \S+ (?P<verb>\w+)) (?P<time>\([\d.]+s\)) (\[diff: .*\]; )?(#.*)?$")
 
 
-def shown(command: Sequence[str], environment: Mapping[str, str], folder: Path) -> int:
-    """Run the CLI before the user's eyes; gives its exit code."""
+def shown(command: Sequence[str], environment: Mapping[str, str], folder: Path, event_log: Path | None = None) -> int:
+    """Run the CLI before the user's eyes; gives its exit code.
+
+    Args:
+        command: the CLI's command.
+        environment: all its variables.
+        folder: where it runs.
+        event_log: what the engine writes its events to, where what stands still is to be ended.
+    """
     # The terminal sends Ctrl-C to the CLI as well, which cancels in good order: wait for it.
     previous = signal.signal(signal.SIGINT, lambda *_: None)
     try:
         if sys.stdout.isatty():
-            return subprocess.run(command, cwd=folder, env=dict(environment), check=False).returncode
-        return _printed_by_step([*command, "--non-interactive"], environment, folder)
+            with subprocess.Popen(command, cwd=folder, env=dict(environment)) as process, _watch(process, event_log):
+                return process.wait()
+        return _printed_by_step([*command, "--non-interactive"], environment, folder, event_log)
     finally:
         signal.signal(signal.SIGINT, previous)
 
@@ -38,9 +50,16 @@ def steps(lines: Iterable[str]) -> Iterator[str]:
             yield f"{step['step']}\n"
 
 
-def _printed_by_step(command: Sequence[str], environment: Mapping[str, str], folder: Path) -> int:
+def _watch(process: "subprocess.Popen[Any]", log: Path | None) -> AbstractContextManager[None]:
+    return watched(process.send_signal, log) if log else nullcontext()
+
+
+def _printed_by_step(
+    command: Sequence[str], environment: Mapping[str, str], folder: Path, event_log: Path | None
+) -> int:
     """Run the CLI for a log: without a terminal it prints each line of BuildKit's progress."""
-    with subprocess.Popen(command, cwd=folder, env=dict(environment), stdout=subprocess.PIPE, text=True) as process:
+    options: dict[str, Any] = {"cwd": folder, "env": dict(environment), "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, **options) as process, _watch(process, event_log):
         assert process.stdout is not None  # noqa: S101 - a pipe was asked for
         for line in steps(process.stdout):
             sys.stdout.write(line)

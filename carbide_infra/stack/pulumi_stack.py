@@ -17,11 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from carbide_infra.errors import SetupError
-from carbide_infra.paths import project_root
+from carbide_infra.paths import project_root, state_dir
 from carbide_infra.processes import last_lines, run
 from carbide_infra.programs import find_pulumi
 from carbide_infra.stack.display import shown
 from carbide_infra.stack.locks import has_dead_lock
+from carbide_infra.stack.ssh_agent import without_agent
 from carbide_infra.stack.stack_file import DEV_STACK, PROJECT
 
 
@@ -92,7 +93,7 @@ class PulumiStack:
         done = subprocess.run(
             command,
             cwd=self.project,
-            env=dict(self.environment),
+            env=self._alone(),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -106,7 +107,7 @@ class PulumiStack:
 
     def show_preview(self) -> int:
         """Show what an update would change; gives the CLI's exit code."""
-        return self._show("preview")
+        return self._show("preview", environment=self._alone())
 
     def update(self, event_log: Path) -> int:
         """Update it, writing the engine's events; gives the CLI's exit code.
@@ -115,7 +116,7 @@ class PulumiStack:
         updated unasked at a terminal; elsewhere, as in CI, nobody is there to ask.
         """
         how = ("--continue-on-error", "--suppress-outputs", "--event-log", str(event_log))
-        return self._show("up", *how, *self._consent())
+        return self._show("up", *how, *self._consent(), event_log=event_log)
 
     def refresh(self) -> int:
         """Bring the state up to what the registry has; gives the CLI's exit code."""
@@ -136,10 +137,16 @@ class PulumiStack:
         asked = sys.stdin.isatty() and self.name != DEV_STACK
         return [] if asked else ["--yes", "--skip-preview"]
 
-    def _show(self, *arguments: str) -> int:
+    def _alone(self) -> dict[str, str]:
+        """The environment of what builds nothing."""
+        return without_agent(self.environment, state_dir(self.project))
+
+    def _show(
+        self, *arguments: str, event_log: Path | None = None, environment: Mapping[str, str] | None = None
+    ) -> int:
         # PULUMI_DEBUG_COMMANDS unlocks --event-log, as Pulumi's own Automation API does.
-        environment = {**self.environment, "PULUMI_DEBUG_COMMANDS": "true"}
-        return shown([str(self.pulumi), *arguments, *self._chosen], environment, self.project)
+        environment = {**(environment or self.environment), "PULUMI_DEBUG_COMMANDS": "true"}
+        return shown([str(self.pulumi), *arguments, *self._chosen], environment, self.project, event_log)
 
     def _json(self, *arguments: str) -> dict[str, Any]:
         answer = self._run(*arguments, *self._chosen)

@@ -1,6 +1,6 @@
 """The summary of an update: each image with its reference, digest, sizes and seconds."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -20,6 +20,18 @@ def image_sizes(images: Mapping[str, Mapping[str, Any]], client: RegistryClient)
 
     with ThreadPoolExecutor(PARALLEL) as pool:
         return dict(zip(images, pool.map(sizes, images.values()), strict=True))
+
+
+def over_budget(images: Mapping[str, Mapping[str, Any]], sizes: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
+    """A sentence for each image and platform that is larger than the catalogue allows."""
+    for name, image in images.items():
+        budget = image.get("sizeBudget")
+        for platform, size in sizes.get(name, {}).items():
+            if budget and size > budget:
+                yield (
+                    f"{name}: {platform} has {size / 1e6:.1f} MB compressed, and its sizeBudget is "
+                    f"{budget / 1e6:.1f} MB; find what makes it large, or raise the budget in the catalogue"
+                )
 
 
 def markdown_summary(

@@ -32,6 +32,7 @@ class BuildRecord:
         revision: commit of the source tree that last touched the files; None where git did not tell.
         builder: name of the buildx builder; empty for the current one.
         export: BuildKit's exporter and its options; empty where the state names none.
+        ssh: whether a step of it has the ssh agent.
     """
 
     image: str
@@ -46,6 +47,7 @@ class BuildRecord:
     builder: str
     secret_ids: Sequence[str] = field(default=())
     export: str = ""
+    ssh: bool = False
 
     @classmethod
     def of(
@@ -70,6 +72,7 @@ class BuildRecord:
             builder=str((inputs.get("builder") or {}).get("name") or ""),
             secret_ids=tuple(inputs.get("ignoreSecretsInDiffCalculation") or ()),
             export=str(((inputs.get("exports") or [{}])[0] or {}).get("raw") or ""),
+            ssh=bool(inputs.get("ssh")),
         )
 
     @classmethod

@@ -337,3 +337,24 @@ def _go_environment(folder: Path) -> Path:
     proxy = subprocess.run(["go", "env", "GOPROXY"], capture_output=True, text=True, check=True).stdout.strip()
     file.write_text(f"GOPROXY='{proxy}'\n")
     return file
+
+
+def test_the_documented_ways_to_configure_a_stack_work_as_they_stand(deployed: Deployed) -> None:
+    page = (deployed.checkout.root / "docs/configuration.md").read_text(encoding="utf-8")
+    commands = re.findall(r"^```bash\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    assert len(commands) == 1
+    script = [
+        "pulumi stack init documented",
+        "pulumi config set registryServer nvcr.io",
+        "pulumi config set registryRepository my-org/my-team",
+        *commands,
+        "pulumi preview >preview.txt",
+        "pulumi config --json --show-secrets",
+    ]
+    try:
+        done = deployed.checkout.shell("\n".join(script))
+        answer = json.loads(done.stdout[done.stdout.index("{") :])
+        assert answer["carbide-infra:services"]["objectValue"] == ["carbide-rest-ipam"]
+        assert answer["carbide-infra:version"]["value"] == "1.40"
+    finally:
+        deployed.checkout.shell("pulumi stack rm --yes --force documented; rm -f preview.txt Pulumi.documented.yaml")

@@ -10,7 +10,7 @@ from carbide_infra.diagnosis.base_images import check_bases
 from carbide_infra.diagnosis.builder import check_builder
 from carbide_infra.diagnosis.finding import Finding
 from carbide_infra.diagnosis.machine import check_disks, check_umask
-from carbide_infra.diagnosis.registry import check_registry
+from carbide_infra.diagnosis.registry import check_registry, check_store
 from carbide_infra.diagnosis.source_tree import check_source
 from carbide_infra.paths import project_root
 from carbide_infra.registry.client import RegistryClient
@@ -160,6 +160,21 @@ def test_a_package_that_is_not_there_and_a_user_that_may_do_everything(tmp_path:
     overrides = {"carbide-rest-api": {"user": "root", "folders": None}}
     found = found_source(tmp_path, **only, serviceOverrides=overrides)
     assert [(each.level, each.subject) for each in found] == [("warn", "catalogue"), ("ok", "source"), ("warn", "git")]
+
+
+def test_a_broken_credential_store_is_named_with_its_file(tmp_path: Path) -> None:
+    file = tmp_path / "config.json"
+    environment = {"DOCKER_CONFIG": str(tmp_path), "PATH": str(tmp_path)}
+    assert list(check_store(environment)) == []
+    file.write_text('{"credsStore": "desktop.exe"}')
+    (finding,) = check_store(environment)
+    assert (finding.level, finding.subject) == ("warn", "docker login")
+    assert finding.told == f"docker-credential-desktop.exe, the credsStore of {file}, is not on PATH"
+    assert f"take credsStore out of {file}" in finding.fix
+    file.write_text("{")
+    (finding,) = check_store(environment)
+    assert finding.level == "fail"
+    assert finding.told.startswith(f"{file}: cannot be read as Docker's configuration")
 
 
 def test_a_registry_that_takes_us_and_one_that_does_not(tmp_path: Path) -> None:

@@ -170,7 +170,8 @@ def test_an_image_belongs_to_its_component_and_outlives_it_in_the_registry() -> 
     assert [(resource.kind, resource.name) for resource in engine.registered[:2]] == [(COMPONENT, API), (IMAGE, API)]
     image = image_of(engine)
     assert image.parent == API
-    assert image.options == {"retainOnDelete": True, "additionalSecretOutputs": ["secrets"]}
+    assert image.options.keys() == {"retainOnDelete", "additionalSecretOutputs", "customTimeouts"}
+    assert image.options["additionalSecretOutputs"] == ["secrets"]
 
 
 def test_every_alias_points_at_the_digest_and_is_pushed() -> None:
@@ -193,6 +194,11 @@ def test_an_alias_waits_for_its_image_and_outlives_it_in_the_registry() -> None:
     assert [index.parent for index in indexes] == [API] * 3
     assert [index.dependencies for index in indexes] == [[API]] * 3
     assert [index.options for index in indexes] == [{"retainOnDelete": True}] * 3
+
+
+def test_no_build_waits_for_ever() -> None:
+    deadline = image_of(up(plan())).options["customTimeouts"]
+    assert (deadline.create, deadline.update) == ("1h", "1h")
 
 
 def test_a_preview_promises_the_tags_before_there_is_a_digest() -> None:
@@ -298,6 +304,11 @@ def test_builder_and_caches_reach_the_engine() -> None:
     assert image.inputs["builder"] == {"name": "fleet"}
     assert image.inputs["cacheFrom"] == [{"raw": "type=registry,ref=r"}]
     assert image.inputs["cacheTo"] == [{"raw": "type=inline"}]
+
+
+def test_an_agent_is_offered_to_builds_that_are_to_have_one() -> None:
+    assert image_of(up(plan(), ssh=True)).inputs["ssh"] == [{"id": "default"}]
+    assert "ssh" not in image_of(up(plan())).inputs
 
 
 def test_a_dockerfile_that_no_file_has_is_in_the_record() -> None:

@@ -46,6 +46,13 @@ def test_facts_of_a_clean_checkout(tree: Path) -> None:
     assert source.epoch == int(git(tree, "log", "-1", "--format=%ct"))
 
 
+@pytest.mark.parametrize("version", ["v1.4.0", "latest", "1.4.0-d6bde64c8766"])
+def test_a_file_s_version_is_no_other_tag_s_name_either(version: str, tmp_path: Path) -> None:
+    (tmp_path / "VERSION").write_text(f"{version}\n")
+    with pytest.raises(ConfigError, match=rf"^VERSION = '{version}' in .*; a good value: 1\.4\.0"):
+        version_of(tmp_path)
+
+
 def test_the_epoch_is_that_of_version_and_not_of_the_last_commit(tree: Path) -> None:
     before = read_source(tree, None)
     (tree / "README").write_text("more")
@@ -388,7 +395,7 @@ def test_a_pattern_finds_the_version_in_a_file(tree: Path) -> None:
     [
         (None, r"version.file = version.go: cannot be read .*; name a text file of the source tree"),
         ("Version = 1", r"version.match = Version: \(.\*\): finds nothing in version.go; a good value"),
-        ("Version: a b", r"version.go = 'a b' in .*: is no version; write one such as 1.4.0"),
+        ("Version: a b", r"version.go = 'a b' in .*: is not a version; a good value: 1.4.0; or set version in "),
     ],
 )
 def test_a_pattern_that_finds_no_version_is_an_error(text: str | None, said: str, tree: Path) -> None:

@@ -22,6 +22,7 @@ INPUTS: dict[str, Any] = {
     "builder": {"name": "carbide-local"},
     "dockerfile": {"inline": "FROM scratch\n"},
     "ignoreSecretsInDiffCalculation": ["gitcreds"],
+    "ssh": [{"id": "default"}],
 }
 
 
@@ -99,6 +100,7 @@ def test_a_record_has_all_that_the_state_says() -> None:
         platforms=("linux/amd64", "linux/arm64"),
         builder="carbide-local",
         secret_ids=("gitcreds",),
+        ssh=True,
     )
 
 
