@@ -120,6 +120,16 @@ def test_a_home_that_go_never_saw_stays_as_it_is(
     assert told["GOFLAGS"] == ("" if is_there else "-modcacherw")
 
 
+def test_a_home_that_does_not_exist_is_not_made(fake: FakeGo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "none"))
+    for name in ("GOCACHE", "GOPATH", "GOMODCACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    with go_command(None, ModuleAccess(), tmp_path / "cache"):
+        told = fake.environment()
+    assert "HOME" not in told
+    assert told["GOCACHE"] == str(tmp_path / "cache/go-build")
+
+
 def test_credentials_are_for_go_and_git_alone_and_gone_afterwards(fake: FakeGo, tmp_path: Path) -> None:
     access = ModuleAccess(netrc="machine ex.com login me password hunter2")
     assert "hunter2" not in repr(access)
