@@ -55,8 +55,8 @@ def pin_bases(stack: StackName = DEV_STACK) -> int:
 
 def _warn_of_old_go(project: Path, stack: str) -> None:
     """The newest image of a tag may have an older Go than a go.mod asks for: then every build fails."""
-    settings = load_settings(ANY_REGISTRY | read_stack_file(project, stack), os.environ)
     try:
+        settings = load_settings(ANY_REGISTRY | read_stack_file(project, stack), os.environ)
         images, root = selected_images(settings, project).images, settings.source_root(project)
         secrets = build_secrets(settings, os.environ)
         inputs_of_images(images, root, secrets, lambda: base_registries(settings, project, os.environ))

@@ -32,6 +32,15 @@ Platforms:        linux/amd64*, linux/386
 NOW = f"sha256:{'a' * 64}"
 PLATFORMS = ("linux/amd64", "linux/arm64")
 
+MAIN = 'package main\n\nimport _ "example.com/x/common/pkg/version"\n\nfunc main() {}\n'
+
+
+def write_main(root: Path) -> None:
+    """A main package with the symbols that the catalogue has the linker set."""
+    (root / "common/pkg/version").mkdir(parents=True)
+    (root / "common/pkg/version/v.go").write_text("package version\n\nvar Version, BuildTime string\n")
+    (root / "api/cmd/api/main.go").write_text(MAIN)
+
 
 def found_bases(
     *stand_ins: str, answers: Mapping[str, str | RegistryError] | None = None, **config: object
@@ -123,7 +132,7 @@ def test_a_source_that_is_not_there(tmp_path: Path) -> None:
 def test_a_source_outside_git_gets_a_warning(tmp_path: Path) -> None:
     (tmp_path / "go.mod").write_text("module example.com/x\n\ngo 1.21\n")
     (tmp_path / "api/cmd/api").mkdir(parents=True)
-    (tmp_path / "api/cmd/api/main.go").write_text("package main\n")
+    write_main(tmp_path)
     found = found_source(tmp_path, source=str(tmp_path), services='["carbide-rest-api"]')
     assert [(finding.level, finding.subject) for finding in found] == [("ok", "source"), ("warn", "git")]
 
@@ -131,7 +140,7 @@ def test_a_source_outside_git_gets_a_warning(tmp_path: Path) -> None:
 def test_a_detached_head_is_no_lack_of_history(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "go.mod").write_text("module example.com/x\n\ngo 1.21\n")
     (tmp_path / "api/cmd/api").mkdir(parents=True)
-    (tmp_path / "api/cmd/api/main.go").write_text("package main\n")
+    write_main(tmp_path)
     identity = ("-c", "user.name=t", "-c", "user.email=t@example.invalid")
     for command in (["init", "-q"], ["add", "-A"], [*identity, "commit", "-qm", "1"], ["checkout", "-q", "--detach"]):
         subprocess.run(["git", *command], cwd=tmp_path, check=True)
@@ -146,7 +155,7 @@ def test_a_detached_head_is_no_lack_of_history(tmp_path: Path, monkeypatch: pyte
     assert found() == well
     (tmp_path / "README").touch()
     assert found() == well, "no image is made of it"
-    (tmp_path / "api/cmd/api/main.go").write_text("package main // edited\n")
+    (tmp_path / "api/cmd/api/main.go").write_text(MAIN + "// edited\n")
     assert found() == [*well[:2], ("warn", "git tree")]
 
 
@@ -156,7 +165,7 @@ def test_a_package_that_is_not_there_and_a_user_that_may_do_everything(tmp_path:
     assert (finding.level, "there is no folder" in finding.told) == ("fail", True)
     (tmp_path / "go.mod").write_text("module example.com/x\n\ngo 1.21\n")
     (tmp_path / "api/cmd/api").mkdir(parents=True)
-    (tmp_path / "api/cmd/api/main.go").write_text("package main\n")
+    write_main(tmp_path)
     overrides = {"carbide-rest-api": {"user": "root", "folders": None}}
     found = found_source(tmp_path, **only, serviceOverrides=overrides)
     assert [(each.level, each.subject) for each in found] == [("warn", "catalogue"), ("ok", "source"), ("warn", "git")]
