@@ -474,3 +474,48 @@ def test_a_login_is_whole_or_none() -> None:
         assert load_settings(REGISTRY | values, {}).own_login is None
     whole = load_settings(REGISTRY | {"registryUsername": "me"}, {"CARBIDE_REGISTRY_PASSWORD": "s3cr3t"})
     assert whole.own_login == ("me", "s3cr3t")
+
+
+@pytest.mark.parametrize(
+    ("key", "entry", "message"),
+    [
+        ("cacheFrom", "mode=max", "has the type ''; known are registry, local, gha, s3, azblob"),
+        ("cacheTo", "mode=max", "has the type ''; known are registry, local, gha, s3, azblob, inline"),
+        ("cacheFrom", "type=local,dest=a", "has no src="),
+        ("cacheTo", "type=local,src=a", "has no dest="),
+        ("cacheTo", "type=s3,region=x", "has no bucket="),
+        ("cacheTo", "type=azblob", "has no name="),
+        ("cacheTo", "type=registry,ref", "is not a list such as type=registry,ref=…"),
+        ("cacheTo", "type=registry,ref=x.test/a..b", "its ref 'x.test/a..b' is not a reference of an image: "),
+        ("cacheTo", "type=registry,ref=bogus", "its ref 'bogus' names no registry, so it is one of Docker Hub's own"),
+    ],
+)
+def test_what_is_wrong_with_a_cache_is_told(key: str, entry: str, message: str) -> None:
+    example = "type=registry,ref=nvcr.io/my-org/cache" + (",mode=max" if key == "cacheTo" else "")
+    told = error_of({key: [entry]})
+    assert told.startswith(f"{key}[0] = {entry!r}: {message}")
+    assert told.endswith(f"; a good value: {example}")
+
+
+@pytest.mark.parametrize(
+    ("key", "entry"),
+    [
+        ("cacheFrom", "type=local,src=a"),
+        ("cacheTo", "type=inline"),
+        ("cacheTo", "type=s3,bucket=a"),
+        ("cacheTo", "type=azblob,name=a"),
+        ("cacheFrom", "type=registry,ref=my-org/cache"),
+        ("cacheFrom", "type=registry,ref=x.test/library/cache"),
+    ],
+)
+def test_every_kind_of_cache_is_taken(key: str, entry: str) -> None:
+    assert getattr(load({key: [entry]}), "cache_from" if key == "cacheFrom" else "cache_to") == (entry,)
+
+
+def test_a_login_before_any_machine_is_not_netrc() -> None:
+    assert error_of({"gitcreds": "login me"}).startswith("gitcreds: is not .netrc")
+
+
+def test_a_repository_s_refusal_ends_with_a_good_one() -> None:
+    told = "registryRepository = 'A': is not lower-case names separated by '/'; a good value: my-org/my-team"
+    assert error_of({"registryRepository": "A"}) == told
