@@ -9,7 +9,7 @@ from typing import Annotated, Any, TextIO
 import typer
 
 from carbide_infra.cli.options import StackName
-from carbide_infra.cli.outcome import DIFFERENT, WELL, ends, progress
+from carbide_infra.cli.outcome import DIFFERENT, NO_ANSWER, WELL, ends, progress
 from carbide_infra.errors import CommandError
 from carbide_infra.report.changes import Report, report_of
 from carbide_infra.report.data import as_data
@@ -17,7 +17,8 @@ from carbide_infra.report.markdown import markdown
 from carbide_infra.report.preview import PreviewError, read_preview
 from carbide_infra.stack.pulumi_stack import open_stack
 
-_FILE_WIDTH = 160
+# A log is not folded by anybody, and read beside other things.
+_FILE_WIDTH = 100
 
 app = typer.Typer()
 
@@ -43,6 +44,13 @@ def report(
         typer.Option(help="Saved output of `pulumi preview --json`, - for stdin. Without it the preview is made now."),
     ] = None,
     output: Annotated[Path | None, typer.Option(help="File to write the report to, instead of stdout.")] = None,
+    head: Annotated[
+        str,
+        typer.Option(
+            envvar="CARBIDE_HEAD",
+            help="Full SHA to name in the place of the commit that is checked out: a pull request's own, of a merge.",
+        ),
+    ] = "",
     exit_code: Annotated[  # noqa: FBT002
         bool, typer.Option("--exit-code", help="End with 1 when an image is new, rebuilt or removed.")
     ] = False,
@@ -51,21 +59,25 @@ def report(
 
     Builds nothing. A preview that fails is reported as failed, with Pulumi's own message; the exit code is then 2.
     """
-    found = _report(stack, preview)
-    _write(found, Format.json if as_json else form, output)
+    found = _report(stack, preview, head)
+    chosen = Format.json if as_json else form
+    _write(found, chosen, output)
+    if found.errors and chosen is Format.terminal and output is None:
+        # Said already, and before the same eyes.
+        return NO_ANSWER
     if found.errors:
         raise CommandError("\n".join(found.errors))
     return DIFFERENT if exit_code and found.images_change else WELL
 
 
-def _report(stack: str, preview: str | None) -> Report:
+def _report(stack: str, preview: str | None, head: str) -> Report:
     if preview is None:
         progress(f"Previewing stack {stack}…")
         data: Any = open_stack(stack).preview()
     else:
         data = _saved(preview)
     try:
-        return report_of(read_preview(data, stack))
+        return report_of(read_preview(data, stack), head)
     except PreviewError as error:
         message = f"--preview {preview}: {error}" if preview else f"pulumi preview: its output {error}"
         raise CommandError(message) from error

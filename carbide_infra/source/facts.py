@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO
 
 from carbide_infra.catalogue.model import FileVersion, TagVersion
+from carbide_infra.names import NO_HISTORY
 from carbide_infra.settings import VERSION, ConfigError
 
 DEFAULT_VERSION = "dev"
@@ -123,7 +124,7 @@ def read_source(
     problem = git.problem()
     if problem is not None:
         shown = version or (DEFAULT_VERSION if isinstance(rule, TagVersion) else version_of(root, rule))
-        missing = f"the source's git history is out of reach ({problem})"
+        missing = f"{NO_HISTORY} ({problem})"
         warning = _missing_history(missing, "build from a git checkout", require_history=require_history)
         return Source(root, shown, None, None, None, 0, (warning,))
     is_shallow = git.run("rev-parse", "--is-shallow-repository") == "true"

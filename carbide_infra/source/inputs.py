@@ -17,6 +17,7 @@ from typing import Any
 
 from carbide_infra.catalogue.files import folder_above, module_of
 from carbide_infra.errors import UserError
+from carbide_infra.names import WHOLE_TREE
 from carbide_infra.source.importgraph import GoUnavailableError, Graph, GraphError, Question, Toolchain
 
 _CHUNK = 1 << 20
@@ -146,7 +147,7 @@ def _go_files(tree: "_Tree", folders: Mapping[Target, str]) -> tuple[dict[Target
         return _exact(tree, folders), None
     except GoUnavailableError as reason:
         fallback = (
-            f"Go's import graph is not known because {reason}, so every image depends on the whole source tree: "
+            f"Go's import graph is not known because {reason}, so {WHOLE_TREE}: "
             "install Go 1.21 or newer to track each image's own files."
         )
         return dict.fromkeys(folders, _whole(tree)), fallback
