@@ -26,7 +26,13 @@ PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadgroup --no-loadscope
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-26s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { \
+	    gsub(/[$$][$$]/, "$$"); line = sprintf("  make %-24s", $$1); \
+	    count = split($$2, words, " "); \
+	    for (at = 1; at <= count; at++) { \
+	      if (length(line) + length(words[at]) > 78) { print line; line = sprintf("%31s", "") } \
+	      line = line " " words[at] } \
+	    print line }' $(MAKEFILE_LIST)
 	@echo
 	@echo "  STACK=<name> selects the stack (dev), SOURCE=<path> another Go source tree."
 

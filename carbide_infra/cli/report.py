@@ -8,7 +8,7 @@ from typing import Annotated, Any, TextIO
 
 import typer
 
-from carbide_infra.cli.options import StackName
+from carbide_infra.cli.options import StackName, named_stack
 from carbide_infra.cli.outcome import DIFFERENT, NO_ANSWER, WELL, ends, progress
 from carbide_infra.errors import CommandError
 from carbide_infra.report.changes import Report, report_of
@@ -34,7 +34,7 @@ class Format(StrEnum):
 @app.command()
 @ends
 def report(
-    stack: StackName,
+    stack: StackName = "",
     form: Annotated[
         Format, typer.Option("--format", help="terminal, markdown (a pull request's comment) or json.")
     ] = Format.terminal,
@@ -59,7 +59,7 @@ def report(
 
     Builds nothing. A preview that fails is reported as failed, with Pulumi's own message; the exit code is then 2.
     """
-    found = _report(stack, preview, head)
+    found = _report(named_stack(stack), preview, head)
     chosen = Format.json if as_json else form
     _write(found, chosen, output)
     if found.errors and chosen is Format.terminal and output is None:

@@ -1,82 +1,108 @@
 """`carbide-infra up`: build and push what changed, and show all images."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
+from rich.text import Text
 
-from carbide_infra.cli.options import StackName
+from carbide_infra.cli.live import shown_live
+from carbide_infra.cli.options import StackName, Wide, named_stack
 from carbide_infra.cli.outcome import WELL, acts, progress
 from carbide_infra.cli.prepared import prepared
-from carbide_infra.cli.tables import shown_digest, wide_console
+from carbide_infra.cli.tables import Column, common_to, print_columns, short_digest, wide_console
 from carbide_infra.paths import state_dir
-from carbide_infra.stack.event_log import build_failures, has_changes, image_seconds
+from carbide_infra.stack.event_log import build_failures, has_changes, image_seconds, new_digests
 from carbide_infra.stack.registry_access import client_of
-from carbide_infra.stack.stack_file import DEV_STACK
-from carbide_infra.stack.summary import image_sizes, markdown_summary, told
+from carbide_infra.stack.summary import Outcome, image_sizes, markdown_summary
 
 app = typer.Typer(add_completion=False)
 SummaryFile = Annotated[
     Path | None,
     typer.Option("--summary", envvar="SUMMARY", help="File to add the table of images to, in Markdown."),
 ]
+Verbose = Annotated[bool, typer.Option("--verbose", help="At a terminal, show Pulumi's own display.")]
 
 
 @app.command()
 @acts
-def up(stack: StackName = DEV_STACK, summary_file: SummaryFile = None) -> int:
+def up(
+    stack: StackName = "",
+    summary_file: SummaryFile = None,
+    wide: Wide = False,  # noqa: FBT002 - a flag of the command line
+    verbose: Verbose = False,  # noqa: FBT002
+) -> int:
     """Build and push what changed, and show all images.
 
     An image that fails does not stop the others. The exit code is that of `pulumi up`.
     """
+    stack = named_stack(stack)
     opened = prepared(stack)
     event_log = state_dir(opened.project) / "events.json"
     event_log.parent.mkdir(parents=True, exist_ok=True)
     event_log.unlink(missing_ok=True)
     if opened.release_dead_lock():
         progress("The last update was killed: releasing its lock on the stack")
-    code = opened.update(event_log)
-    failures, seconds = build_failures(event_log), image_seconds(event_log)
+    console = wide_console()
+    if console.is_terminal and not verbose:
+        with shown_live(console) as watch:
+            code = opened.update(event_log, watch)
+    else:
+        code = opened.update(event_log)
+    failures = build_failures(event_log)
+    outcome = Outcome(image_seconds(event_log), new_digests(event_log), frozenset(failures))
     images: dict[str, Any] = opened.outputs().get("images", {})
     if images:
-        _print_table(images, seconds, failures, image_sizes(images, client_of(opened, images)))
+        _print_table(images, outcome, image_sizes(images, client_of(opened, images)), wide=wide)
     if summary_file and images:
         with summary_file.open("a", encoding="utf-8") as file:
-            file.write(markdown_summary(images, seconds, failures))
+            file.write(markdown_summary(images, outcome))
     for image, lines in failures.items():
         progress("\n    ".join([f"{image} failed:", *lines]))
     if code:
         progress(f"Not all is well: see above. What is finished stays; `make up STACK={stack}` does the rest.")
         return code
-    if not has_changes(event_log):
-        progress("No changes: every image is as this source tree and stack want it.")
+    nothing = "No changes: every image is as this source tree and stack want it."
+    progress(outcome.sentence if has_changes(event_log) else nothing)
     return WELL
 
 
 def _print_table(
-    images: Mapping[str, Mapping[str, Any]],
-    seconds: Mapping[str, int],
-    failed: Collection[str],
-    sizes: Mapping[str, Mapping[str, int]],
+    images: Mapping[str, Mapping[str, Any]], outcome: Outcome, sizes: Mapping[str, Mapping[str, int]], *, wide: bool
 ) -> None:
-    """Print the table to stdout, whole digests where it is not a terminal; a failed image as it was before."""
+    """Print the table to stdout; a failed image as it was before."""
     console = wide_console()
-    table = Table("Image", "Reference", "Digest", "Platforms", "Compressed size", "Seconds", box=None, pad_edge=False)
-    table.columns[0].no_wrap = True
-    table.columns[1].overflow = "fold"
-    for name, image in images.items():
-        table.add_row(
-            name,
-            f"{image['repository']}:{image['tags'][0]}",
-            shown_digest(image["digest"], console),
-            "\n".join(image["platforms"]),
-            "\n".join(_megabytes(sizes.get(name, {}).get(platform)) for platform in image["platforms"]),
-            told(name, seconds, failed),
-        )
-    console.print(table)
+    is_whole = wide or not console.is_terminal
+    common = common_to({name: (image["repository"], image["tags"][0]) for name, image in images.items()})
+    became = [
+        Column("Digest is", [outcome.of(name) for name in images]),
+        Column("Sec.", [outcome.seconds_of(name) for name in images], rank=2),
+    ]
+    size = [
+        " ".join(_megabytes(sizes.get(name, {}).get(it)) for it in image["platforms"]) for name, image in images.items()
+    ]
+    if is_whole:
+        columns = [
+            Column("Image", list(images)),
+            Column("Reference", [f"{image['repository']}:{image['tags'][0]}" for image in images.values()]),
+            Column("Digest", [image["digest"] for image in images.values()]),
+            Column("Platforms", [" ".join(image["platforms"]) for image in images.values()]),
+            Column("MB", size),
+            *became,
+        ]
+    else:
+        console.print(Text(common.sentence), soft_wrap=True)
+        columns = [
+            Column("Image", list(images)),
+            Column("Tag", [image["tags"][0].removeprefix(common.tag) for image in images.values()], rank=3),
+            Column("Digest", [short_digest(image["digest"]) for image in images.values()], rank=1),
+            Column("MB", size, rank=4),
+            *became,
+        ]
+    print_columns(columns, console, fold=is_whole)
 
 
 def _megabytes(size: int | None) -> str:
-    return "unknown" if size is None else f"{size / 1e6:.1f} MB"
+    """Of one platform, compressed."""
+    return "?" if size is None else f"{size / 1e6:.1f}"

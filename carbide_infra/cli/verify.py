@@ -1,17 +1,17 @@
 """`carbide-infra verify`: whether the registry holds what the stack promises, to the byte."""
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
-from carbide_infra.cli.options import StackName
+from carbide_infra.cli.options import StackName, Wide, named_stack
 from carbide_infra.cli.outcome import DIFFERENT, NO_ANSWER, WELL, ends, print_json, progress
 from carbide_infra.cli.saved import saved_outputs
-from carbide_infra.cli.tables import wide_console
+from carbide_infra.cli.tables import Column, fits, print_columns, short_digest, wide_console
 from carbide_infra.endpoint import read_endpoint
 from carbide_infra.errors import CommandError, SetupError
 from carbide_infra.outputs import ImageOutput
@@ -50,6 +50,7 @@ def verify(
     cold: Cold = False,  # noqa: FBT002
     outputs: OutputsFile = "",
     as_json: AsJson = False,  # noqa: FBT002
+    wide: Wide = False,  # noqa: FBT002
 ) -> int:
     """Check every image of a stack against its registry: manifests, tags, platforms, config, labels, size.
 
@@ -58,10 +59,7 @@ def verify(
     if outputs and rebuild:
         message = "--rebuild --from: the recorded inputs are in the stack's state; give --stack instead of --from"
         raise CommandError(message)
-    if not (outputs or stack):
-        message = "--stack: is not given; name a stack, or a file of its outputs with --from"
-        raise CommandError(message)
-    opened = None if outputs else open_stack(stack)
+    opened = None if outputs else open_stack(named_stack(stack))
     deployed = deployed_by(opened) if opened else Deployed(saved_outputs(outputs).images)
     values = opened.values() if opened and (rebuild or deployed.wants_login) else {}
     environment = opened.environment if opened else _own_environment()
@@ -74,7 +72,7 @@ def verify(
 
         again = rebuild_environment(opened, values, cold=cold)
         checks, missing = _rebuilt(deployed, wanted, again, values, checks)
-    _show(wanted, checks, missing, as_json=as_json)
+    _show(wanted, checks, missing, as_json=as_json, wide=wide)
     if any(not check.agrees for check in checks):
         return DIFFERENT
     return NO_ANSWER if missing else WELL
@@ -137,12 +135,14 @@ def _rebuilt(
     return sorted(all_checks, key=lambda check: order.index(check.image)), missing
 
 
-def _show(images: Mapping[str, ImageOutput], checks: Sequence[Check], missing: Sequence[str], *, as_json: bool) -> None:
+def _show(
+    images: Mapping[str, ImageOutput], checks: Sequence[Check], missing: Sequence[str], *, as_json: bool, wide: bool
+) -> None:
     differences = [check for check in checks if not check.agrees]
     if as_json:
         print_json(_document(images, checks, missing))
     elif differences:
-        _print_table(differences)
+        _print_table(differences, wide=wide)
     if not as_json:
         verdict = f"{len(differences)} differ" if differences else "all agree"
         typer.echo(f"{_counted(len(images), 'image')}, {_counted(len(checks), 'check')}, {verdict}")
@@ -173,12 +173,24 @@ def _document(images: Mapping[str, ImageOutput], checks: Sequence[Check], missin
     }
 
 
-def _print_table(differences: Sequence[Check]) -> None:
+def _print_table(differences: Sequence[Check], *, wide: bool) -> None:
+    """Print one line each, and where a terminal has no room, the values on lines of their own."""
     console = wide_console()
-    table = Table("Image", "What", "Expected", "Found", box=None, pad_edge=False)
-    for column in table.columns:
-        column.overflow = "fold"
-    table.columns[0].no_wrap = True
+    is_whole = wide or not console.is_terminal
+    shown = str if is_whole else _abbreviated
+    columns = [
+        Column("Image", [check.image for check in differences]),
+        Column("What", [check.what for check in differences]),
+        Column("Expected", [shown(check.expected) for check in differences]),
+        Column("Found", [shown(check.found) for check in differences]),
+    ]
+    if is_whole or fits(columns, console):
+        print_columns(columns, console, fold=is_whole)
+        return
     for check in differences:
-        table.add_row(check.image, check.what, check.expected, check.found)
-    console.print(table)
+        typer.echo(f"{check.image}: {check.what}")
+        typer.echo(f"  expected  {shown(check.expected)}\n  found     {shown(check.found)}")
+
+
+def _abbreviated(text: str) -> str:
+    return re.sub(r"sha256:[0-9a-f]{64}", lambda digest: short_digest(digest[0]), text)

@@ -27,6 +27,21 @@ def image_seconds(event_log: Path) -> dict[str, int]:
     return seconds
 
 
+def new_digests(event_log: Path) -> dict[str, bool]:
+    """Whether each image that was built has another digest than before, by image name."""
+    found = {}
+    for event in _events(event_log):
+        metadata = event.get("resOutputsEvent", {}).get("metadata", {})
+        if metadata.get("type") == IMAGE_TYPE and metadata.get("op") not in {"same", "delete"}:
+            old, new = (_digest(metadata.get(side)) for side in ("old", "new"))
+            found[metadata["urn"].rsplit("::", 1)[1]] = old is None or old != new
+    return found
+
+
+def _digest(state: Any) -> str | None:  # noqa: ANN401 - JSON
+    return ((state or {}).get("outputs") or {}).get("digest")
+
+
 def build_failures(event_log: Path) -> dict[str, list[str]]:
     """What the failed build step of each failed image printed, by image name.
 

@@ -20,7 +20,7 @@ from carbide_infra.errors import SetupError
 from carbide_infra.paths import project_root
 from carbide_infra.processes import last_lines, run
 from carbide_infra.programs import find_pulumi
-from carbide_infra.stack.display import shown
+from carbide_infra.stack.display import Watch, shown, watched
 from carbide_infra.stack.locks import has_dead_lock
 from carbide_infra.stack.stack_file import DEV_STACK, PROJECT
 
@@ -44,6 +44,10 @@ class PulumiStack:
     def select(self) -> None:
         """Make it the selected stack, creating it on first use."""
         self._run("stack", "select", "--create", self.name)
+
+    def selected(self) -> str:
+        """The selected stack, whichever this one is."""
+        return self._run("stack", "--show-name").strip()
 
     def outputs(self) -> dict[str, Any]:
         """Its outputs; empty before its first update.
@@ -108,14 +112,21 @@ class PulumiStack:
         """Show what an update would change; gives the CLI's exit code."""
         return self._show("preview")
 
-    def update(self, event_log: Path) -> int:
+    def update(self, event_log: Path, watch: Watch | None = None) -> int:
         """Update it, writing the engine's events; gives the CLI's exit code.
 
         An image that fails does not stop the others. Only the development stack is
         updated unasked at a terminal; elsewhere, as in CI, nobody is there to ask.
+
+        Args:
+            event_log: file to write the engine's events to.
+            watch: shows the images' progress in the place of Pulumi's own display, unless that has to ask.
         """
-        how = ("--continue-on-error", "--suppress-outputs", "--event-log", str(event_log))
-        return self._show("up", *how, *self._consent())
+        consent = self._consent()
+        how = ("up", "--continue-on-error", "--suppress-outputs", "--event-log", str(event_log), *consent)
+        if watch is None or not consent:
+            return self._show(*how)
+        return watched([str(self.pulumi), *how, *self._chosen], self._logging, self.project, event_log, watch)
 
     def refresh(self) -> int:
         """Bring the state up to what the registry has; gives the CLI's exit code."""
@@ -137,9 +148,12 @@ class PulumiStack:
         return [] if asked else ["--yes", "--skip-preview"]
 
     def _show(self, *arguments: str) -> int:
-        # PULUMI_DEBUG_COMMANDS unlocks --event-log, as Pulumi's own Automation API does.
-        environment = {**self.environment, "PULUMI_DEBUG_COMMANDS": "true"}
-        return shown([str(self.pulumi), *arguments, *self._chosen], environment, self.project)
+        return shown([str(self.pulumi), *arguments, *self._chosen], self._logging, self.project)
+
+    @property
+    def _logging(self) -> dict[str, str]:
+        """The environment in which Pulumi takes --event-log, as its own Automation API has it."""
+        return {**self.environment, "PULUMI_DEBUG_COMMANDS": "true"}
 
     def _json(self, *arguments: str) -> dict[str, Any]:
         answer = self._run(*arguments, *self._chosen)
@@ -148,6 +162,15 @@ class PulumiStack:
     def _run(self, *arguments: str) -> str:
         command: list[str | Path] = [self.pulumi, *arguments, "--non-interactive"]
         return run(command, self.environment, f"`pulumi {' '.join(arguments)}`", cwd=self.project)
+
+
+def selected_stack() -> str:
+    """The name of the stack that `pulumi stack select` has selected here; empty where there is none.
+
+    Raises:
+        SetupError: Pulumi has no answer.
+    """
+    return open_stack("").selected()
 
 
 def open_stack(name: str) -> PulumiStack:
