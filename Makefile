@@ -102,6 +102,10 @@ test: $(READY) tools ## Set up, run all tests
 test-unit: $(READY) ## Run the fast tests only
 	@$(VENV)/bin/pytest $(PARALLEL) tests/unit
 
+.PHONY: test-look
+test-look: $(READY) ## Render the reports as GitHub and a browser show them, pictures in .local/look
+	@$(VENV)/bin/python -m tests.look $(SCENES)
+
 .PHONY: test-mutation
 test-mutation: $(READY) ## Find mistakes that no unit test notices (ALL=1, MODULES=, MINUTES=, JOBS=, TESTS=)
 	@$(VENV)/bin/python -m tests.mutation --memory $(CACHE)/test-lines $(if $(ALL),--all) \

@@ -8,12 +8,12 @@ from carbide_infra.report import words
 from carbide_infra.report.causes import Cause, causes_of
 from carbide_infra.report.changes import Action, Report, Warned
 from carbide_infra.report.failure import failure_of
-from carbide_infra.report.safe_text import backticks, code, name, prose, visible
+from carbide_infra.report.safe_text import code, name, prose
 
 LIMIT = 65_535
 """Bytes of a comment, at most; GitHub counts characters, of which there are never more."""
 
-_LONGEST_ERROR, _LONGEST_MARKER = 4000, 300
+_LONGEST_LINE, _MOST_LINES, _LONGEST_MARKER = 300, 60, 300
 _MOST_NAMES = 4
 
 
@@ -78,11 +78,12 @@ def _failure(report: Report) -> Iterator[str]:
     failure = failure_of(report.errors)
     if not failure.has_more:
         return
-    # Line feeds and tabs are the only control characters that a block may have.
-    shown = "\n".join(visible(line.replace("\t", "    ")) for line in failure.text.splitlines())
-    shown = shown if len(shown) <= _LONGEST_ERROR else f"{shown[:_LONGEST_ERROR]}…"
-    fence = backticks(shown, 3)
-    yield from _folded(words.ALL_SAID, [f"{fence}text", shown, fence])
+    # A block would not be folded by a phone.
+    lines = [code(line.expandtabs(4), _LONGEST_LINE) for line in failure.text.splitlines() if line.strip()]
+    shown = "\\\n".join(
+        [*lines[:_MOST_LINES], *([words.more(len(lines) - _MOST_LINES)] if lines[_MOST_LINES:] else [])]
+    )
+    yield from _folded(words.ALL_SAID, shown.split("\n"))
 
 
 def _causes(report: Report, causes: Sequence[Cause], detail: _Detail) -> Iterator[str]:

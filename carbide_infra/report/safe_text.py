@@ -22,10 +22,11 @@ _HEX_IN_A_ROW = 6
 _PLAIN_NAME = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 
 
-def code(text: str) -> str:
+def code(text: str, most: int = _LONGEST_VALUE) -> str:
     """As code: nothing in it is markup, a mention or a reference."""
-    shown = shortened(visible(text), _LONGEST_VALUE)
-    fence = backticks(shown, 1)
+    shown = shortened(visible(text), most)
+    longest = max((len(run) for run in re.findall(r"`+", shown)), default=0)
+    fence = "`" * (longest + 1)
     pad = " " if not shown.strip() or "`" in (shown[0], shown[-1]) else ""
     return f"{fence}{pad}{shown or ' '}{pad}{fence}"
 
@@ -58,12 +59,6 @@ def visible(text: str) -> str:
 def shortened(text: str, most: int) -> str:
     """Both ends of what is too long."""
     return text if len(text) <= most else f"{text[: most // 2]}…{text[-(most // 2 - 1) :]}"
-
-
-def backticks(text: str, least: int) -> str:
-    """More than the text has in a row."""
-    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
-    return "`" * max(least, longest + 1)
 
 
 def _apart(found: re.Match[str]) -> str:

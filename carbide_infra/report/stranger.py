@@ -10,7 +10,6 @@ _INVISIBLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e
 _STANDS_FOR = 0xE000
 _PUNCTUATION = r"[!-/:-@\[-`{-~]"
 _HEAD = re.compile(r"(?:> )?(?:- |### )?")
-_FENCE = re.compile(r"(`{3,})(?:text)?")
 _FOLD = re.compile(r"<details><summary>(.*)</summary>")
 _ALERT, _END_OF_FOLD = "> [!WARNING]", "</details>"
 _LONGEST_HEADING = 1000
@@ -41,18 +40,9 @@ def harmless(text: str, pages: str) -> str:
 
 
 def _lines(lines: Iterable[str], piece: re.Pattern[str]) -> Iterator[str]:
-    fence = ""
     for line in lines:
         bare = line.strip()
-        if fence:
-            # Of Markdown's ways to end a block, all end it here, too.
-            ends = len(bare) >= len(fence) and not bare.strip("`")
-            yield fence if ends else line
-            fence = "" if ends else fence
-        elif opens := _FENCE.fullmatch(line):
-            fence = opens[1]
-            yield line
-        elif bare in {_ALERT, _END_OF_FOLD}:
+        if bare in {_ALERT, _END_OF_FOLD}:
             yield bare
             yield from ("",) if bare == _END_OF_FOLD else ()
         elif fold := _FOLD.fullmatch(bare):
@@ -62,8 +52,6 @@ def _lines(lines: Iterable[str], piece: re.Pattern[str]) -> Iterator[str]:
             head = _HEAD.match(bare)
             start = head[0] if head else ""
             yield start + _inline(bare[len(start) :], piece)
-    if fence:
-        yield fence
 
 
 def _inline(text: str, piece: re.Pattern[str]) -> str:

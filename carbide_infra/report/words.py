@@ -40,6 +40,15 @@ NOTE = "note"
 TAGS = "Tags"
 STRANGER = "Made by the pull request's own code; nobody has checked it."
 PAGE = "The same as a page, with the inputs of each image"
+GRAPH = "Causes and images"
+GRAPH_HINT = "Point at a cause or an image, or go there by tab, to follow its arrows; a click or Enter holds it."
+INPUTS = "What each image is made of, by size"
+INPUTS_HINT = "A file's area is its size, its shade its folder; a dashed edge is a file that changed."
+FILES = "All of them"
+TREEMAP = "Files by size"
+MOVED = "What moved since the last update"
+CHANGED_FILE = ", changed"
+STAYS = "Stays as it is"
 MEANINGS_TITLE = "What the words mean"
 MEANINGS = {
     "Restarts": "a deployment that takes `ref` from this stack's outputs runs an image by digest. It restarts when the "
@@ -286,6 +295,18 @@ def file(change: FileChange, marks: Marks) -> str:
     return f"{marks.value(change.path)} {change.kind}"
 
 
+def file_with_size(change: FileChange, marks: Marks) -> str:
+    """The same, with what it grew or shrank by."""
+    grown = f", {_signed(change.size_change)}" if change.size_change else ""
+    return f"{file(change, marks)}{grown}"
+
+
+def inputs_of(files: int, size: int, modules: int) -> str:
+    """How much an image is made of."""
+    linked = f", {modules} {_number(modules, 'module', 'modules')}" if modules else ""
+    return f"{files} {_number(files, 'file', 'files')}, {bytes_of(size)}{linked}"
+
+
 def causes_of_image(image: ImageChange, found: Sequence[Cause], marks: Marks) -> str:
     """Why one image changes, in a line, and by how much its inputs do."""
     told = [cause(one, marks) for one in found if image.name in one.images]
@@ -383,7 +404,11 @@ def size(image: ImageChange) -> str:
         return f"inputs {bytes_of(image.size_change)}"
     if image.base_changes or image.action is not Action.REBUILT or not image.size_change:
         return ""
-    return f"inputs {'-' if image.size_change < 0 else '+'}{bytes_of(abs(image.size_change))}"
+    return f"inputs {_signed(image.size_change)}"
+
+
+def _signed(size: int) -> str:
+    return f"{'-' if size < 0 else '+'}{bytes_of(abs(size))}"
 
 
 def bytes_of(count: int) -> str:

@@ -1,7 +1,7 @@
 """The report on recorded previews of the real engine, and on what no engine would say."""
 
+import html
 import json
-import re
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,7 @@ from carbide_infra.report.changes import Action, ImageChange, Report, Warned, re
 from carbide_infra.report.data import as_data
 from carbide_infra.report.files import FileChange, changed_files
 from carbide_infra.report.markdown import LIMIT, markdown
+from carbide_infra.report.page import page
 from carbide_infra.report.preview import PreviewError, read_preview
 from carbide_infra.report.reasons import Reason, Restart
 from tests.support.expected_reports import RECORDED, RECORDINGS, REPORTS, SCENES, expected_report, recorded, reported
@@ -211,8 +212,6 @@ def test_a_comment_is_never_too_long(
     assert len(text.encode()) <= LIMIT < 65_536
     assert text.startswith("<!-- carbide-infra: report of ")
     assert text.count("<details>") == text.count("</details>")
-    if not errors:
-        assert not re.findall(r"^```", text, re.MULTILINE)
 
 
 # ---- The command.
@@ -230,14 +229,30 @@ def test_exit_codes_tell_whether_images_change() -> None:
     assert code_of("failed", "--exit-code") == 2
 
 
-@pytest.mark.parametrize("form", ["terminal", "markdown", "json"])
+def test_a_workflow_names_the_pull_requests_own_commit() -> None:
+    arguments = ["report", "--stack", "dev", "--preview", str(RECORDINGS / "one_file.json"), "--json"]
+    done = CliRunner().invoke(app, arguments, env={"CARBIDE_HEAD": "f" * 40})
+    assert json.loads(done.stdout)["revision"]["after"] == "f" * 40
+
+
+def test_a_page_is_written_beside_the_comment(tmp_path: Path) -> None:
+    arguments = ["report", "--stack", "dev", "--preview", str(RECORDINGS / "one_file.json"), "--format", "markdown"]
+    done = CliRunner().invoke(app, [*arguments, "--page", str(tmp_path / "page.html")])
+    assert done.stdout == expected_report("one_file")
+    assert (tmp_path / "page.html").read_text() == page(reported("one_file"))
+    done = CliRunner().invoke(app, [*arguments, "--page", str(tmp_path / "none" / "page.html")])
+    assert (done.exit_code, done.stderr[:7]) == (2, "error: ")
+    assert "--page" in done.stderr
+
+
+@pytest.mark.parametrize("form", ["terminal", "markdown", "json", "html"])
 def test_a_failed_preview_is_told_in_every_form(form: str, tmp_path: Path) -> None:
     file, output = str(RECORDINGS / "failed.json"), tmp_path / "report"
     arguments = ["report", "--stack", "dev", "--preview", file, "--format", form, "--output", str(output)]
     done = CliRunner().invoke(app, arguments)
     assert done.exit_code == 2
     assert "source = '/nonexistent': is not a folder" in done.stderr
-    assert "'/nonexistent': is not a folder" in output.read_text()
+    assert "'/nonexistent': is not a folder" in html.unescape(output.read_text())
     assert "failed" in output.read_text()
 
 

@@ -17,7 +17,7 @@ from tests.unit.report.test_safe_text import HOSTILE, LINKED
 PAGES = "https://github.com/NVIDIA/carbide-rest"
 MARKER = "<!-- carbide-infra: report of carbide-infra/prod -->"
 OURS = {"h1", "h2", "h3", "p", "sub", "ul", "ol", "li", "details", "summary", "kbd", "strong", "em", "code", "pre"}
-OURS |= {"blockquote", "br", "hr", "div"}
+OURS |= {"blockquote", "br", "hr", "div", "h4", "h5", "h6"}
 
 
 class Rendered(HTMLParser):
