@@ -98,7 +98,7 @@ def _print_table(outputs: StackOutputs, *, wide: bool) -> None:
         print_columns(columns, console, fold=True)
         return
     common = common_to({name: (image.repository, image.tags[0]) for name, image in images.items()})
-    console.print(Text(common.sentence), soft_wrap=True)
+    console.print(Text(common.sentence))
     columns = [
         Column("Image", list(images)),
         Column("Tag", [image.tags[0].removeprefix(common.tag) for image in images.values()], rank=1),

@@ -76,9 +76,8 @@ def print_columns(columns: Sequence[Column], console: Console, *, fold: bool = F
         table.add_column(column.title, no_wrap=True)
     for row in zip(*(column.cells for column in shown), strict=True):
         table.add_row(*map(Text, row))
-    width = sum(column.width + _GAP for column in shown)
-    if width > console.width:
-        console = Console(highlight=False, width=width, force_terminal=console.is_terminal, no_color=console.no_color)
+    if (width := _width(shown)) > console.width:
+        console = Console(file=console.file, width=width, force_terminal=console.is_terminal, no_color=console.no_color)
     console.print(table)
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.console import Console
 from rich.text import Text
 
 from carbide_infra.cli.live import shown_live
@@ -54,7 +55,8 @@ def up(
     outcome = Outcome(image_seconds(event_log), new_digests(event_log), frozenset(failures))
     images: dict[str, Any] = opened.outputs().get("images", {})
     if images:
-        _print_table(images, outcome, image_sizes(images, client_of(opened, images)), wide=wide)
+        sizes = image_sizes(images, client_of(opened, images))
+        print_images(images, outcome, sizes, wide_console(), wide=wide)
     if summary_file and images:
         with summary_file.open("a", encoding="utf-8") as file:
             file.write(markdown_summary(images, outcome))
@@ -68,11 +70,15 @@ def up(
     return WELL
 
 
-def _print_table(
-    images: Mapping[str, Mapping[str, Any]], outcome: Outcome, sizes: Mapping[str, Mapping[str, int]], *, wide: bool
+def print_images(
+    images: Mapping[str, Mapping[str, Any]],
+    outcome: Outcome,
+    sizes: Mapping[str, Mapping[str, int]],
+    console: Console,
+    *,
+    wide: bool,
 ) -> None:
-    """Print the table to stdout; a failed image as it was before."""
-    console = wide_console()
+    """Print the table; a failed image as it was before."""
     is_whole = wide or not console.is_terminal
     common = common_to({name: (image["repository"], image["tags"][0]) for name, image in images.items()})
     became = [
@@ -92,7 +98,7 @@ def _print_table(
             *became,
         ]
     else:
-        console.print(Text(common.sentence), soft_wrap=True)
+        console.print(Text(common.sentence))
         columns = [
             Column("Image", list(images)),
             Column("Tag", [image["tags"][0].removeprefix(common.tag) for image in images.values()], rank=3),

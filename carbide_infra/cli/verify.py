@@ -26,6 +26,8 @@ from carbide_infra.verification.checks import Check, Promise, verify_image
 from carbide_infra.verification.rebuild import RebuildEnvironment
 from carbide_infra.verification.rebuild import rebuild as build_again
 
+_SHORT_COMMIT = 10
+
 app = typer.Typer(add_completion=False)
 ImageNames = Annotated[
     list[str] | None, typer.Option("--image", metavar="NAME", help="Only this image; may be repeated.")
@@ -180,7 +182,7 @@ def _print_table(differences: Sequence[Check], *, wide: bool) -> None:
     shown = str if is_whole else _abbreviated
     columns = [
         Column("Image", [check.image for check in differences]),
-        Column("What", [check.what for check in differences]),
+        Column("What", [shown(check.what) for check in differences]),
         Column("Expected", [shown(check.expected) for check in differences]),
         Column("Found", [shown(check.found) for check in differences]),
     ]
@@ -188,9 +190,10 @@ def _print_table(differences: Sequence[Check], *, wide: bool) -> None:
         print_columns(columns, console, fold=is_whole)
         return
     for check in differences:
-        typer.echo(f"{check.image}: {check.what}")
+        typer.echo(f"{check.image}: {shown(check.what)}")
         typer.echo(f"  expected  {shown(check.expected)}\n  found     {shown(check.found)}")
 
 
 def _abbreviated(text: str) -> str:
-    return re.sub(r"sha256:[0-9a-f]{64}", lambda digest: short_digest(digest[0]), text)
+    text = re.sub(r"sha256:[0-9a-f]{64}", lambda digest: short_digest(digest[0]), text)
+    return re.sub(r"\b[0-9a-f]{40}\b", lambda commit: commit[0][:_SHORT_COMMIT], text)

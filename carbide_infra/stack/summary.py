@@ -11,6 +11,8 @@ from carbide_infra.registry.images import PARALLEL, compressed_sizes, split_refe
 
 FAILED, DIGEST_NEW, AS_BEFORE, UNCHANGED = "failed", "digest new", "as before", "unchanged"
 
+_MOST_NAMES = 3
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -48,7 +50,8 @@ class Outcome:
         head = f"{built} image{images} rebuilt, {len(new)} new digest{digests}"
         if not new:
             return f"{head}: nothing restarts."
-        return f"{head}: deployments of {', '.join(new)} restart when they are updated."
+        whose = ", ".join(new) if len(new) <= _MOST_NAMES else f"{len(new)} images"
+        return f"{head}: deployments of {whose} restart when they are updated."
 
 
 def image_sizes(images: Mapping[str, Mapping[str, Any]], client: RegistryClient) -> dict[str, dict[str, int]]:

@@ -31,6 +31,8 @@ def test_the_table_for_a_page_has_every_image() -> None:
         ({"a": False}, "1 image rebuilt, 0 new digests: nothing restarts."),
         ({"b": True, "a": True, "c": False},
          "3 images rebuilt, 2 new digests: deployments of a, b restart when they are updated."),
+        (dict.fromkeys("abcd", True),
+         "4 images rebuilt, 4 new digests: deployments of 4 images restart when they are updated."),
     ],
 )  # fmt: skip
 def test_a_sentence_ends_the_run(new: dict[str, bool], told: str) -> None:
