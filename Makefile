@@ -3,7 +3,8 @@
 #   SOURCE=/path/tree  another source tree than the stack's
 #   CATALOGUE=/file    another catalogue of images than the stack's
 #   SUMMARY=/path/file `make up` adds the table of images to it, in Markdown
-#   FORMAT=markdown    the report as a pull request's comment
+#   FORMAT=markdown    the report as a pull request's comment; html: as a page
+#   VERBOSE=1          `make up` with Pulumi's own display; WIDE=1: with whole references and digests
 
 .DEFAULT_GOAL := help
 STACK ?= dev
@@ -37,8 +38,8 @@ help: ## List the targets
 	@echo "  STACK=<name> selects the stack (dev), SOURCE=<path> another Go source tree."
 
 .PHONY: up
-up: $(READY) ## Set up, build and push what changed, show all images
-	@$(STARTED) -- carbide-infra up
+up: $(READY) ## Set up, build and push what changed, show all images (VERBOSE=1, WIDE=1)
+	@$(STARTED) -- carbide-infra up $(if $(VERBOSE),--verbose) $(if $(WIDE),--wide)
 
 .PHONY: build-production-images
 build-production-images: up ## The same as up, under its old name
@@ -48,7 +49,7 @@ preview: $(READY) ## Show what `make up` would change
 	@$(STARTED) --if-new -- carbide-infra preview
 
 .PHONY: report
-report: $(READY) ## Say what a preview means for images and deployments (FORMAT=markdown, json)
+report: $(READY) ## Say what a preview means for images and deployments (FORMAT=markdown, html, json)
 	@$(CARBIDE) report --format $(or $(FORMAT),terminal)
 
 .PHONY: refresh

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from carbide_infra.cli.options import StackName, Wide, named_stack
-from carbide_infra.cli.outcome import DIFFERENT, NO_ANSWER, WELL, ends, print_json, progress
+from carbide_infra.cli.outcome import DIFFERENT, NO_ANSWER, WELL, complain, ends, print_json, progress
 from carbide_infra.cli.saved import saved_outputs
 from carbide_infra.cli.tables import Column, fits, print_columns, short_digest, wide_console
 from carbide_infra.endpoint import read_endpoint
@@ -149,7 +149,7 @@ def _show(
         verdict = f"{len(differences)} differ" if differences else "all agree"
         typer.echo(f"{_counted(len(images), 'image')}, {_counted(len(checks), 'check')}, {verdict}")
     for reason in missing:
-        typer.secho(f"not built again: {reason}", fg=typer.colors.YELLOW, err=True)
+        complain(f"not built again: {reason}", typer.colors.YELLOW)
 
 
 def _counted(number: int, noun: str) -> str:

@@ -114,6 +114,11 @@ def test_a_report_of_ours_looks_as_it_did_and_says_whose_it_is(scene: str) -> No
     assert shown.replace(re.sub(r"\s", "", words.STRANGER), "") == text
 
 
+@pytest.mark.parametrize("scene", SCENES)
+def test_what_is_made_harmless_is_still_short_enough(scene: str) -> None:
+    assert len(harmless(expected_report(scene), PAGES)) <= 65_536
+
+
 def test_the_banner_stands_below_the_answer() -> None:
     lines = harmless(f"{MARKER}\n### Nothing restarts.\n\nx\n", PAGES).splitlines()
     assert lines[1:4] == ["### Nothing restarts.", "", f"<sub>{words.STRANGER}</sub>"]
