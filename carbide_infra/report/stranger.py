@@ -17,6 +17,7 @@ _BANNER = f"<sub>{words.STRANGER}</sub>"
 _PIECE = r"""
     \\(?P<escaped>{punctuation})
   | (?P<link>{link})
+  | \[(?P<label>`[^`\[\]]+`)\]\([^()\s]*\)
   | (?P<code>(?<!`)(?P<ticks>`+)(?!`).+?(?<!`)(?P=ticks)(?!`))
   | <kbd>(?P<name>[\w…-]{{1,60}})</kbd>
   | (?P<entity>&(?:\#8203|amp|lt|gt);)
@@ -63,7 +64,8 @@ def _inline(text: str, piece: re.Pattern[str]) -> str:
             # A part of the words around it, in which GitHub looks for names.
             plain += _escape(found["escaped"])
             continue
-        kept = f"<kbd>{_plain(found['name'])}</kbd>" if found["name"] else found[0]
+        # Of a link elsewhere, its text.
+        kept = f"<kbd>{_plain(found['name'])}</kbd>" if found["name"] else found["label"] or found[0]
         done += [_plain(plain), kept]
         plain = ""
     rest = plain + text[at:]

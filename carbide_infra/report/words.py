@@ -71,7 +71,7 @@ _WHO_RESTARTS = {
 _HOW_SURE = {
     Restart.CERTAIN: "for certain",
     Restart.EXPECTED: "probably; not if only code comments changed",
-    Restart.UNKNOWN: "nobody knows before the update, which looks the base image up",
+    Restart.UNKNOWN: "only the update looks the base image up",
     Restart.IF_LINKED: "nobody knows before the build; an image that uses nothing of what changed keeps its digest",
 }
 _ONE_OF_SEVERAL = {
@@ -240,7 +240,7 @@ def cause(found: Cause, marks: Marks) -> str:
 
 def reached(found: Cause, report: Report, marks: Marks) -> str:
     """A cause with the images that it reaches."""
-    how = "linked by" if found.reasons and found.reasons[0].kind == "module" else "in"
+    how = "linked by" if found.reasons and found.reasons[0].kind == "module" else "for" if found.reasons else "in"
     return f"{cause(found, marks)}, {how} {reach(found.images, report, marks)}"
 
 

@@ -114,6 +114,13 @@ def test_a_report_of_ours_looks_as_it_did_and_says_whose_it_is(scene: str) -> No
     assert shown.replace(re.sub(r"\s", "", words.STRANGER), "") == text
 
 
+def test_of_a_link_elsewhere_the_text_stays() -> None:
+    other = expected_report("one_file").replace("NVIDIA/carbide-rest", "somebody/else")
+    found = rendered(other.partition("\n")[2])
+    assert found.addresses == []
+    assert "Stack  has ; this is ." in "".join(found.nodes)
+
+
 @pytest.mark.parametrize("scene", SCENES)
 def test_what_is_made_harmless_is_still_short_enough(scene: str) -> None:
     assert len(harmless(expected_report(scene), PAGES)) <= 65_536

@@ -222,6 +222,8 @@ def test_a_cause_reaches_what_is_shortest_to_read() -> None:
 def test_a_module_is_linked_and_a_file_is_in_an_image() -> None:
     module = Cause(("a",), Restart.CERTAIN, (change("module", "m", "v1", "v2"),))
     assert words.reached(module, of(one()), MARKS) == "<m> <v1> → <v2>, linked by <a>"
+    label = Cause(("a",), Restart.CERTAIN, (change("label", "team", "x", "y"),))
+    assert words.reached(label, of(one()), MARKS) == "label <team> <x> → <y>, for <a>"
     found = Cause(("a",), Restart.EXPECTED, files=(FileChange("f", "added", 1),))
     assert words.reached(found, of(one()), MARKS) == "<f> added, in <a>"
 
