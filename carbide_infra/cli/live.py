@@ -9,7 +9,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from carbide_infra.stack.display import Watch
+from carbide_infra.stack.following import Watch
 from carbide_infra.stack.image_progress import ImageProgress
 
 _WAITING = "Finding out what changed…"

@@ -98,6 +98,7 @@ class Report:
         images: every image that is, was or will be in the stack, the most affected first.
         revision_before: commit of the last update; None where the state does not tell.
         revision_after: commit that is previewed; None where the tree is not a commit.
+        merge: commit that was previewed in the place of `revision_after`; None where that is it.
         source_url: address of the repository's pages; empty where nobody says it, or it is none.
         warnings: in the order of their weight.
         errors: why the preview failed; then nothing else here is complete.
@@ -110,6 +111,7 @@ class Report:
     revision_after: str | None = None
     warnings: tuple[Warned, ...] = field(default_factory=tuple)
     errors: tuple[str, ...] = ()
+    merge: str | None = None
     source_url: str = ""
 
     @property
@@ -149,13 +151,15 @@ def report_of(preview: Preview, head: str = "") -> Report:
         return Report(preview.project, preview.stack, errors=preview.errors, source_url=url)
     images = _with_renames([_image(name, preview) for name in _names(preview)], preview)
     after = _revision_after(preview)
+    is_merge = bool(after and _FULL_SHA.fullmatch(head) and head != after)
     return Report(
         project=preview.project,
         stack=preview.stack,
         images=tuple(sorted(images, key=lambda image: _ORDER.index(image.action))),
         revision_before=_revision_before(preview),
-        revision_after=head if _FULL_SHA.fullmatch(head) and after else after,
+        revision_after=head if is_merge else after,
         warnings=tuple(_warnings(preview, images, after)),
+        merge=after if is_merge else None,
         source_url=url,
     )
 

@@ -133,7 +133,7 @@ def _listing(causes: Sequence[Cause], detail: _Detail) -> Iterator[str]:
 
 def _kept(report: Report, detail: _Detail) -> Iterator[str]:
     images = report.having(Action.RETAGGED, Action.UNCHANGED)
-    tags = words.tags(report.images, MARKS)
+    tags = words.tags(report, MARKS)
     if not images and not tags:
         return
     names = [words.some([name(image.name) for image in images], detail.images or 1)] if images else []

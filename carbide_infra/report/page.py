@@ -132,7 +132,7 @@ def _image(image: ImageChange, causes: Sequence[Cause], at: int) -> str:
 
 def _moved(report: Report) -> Iterator[str]:
     files = {file.path: file for image in report.images for file in image.files}
-    lines = [*words.tags(report.images, MARKS), *(words.file_with_size(files[path], MARKS) for path in sorted(files))]
+    lines = [*words.tags(report, MARKS), *(words.file_with_size(files[path], MARKS) for path in sorted(files))]
     kept = [image.name for image in report.having(Action.RETAGGED, Action.UNCHANGED)]
     lines += [f"{words.kept(len(kept))}: {', '.join(map(_name, kept))}"] if kept else []
     yield from _section(words.MOVED, _list(lines))

@@ -46,7 +46,7 @@ def _paragraphs(report: Report) -> Iterator[tuple[str, str, str]]:
         if not warned.stands:
             yield _WARNING, "", f"{words.WARNING}: {words.warning(warned, MARKS)}"
     yield _PLAIN, "", words.compared(report, MARKS)
-    yield from ((_PLAIN, "", text) for text in words.tags(report.images, MARKS))
+    yield from ((_PLAIN, "", text) for text in words.tags(report, MARKS))
     for warned in report.warnings:
         if warned.stands:
             yield _PLAIN, "", f"{words.NOTE}: {words.warning(warned, MARKS, _MOST_NAMES)}"

@@ -263,8 +263,8 @@ def reason(item: Reason, marks: Marks) -> str:
         name, _, old = item.before.partition("@")
         other, _, new = item.after.partition("@")
         if name == other and new:
-            values = f"{marks.value(old)} → {marks.value(new)}" if old else f"to {marks.value(new)}"
-            return f"{subject(item, marks)} {marks.value(name)} {'moved' if old else 'pinned'} {values}"
+            became = f"moved: {marks.value(old)} → {marks.value(new)}" if old else f"pinned to {marks.value(new)}"
+            return f"{subject(item, marks)} {marks.value(name)} {became}"
     what = subject(item, marks)
     if item.before is None and item.after is None:
         return what
@@ -373,23 +373,24 @@ def kept(count: int) -> str:
     return f"{_images(count)} {_number(count, 'stays as it is', 'stay as they are')}"
 
 
-def tag_move(move: TagMove, marks: Marks) -> str:
-    """What becomes of one movable tag."""
+def tag_move(move: TagMove, marks: Marks, merge: str | None = None) -> str:
+    """What becomes of one movable tag; that of a merge that nobody has made yet has no name for people."""
     name = _TAGS.get(move.kind, move.kind)
-    if move.after is None:
-        return f"{name} {marks.value(_short_tag(move.before))} is not renewed; the registry keeps it"
-    if move.before is None:
-        return f"{name} {marks.value(_short_tag(move.after))} is added"
-    return f"{name} {marks.value(_short_tag(move.before))} → {marks.value(_short_tag(move.after))}"
+    before, after = (marks.value(_short_tag(tag)) if tag else "" for tag in (move.before, move.after))
+    if move.after and merge and move.after.endswith(merge):
+        after = "that of the merge"
+    if not after:
+        return f"{name} {before} is not renewed; the registry keeps it"
+    return f"{name} {before} → {after}" if before else f"{name} {after} is added"
 
 
-def tags(images: Sequence[ImageChange], marks: Marks) -> list[str]:
+def tags(report: Report, marks: Marks) -> list[str]:
     """What becomes of all tags: the same move is said once."""
     moved: dict[TagMove, list[str]] = {}
-    for image in images:
+    for image in report.images:
         for move in image.tags:
             moved.setdefault(move, []).append(image.name)
-    return [f"{tag_move(move, marks)}: {_images(len(names))}" for move, names in moved.items()]
+    return [f"{tag_move(move, marks, report.merge)}: {_images(len(names))}" for move, names in moved.items()]
 
 
 def abbreviated(commit: str) -> str:
@@ -433,9 +434,9 @@ def more(count: int, noun: str = "") -> str:
     return f"+{count} more{noun and ' '}{_number(count, noun, f'{noun}s') if noun else ''}"
 
 
-def _short_tag(tag: str | None) -> str:
+def _short_tag(tag: str) -> str:
     """A tag whose commit is as long as git shows it."""
-    head, dash, last = (tag or "").rpartition("-")
+    head, dash, last = tag.rpartition("-")
     return f"{head}{dash}{abbreviated(last)}"
 
 

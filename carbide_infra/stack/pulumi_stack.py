@@ -20,7 +20,8 @@ from carbide_infra.errors import SetupError
 from carbide_infra.paths import project_root
 from carbide_infra.processes import last_lines, run
 from carbide_infra.programs import find_pulumi
-from carbide_infra.stack.display import Watch, shown, watched
+from carbide_infra.stack.display import shown
+from carbide_infra.stack.following import Watch, followed
 from carbide_infra.stack.locks import has_dead_lock
 from carbide_infra.stack.stack_file import DEV_STACK, PROJECT
 
@@ -126,7 +127,7 @@ class PulumiStack:
         how = ("up", "--continue-on-error", "--suppress-outputs", "--event-log", str(event_log), *consent)
         if watch is None or not consent:
             return self._show(*how)
-        return watched([str(self.pulumi), *how, *self._chosen], self._logging, self.project, event_log, watch)
+        return followed([str(self.pulumi), *how, *self._chosen], self._logging, self.project, event_log, watch)
 
     def refresh(self) -> int:
         """Bring the state up to what the registry has; gives the CLI's exit code."""

@@ -21,7 +21,7 @@ from carbide_infra.cli.saved import saved_outputs
 from carbide_infra.errors import CommandError
 from carbide_infra.paths import project_root
 from carbide_infra.report.terminal import print_report
-from carbide_infra.stack import display
+from carbide_infra.stack import following
 from carbide_infra.stack.image_progress import ImageProgress, Phase
 from carbide_infra.stack.summary import Outcome
 from tests.support.consoles import terminal
@@ -216,7 +216,7 @@ def test_the_cli_is_watched_by_its_log_and_has_the_last_words(
     cli = FakeProgram(tmp_path / "bin", "pulumi")
     cli.answer("up", output, code=code, does=f"cp '{tmp_path}/record' '{log}'")
     seen: list[dict[str, Phase]] = []
-    done = display.watched(
+    done = following.followed(
         [str(cli.path), "up"],
         dict(os.environ),
         tmp_path,

@@ -115,7 +115,12 @@ def test_an_image_whose_tag_is_only_left_behind_is_as_it_was() -> None:
 
 def test_a_merge_is_told_by_the_commit_that_people_know() -> None:
     preview = read_preview(recorded("one_file"), "dev")
-    assert report_of(preview, "f" * 40).revision_after == "f" * 40
+    merge = reported("one_file").revision_after
+    assert merge
+    named = report_of(preview, "f" * 40)
+    assert (named.revision_after, named.merge) == ("f" * 40, merge)
+    assert report_of(preview, merge).merge is None
+    assert merge[:10] not in markdown(named)
     assert report_of(preview, "not a commit").revision_after == reported("one_file").revision_after
     assert report_of(read_preview(recorded("dirty"), "dev"), "f" * 40).revision_after is None
 

@@ -99,7 +99,7 @@ def test_a_base_is_told_by_what_became_of_it(kind: str) -> None:
         for sides in (("a:1@x", "a:1@y"), ("a:1", "a:1@y"), ("a:1@x", "b:1@y"), ("a:1@x", None))
     }
     assert told == {
-        "<a:1> moved <x> → <y>",
+        "<a:1> moved: <x> → <y>",
         "<a:1> pinned to <y>",
         "<a:1@x> → <b:1@y>",
         "<a:1@x> → known only to the update",
@@ -276,7 +276,15 @@ def test_a_tag_says_where_from_and_where_to() -> None:
 def test_the_same_move_of_a_tag_is_said_once() -> None:
     moves = (TagMove("latest", "a", "b"),)
     images = [ImageChange(name, Action.RETAGGED, tags=moves) for name in "ab"]
-    assert words.tags(images, MARKS) == ["tag <a> → <b>: 2 images"]
+    assert words.tags(of(*images), MARKS) == ["tag <a> → <b>: 2 images"]
+
+
+def test_the_tag_of_a_merge_that_nobody_has_made_is_not_told() -> None:
+    image = ImageChange("a", Action.RETAGGED, tags=(TagMove("revision", "a" * 40, "b" * 40),))
+    assert words.tags(Report("p", "s", (image,), merge="b" * 40), MARKS) == [
+        f"git SHA tag <{'a' * 10}> → that of the merge: 1 image"
+    ]
+    assert words.tags(of(image), MARKS) == [f"git SHA tag <{'a' * 10}> → <{'b' * 10}>: 1 image"]
 
 
 @pytest.mark.parametrize(
