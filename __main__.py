@@ -7,7 +7,7 @@ import pulumi
 # What is loaded by now stays; else the collector goes through it again and again during the imports below.
 gc.freeze()
 
-from carbide_infra.images.component import ServiceImage, stack_output
+from carbide_infra.images.component import ServiceImage, build_provider, stack_output
 from carbide_infra.outputs import SCHEMA_VERSION
 from carbide_infra.program import (
     build_target,
@@ -24,9 +24,10 @@ settings = stack_settings()
 selection = stack_images(settings)
 sources = stack_source(settings, selection)
 target = build_target(settings)
-selection = resolved_bases(settings, selection, target)
+selection = resolved_bases(settings, selection)
 plans = plan_images(settings, selection, sources, target)
-images = {plan.image.name: ServiceImage(plan, target) for plan in plans}
+builds = pulumi.ResourceOptions(providers=[build_provider()])
+images = {plan.image.name: ServiceImage(plan, target, builds) for plan in plans}
 
 pulumi.export("schemaVersion", SCHEMA_VERSION)
 pulumi.export("images", stack_output(images))

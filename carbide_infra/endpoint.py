@@ -1,7 +1,8 @@
 """The endpoint: what the Pulumi program has to know of the local registry and builder."""
 
 import socket
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from carbide_infra.errors import SetupError
@@ -20,14 +21,15 @@ class Endpoint:
         registry: host:port, as it stands in image references.
         builder: name of the buildx builder.
         ca_bundle: PEM file of everything to trust, the registry's own CA among it.
-        stand_ins: base images that are not the real ones, such as "alpine:latest".
+        stand_ins: base images that are not the real ones, such as "alpine:latest", with the digests that they have
+            in that registry.
         bases: base images that it was set up for.
     """
 
     registry: str
     builder: str
     ca_bundle: str
-    stand_ins: tuple[str, ...]
+    stand_ins: Mapping[str, str] = field(default_factory=dict)
     bases: tuple[str, ...] = ()
 
 
@@ -40,8 +42,10 @@ def read_endpoint(root: Path) -> Endpoint | None:
     """Give the endpoint of the last set-up; None before the first, or when its file is damaged."""
     kept = read_json(_file(root))
     registry, builder, ca_bundle = kept.get("registry"), kept.get("builder"), kept.get("ca_bundle")
-    if isinstance(registry, str) and isinstance(builder, str) and isinstance(ca_bundle, str):
-        return Endpoint(registry, builder, ca_bundle, _names(kept.get("stand_ins")), _names(kept.get("bases")))
+    stand_ins = kept.get("stand_ins") or {}
+    if all(isinstance(text, str) for text in (registry, builder, ca_bundle)) and isinstance(stand_ins, dict):
+        named = {str(name): str(digest) for name, digest in stand_ins.items()}
+        return Endpoint(str(registry), str(builder), str(ca_bundle), named, _names(kept.get("bases")))
     return None
 
 
@@ -58,6 +62,12 @@ def registry_server(configured: str, root: Path) -> str:
         message = "registryServer = 'local': no local registry was set up in this checkout; run make local-up"
         raise SetupError(message)
     return endpoint.registry
+
+
+def stand_ins_of(configured: str, root: Path) -> Mapping[str, str]:
+    """Give the base images that have stand-ins here, with their digests; none for images that leave this machine."""
+    endpoint = read_endpoint(root) if configured == LOCAL_REGISTRY else None
+    return endpoint.stand_ins if endpoint else {}
 
 
 def require_running(server: str) -> None:

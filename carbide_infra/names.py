@@ -4,6 +4,7 @@ STACK_TYPE = "pulumi:pulumi:Stack"
 COMPONENT_TYPE = "carbide:image:ServiceImage"
 IMAGE_TYPE = "docker-build:index:Image"
 INDEX_TYPE = "docker-build:index:Index"
+RECORD_TYPE = "pulumi:index:Stash"
 
 _OCI = "org.opencontainers.image."
 TITLE_LABEL = f"{_OCI}title"

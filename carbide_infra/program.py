@@ -1,11 +1,10 @@
 """The steps of `__main__`: from stack config to plans, with every error in the stack's terms."""
 
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import wraps
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 import pulumi
 from pulumi.runtime.config import CONFIG, is_config_secret
@@ -13,12 +12,16 @@ from pulumi.runtime.config import CONFIG, is_config_secret
 from carbide_infra.catalogue.checks import check_images
 from carbide_infra.catalogue.model import Image
 from carbide_infra.catalogue.problems import CatalogueError
-from carbide_infra.endpoint import read_endpoint, registry_server, require_running
+from carbide_infra.endpoint import registry_server, require_running, stand_ins_of
 from carbide_infra.errors import UserError
+from carbide_infra.images.base_images import resolved
 from carbide_infra.images.build_secrets import build_secrets
 from carbide_infra.images.component import BuildTarget
-from carbide_infra.images.plan import ImagePlan, Stack, context_path, dockerfile_of, plan_image
+from carbide_infra.images.plan import ImagePlan, Stack, dockerfile_of, plan_image
 from carbide_infra.paths import cache_dir
+from carbide_infra.registry.golang_version import golang_version_of
+from carbide_infra.registry.known_images import KnownImages
+from carbide_infra.registry.told import Told
 from carbide_infra.settings import (
     LOCAL_REGISTRY,
     SECRET_KEYS,
@@ -28,10 +31,15 @@ from carbide_infra.settings import (
     load_settings,
     selected_images,
 )
-from carbide_infra.source.facts import REF_VARIABLE, revisions_of
+from carbide_infra.source.facts import REF_VARIABLE
 from carbide_infra.source.images import Sources, read_sources, wanted_by
-from carbide_infra.source.inputs import Inputs, inputs_of
+from carbide_infra.source.inputs import Inputs, ModuleAccess, inputs_of
+from carbide_infra.source.origin_warnings import warnings_of
+from carbide_infra.source.origins import Origin, origins_of
 from carbide_infra.source.staging import StagingError, collect_garbage, stage
+
+if TYPE_CHECKING:
+    from carbide_infra.registry.registries import Registries
 
 _Arguments = ParamSpec("_Arguments")
 _Result = TypeVar("_Result")
@@ -118,56 +126,103 @@ def build_target(settings: Settings) -> BuildTarget:
         secrets=build_secrets(settings, os.environ),
         cache_from=settings.cache_from,
         cache_to=settings.cache_to,
+        logins=settings.other_logins,
     )
 
 
 @_reported
-def resolved_bases(settings: Settings, selection: Selection, target: BuildTarget) -> Selection:
-    """The images with their bases' digests, where the stack tracks them."""
-    if not settings.track_base_images:
-        return selection
-    # pulumi-docker serves this key alone, and importing it takes a tenth of a whole preview.
-    from carbide_infra.images.base_images import with_tracked_bases  # noqa: PLC0415
+def resolved_bases(settings: Settings, selection: Selection) -> Selection:
+    """The images with the digests of their bases; where all are pinned, nobody is asked."""
+    project = Path.cwd()
 
-    return replace(selection, images=tuple(with_tracked_bases(selection.images, target)))
+    def look_up(references: list[str]) -> Mapping[str, Told]:
+        from carbide_infra.registry.image_facts import current_digests  # noqa: PLC0415 - as below
+
+        with _base_registries(settings) as registries:
+            return current_digests(references, registries, KnownImages.of_user())
+
+    stand_ins = stand_ins_of(settings.registry_server, project)
+    found = resolved(settings, selection, stand_ins, look_up, is_update=not pulumi.runtime.is_dry_run())
+    for warning in found.warnings:
+        pulumi.log.warn(warning)
+    return found.selection
+
+
+def _base_registries(settings: Settings) -> "Registries":
+    # A tenth of a preview's imports, which a stack that pins its bases does without.
+    from carbide_infra.stack.registry_access import base_registries  # noqa: PLC0415
+
+    return base_registries(settings, Path.cwd(), os.environ)
 
 
 @_reported
 def plan_images(settings: Settings, selection: Selection, sources: Sources, target: BuildTarget) -> Sequence[ImagePlan]:
-    """Find and stage each image's inputs, and decide the image from them."""
+    """Find each image's inputs, decide the image from them, and stage what it is built from."""
     project, images = Path.cwd(), selection.images
-    endpoint = read_endpoint(project)
-    stand_ins = endpoint.stand_ins if endpoint else ()
-    stack = Stack(pulumi.get_stack(), project, target.server, settings, stand_ins)
-    inputs = _staged_inputs(stack, images, sources.root)
-    revisions = revisions_of(
-        sources.of(images[0]), {name: [file.path for file in found.files] for name, found in inputs.items()}
-    )
+    stack = Stack(project, target.server, settings, stand_ins_of(settings.registry_server, project))
+    inputs = _inputs(settings, images, sources.root, target)
+    origins = _origins(sources, inputs)
     folder = settings.catalogue_file(project).parent
     own = {image.name: image for image in selection.catalogue.images}
-    return [
+    plans = [
         plan_image(
             image,
             # The bases that a stack has are build arguments; the file's are those of the catalogue.
             dockerfile_of(image.on_bases_of(own[image.name]), project, folder),
             inputs[image.name],
-            revisions[image.name],
+            origins[image.name],
             sources.of(image),
             stack,
         )
         for image in images
     ]
+    _stage(plans, sources.root, project)
+    return plans
 
 
-def _staged_inputs(stack: Stack, images: Sequence[Image], root: Path) -> dict[str, Inputs]:
-    """Each image's inputs, staged as its build context."""
-    inputs = inputs_of(root, {image.name: wanted_by(image, root) for image in images}, cache_dir())
-    for reason in sorted({found.fallback for found in inputs.values() if found.fallback}):
-        pulumi.log.warn(reason)
-    for name, found in inputs.items():
-        stage(root, found, stack.project / context_path(stack.name, name))
-    collect_garbage((stack.project / context_path(stack.name, images[0].name)).parent, inputs.keys())
+def _inputs(settings: Settings, images: Sequence[Image], root: Path, target: BuildTarget) -> dict[str, Inputs]:
+    releases = _go_releases(settings, {image.builder for image in images})
+    wanted = {image.name: wanted_by(image, root, releases[image.builder]) for image in images}
+    inputs = inputs_of(root, wanted, cache_dir(), ModuleAccess.of_secrets(target.secrets))
+    _require_exact(settings, inputs)
+    for warning in sorted({warning for found in inputs.values() for warning in found.warnings}):
+        pulumi.log.warn(warning)
     return inputs
+
+
+def _go_releases(settings: Settings, builders: Collection[str]) -> dict[str, str | None]:
+    """The Go release of each builder image; None where its registry does not tell."""
+    known = KnownImages.of_user()
+    return {builder: golang_version_of(builder, known, lambda: _base_registries(settings)) for builder in builders}
+
+
+def _require_exact(settings: Settings, inputs: Mapping[str, Inputs]) -> None:
+    """A preview may know too little; an update would push a tag that other machines give to other content."""
+    coarse = {name: found.fallback for name, found in inputs.items() if found.fallback}
+    for reason in sorted(set(coarse.values())):
+        pulumi.log.warn(reason)
+    if coarse and not settings.allow_coarse_inputs and not pulumi.runtime.is_dry_run():
+        msg = (
+            f"allowCoarseInputs = false: what {', '.join(sorted(coarse))} is made of is not known exactly here; "
+            "put that right (see the warning), or set allowCoarseInputs to push all the same"
+        )
+        raise ConfigError(msg)
+
+
+def _origins(sources: Sources, inputs: Mapping[str, Inputs]) -> dict[str, Origin]:
+    """What each image may say of the commit; the user is told what keeps it from that."""
+    files = {name: found.tree_files for name, found in inputs.items()}
+    origins = origins_of(sources.by_image, files, cache_dir())
+    for warning in warnings_of(origins):
+        pulumi.log.warn(warning)
+    return origins
+
+
+def _stage(plans: Sequence[ImagePlan], root: Path, project: Path) -> None:
+    for plan in plans:
+        place = plan.place.below(project)
+        stage(root, plan.inputs, plan.dockerfile.text, place)
+    collect_garbage(place.contexts)
 
 
 def _server(settings: Settings) -> str:

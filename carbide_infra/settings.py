@@ -1,5 +1,6 @@
 """Settings: all stack configuration, validated before the first resource exists."""
 
+import csv
 import json
 import re
 from collections.abc import Mapping
@@ -16,6 +17,7 @@ from pydantic import (
     SecretStr,
     StringConstraints,
     ValidationError,
+    WithJsonSchema,
     field_validator,
     model_validator,
 )
@@ -27,12 +29,13 @@ from carbide_infra.catalogue.model import Image
 from carbide_infra.catalogue.problems import plain_problem
 from carbide_infra.catalogue.values import GoVersion, Platform, Reference, go_version_of
 from carbide_infra.errors import UserError
+from carbide_infra.registry.reference import Reference as ImageReference
+from carbide_infra.registry.reference import is_repository, is_server
 
 LOCAL_REGISTRY = "local"
 """Value of `registryServer` that stands for the registry that `make local-up` runs."""
 
 _SERVER = re.compile(r"[a-zA-Z0-9]([a-zA-Z0-9.-]*[a-zA-Z0-9])?(:\d{1,5})?")
-_REPOSITORY = re.compile(r"[a-z0-9]+([._/-]+[a-z0-9]+)*")
 VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z._+-]{0,99}")
 """What may be a version: it goes into tags, labels and a linker flag."""
 
@@ -66,9 +69,62 @@ def _normal_platform(value: object) -> object:
     return "linux/arm64" if value == "linux/arm64/v8" else value
 
 
+def _repository(value: str) -> str:
+    if not is_repository(value):
+        msg = "is not lower-case names separated by '/'; a good value: my-org/my-team"
+        raise ValueError(msg)
+    return value
+
+
+def _cache_entry(value: str) -> str:
+    """As buildx reads it, but for the short form, which names Docker Hub where no registry is named."""
+    fields = dict(field.partition("=")[::2] for field in next(csv.reader([value]), []))
+    problem = "" if fields.get("type") else "does not say type=…"
+    if fields.get("type") == "registry":
+        try:
+            ImageReference.of(fields.get("ref", ""))
+        except ValueError as error:
+            problem = f"names no image to keep the cache in: {error}"
+    if problem:
+        msg = f"{problem}; a good value: type=registry,ref=registry.example/my-org/cache:main"
+        raise ValueError(msg)
+    return value
+
+
+CacheEntry = Annotated[str, AfterValidator(_cache_entry)]
 Structured = BeforeValidator(_decoded)
 _stripped = BeforeValidator(lambda value: value.strip() if isinstance(value, str) else value)
 Text = Annotated[str, StringConstraints(strip_whitespace=True)]
+
+
+class RegistryLogin(BaseModel):
+    """A login at a registry that the images are not pushed to."""
+
+    model_config = ConfigDict(frozen=True)
+
+    username: str
+    password: SecretStr
+
+
+def _logins(value: object) -> object:
+    """Nothing of what is wrong is repeated: it may be a password."""
+    logins = _decoded(value)
+    if not isinstance(logins, dict) or not all(is_server(name) and _is_login(login) for name, login in logins.items()):
+        msg = 'is not a map from registries to logins; a good value: {"ghcr.io": {"username": "me", "password": "…"}}'
+        raise ValueError(msg)
+    return logins
+
+
+def _is_login(value: object) -> bool:
+    return (
+        isinstance(value, dict)
+        and value.keys() == {"username", "password"}
+        and all(isinstance(text, str) and text for text in value.values())
+    )
+
+
+# Text to the Pulumi CLI: of a map, it would encrypt single values only.
+RegistryLogins = Annotated[dict[str, RegistryLogin], BeforeValidator(_logins), WithJsonSchema({"type": "string"})]
 
 
 class Settings(BaseModel):
@@ -101,8 +157,8 @@ class Settings(BaseModel):
         description="Base image of the final stage; the catalogue's when unset. Pin it with @sha256:…",
     )
     track_base_images: Annotated[bool, Structured] = Field(
-        default=False,
-        description="Look up the digests of unpinned base images at preview; needs a Docker daemon",
+        default=True,
+        description="Ask the registries of unpinned base images for their digests at each preview and update",
     )
     platforms: Annotated[
         tuple[Annotated[Platform, BeforeValidator(_normal_platform)], ...],
@@ -114,7 +170,7 @@ class Settings(BaseModel):
     registry_server: Annotated[Text, _matching(_SERVER, "nvcr.io")] = Field(
         description="Registry host[:port]; 'local' is the registry that make local-up runs",
     )
-    registry_repository: Annotated[Text, _matching(_REPOSITORY, "my-org/my-team")] = Field(
+    registry_repository: Annotated[Text, AfterValidator(_repository)] = Field(
         description="Repository prefix below the server, such as my-org/my-team",
     )
     registry_username: Text | None = Field(
@@ -124,6 +180,10 @@ class Settings(BaseModel):
     registry_password: SecretStr | None = Field(
         default=None,
         description="Registry password or NGC API key (secret); else CARBIDE_REGISTRY_PASSWORD",
+    )
+    registry_logins: RegistryLogins | None = Field(
+        default=None,
+        description="Logins at other registries, such as those of base images (secret): JSON, by server",
     )
     version: Annotated[Text, _matching(VERSION, "1.4.0")] | None = Field(
         default=None,
@@ -135,7 +195,7 @@ class Settings(BaseModel):
     )
     tag_revision: Annotated[bool, Structured] = Field(
         default=True,
-        description="Tag each image with the git SHA of a clean source tree",
+        description="Tag each image that is made of exactly what the commit holds with the git SHA",
     )
     tag_latest: Annotated[bool, Structured] = Field(
         default=False,
@@ -147,7 +207,11 @@ class Settings(BaseModel):
     )
     require_history: Annotated[bool, Structured] = Field(
         default=False,
-        description="Refuse a source tree without its full git history",
+        description="Refuse a source tree without its full git history and its tags",
+    )
+    allow_coarse_inputs: Annotated[bool, Structured] = Field(
+        default=False,
+        description="Let an update push images whose inputs are not known exactly, without Go or their modules",
     )
     services: Annotated[tuple[str, ...], Structured] = Field(
         default=(),
@@ -177,11 +241,11 @@ class Settings(BaseModel):
         default=None,
         description=".netrc content for private modules (secret); else CARBIDE_GITCREDS",
     )
-    cache_from: Annotated[tuple[str, ...], Structured] = Field(
+    cache_from: Annotated[tuple[CacheEntry, ...], Structured] = Field(
         default=(),
         description="BuildKit cache imports, such as type=registry,ref=…",
     )
-    cache_to: Annotated[tuple[str, ...], Structured] = Field(
+    cache_to: Annotated[tuple[CacheEntry, ...], Structured] = Field(
         default=(),
         description="BuildKit cache exports, such as type=registry,ref=…,mode=max",
     )
@@ -241,6 +305,18 @@ class Settings(BaseModel):
             services=self.services or None,
             overrides=self.service_overrides,
         )
+
+    @property
+    def own_login(self) -> tuple[str, str] | None:
+        """User and password at the registry that the images are pushed to; None where they are not whole."""
+        user, password = self.registry_username, self.registry_password
+        return (user, password.get_secret_value()) if user and password else None
+
+    @property
+    def other_logins(self) -> dict[str, tuple[str, str]]:
+        """User and password at other registries."""
+        logins = self.registry_logins or {}
+        return {name: (login.username, login.password.get_secret_value()) for name, login in logins.items()}
 
     def catalogue_file(self, project: Path) -> Path:
         """The catalogue's file on this machine."""
@@ -343,7 +419,7 @@ _SECRETS_FROM_ENVIRONMENT = {
 # Pulumi has no optional keys: one that is declared needs a default, and the empty text is ours.
 _OPTIONAL_KEYS = frozenset(str(field.alias) for field in Settings.model_fields.values() if field.default is None)
 
-SECRET_KEYS = frozenset(_SECRETS_FROM_ENVIRONMENT)
+SECRET_KEYS = frozenset({*_SECRETS_FROM_ENVIRONMENT, "registryLogins"})
 """Config keys whose values belong encrypted."""
 
 

@@ -18,7 +18,7 @@ from carbide_infra.errors import MissingPrerequisite, SetupError
 from carbide_infra.paths import cache_dir, state_dir
 from carbide_infra.processes import run
 from carbide_infra.progress import Report
-from carbide_infra.registry.docker_hub import Mirror
+from carbide_infra.registry.mirror import Mirror
 from carbide_infra.state_files import read_json, read_text, write_json, write_text
 from devenv.build_caches import claim_folder, claimed_folder, left_folder
 from devenv.containers import clear_away, end_containers

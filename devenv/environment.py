@@ -24,6 +24,7 @@ _EXPORTED = (
     "PULUMI_HOME",
     "PULUMI_BACKEND_URL",
     "PULUMI_SKIP_UPDATE_CHECK",
+    "PULUMI_CONTINUE_ON_ERROR",
     "BUILDX_CONFIG",
     "SSL_CERT_FILE",
     *NO_PROXIES,
@@ -50,9 +51,10 @@ def child_environment(root: Path, tools: Tools | None, stack: str) -> dict[str, 
     environment.setdefault(
         "BUILDX_CONFIG", str(_docker_config() / "buildx" if brings_builder(root, stack) else state / "buildx")
     )
-    if read_stack_file(root, stack).get("trackBaseImages", "false") == "false":
-        # pulumi-docker's plugin serves that key alone; looking for it takes longer than a whole preview.
-        environment.setdefault("PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION", "true")
+    # Without it the first image that fails stops the others, and all outputs are shown as going.
+    environment.setdefault("PULUMI_CONTINUE_ON_ERROR", "true")
+    # pulumi-docker is for examples/deployment alone; looking for its plugin takes longer than a whole preview.
+    environment.setdefault("PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION", "true")
     if stack == DEV_STACK and not {"PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"} & environment.keys():
         environment["PULUMI_CONFIG_PASSPHRASE"] = DEV_PASSPHRASE
     return (

@@ -8,10 +8,10 @@ from typing import Any
 from carbide_infra.endpoint import read_endpoint
 from carbide_infra.paths import project_root
 from carbide_infra.progress import Report
-from carbide_infra.registry.hub_images import BaseImages
 from carbide_infra.settings import LOCAL_REGISTRY, Settings, load_settings, selected_images
 from carbide_infra.stack.pinning import catalogue_bases, unpinned_bases
 from carbide_infra.stack.stack_file import ANY_REGISTRY, DEV_STACK, read_stack_file
+from devenv.bases import BaseImages
 from devenv.builder import docker_answers, require_builder, use_builder
 from devenv.environment import brings_builder, child_environment
 from devenv.prerequisites import check_prerequisites

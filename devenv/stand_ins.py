@@ -8,11 +8,11 @@ import platform
 import re
 import tarfile
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
 from carbide_infra.errors import SetupError
@@ -26,7 +26,7 @@ from devenv.prerequisites import require_go
 from devenv.registry import Registry
 
 # Raise it when the content of an archive changes in a way that its name does not show.
-CONTENT_VERSION = "1"
+CONTENT_VERSION = "2"
 DOCKERFILES = Path(__file__).parent / "docker"
 TOOLCHAIN = "golang.org/toolchain"
 _PROCESSORS = {"x86_64": "amd64", "aarch64": "arm64", "i686": "386", "armv7l": "arm"}
@@ -95,7 +95,7 @@ def make_golang(maker: StandInMaker, tag: str) -> None:
             cache / f"debian-{debian.codename}-{name}.tar",
             lambda file: make_root(debian, file, maker.report),
         )
-        go = _archive(cache / f"go-{version}-{name}.tar", lambda file: _write_go(version, own, file))
+        go = _archive(cache / f"golang-{version}-{name}.tar", lambda file: _write_go(version, own, file))
         arguments = {"DEBIAN_ARCHIVE": root.result().stem, "GO_ARCHIVE": go.stem, "GO_VERSION": version}
     difference = f"Go {version} on Debian {debian.codename} instead of golang"
     # It never leaves this machine: compressing it would take longer than all the rest.
@@ -167,9 +167,16 @@ def _write_go(version: str, own: str, archive: Path) -> None:
         with zipfile.ZipFile(json.loads(answer)["Zip"]) as modules, tarfile.open(archive, "w") as tar:
             for name in ("go", "go/bin", "go/src"):
                 _add_folder(tar, name, 0o1777)
-            for name in sorted(modules.namelist()):
-                path = name.removeprefix(f"{module}/")
-                _add_file(tar, f"usr/local/go/{path}", modules.read(name), _go_mode(path))
+            _add_tree(tar, {name.removeprefix(f"{module}/"): modules.read(name) for name in modules.namelist()})
+
+
+def _add_tree(tar: tarfile.TarFile, files: Mapping[str, bytes]) -> None:
+    """Put Go where the official image has it; a folder that is not named would get the time of the build."""
+    folders = {str(parent) for path in files for parent in PurePosixPath("usr/local/go", path).parents} - {"."}
+    for folder in sorted(folders):
+        _add_folder(tar, folder, 0o755)
+    for path, content in sorted(files.items()):
+        _add_file(tar, f"usr/local/go/{path}", content, _go_mode(path))
 
 
 def _go_mode(path: str) -> int:

@@ -11,9 +11,9 @@ from carbide_infra.endpoint import Endpoint, write_endpoint
 from carbide_infra.errors import SetupError
 from carbide_infra.paths import cache_dir, state_dir
 from carbide_infra.progress import Report
-from carbide_infra.registry.docker_hub import DockerHub, Mirror, find_docker_hub
-from carbide_infra.registry.hub_images import BaseImages
-from devenv.bases import ensure_bases
+from carbide_infra.registry.docker_hub import DockerHub, find_docker_hub
+from carbide_infra.registry.mirror import Mirror
+from devenv.bases import BaseImages, ensure_bases
 from devenv.builder import ensure_builder, stop_builder
 from devenv.certificates import ensure_bundle
 from devenv.registry import Registry, ensure_registry, registry_daemon
@@ -34,7 +34,7 @@ def local_up(root: Path, tools: Tools, bases: BaseImages, report: Report) -> End
         hub = find_docker_hub(os.environ, ensure_bundle(root), report)
         builder = ensure_builder(root, tools, registry, _mirrors(hub, registry), report)
         maker = StandInMaker(root, builder, registry, report)
-        stand_ins = () if hub.answers else ensure_bases(bases, maker)
+        stand_ins = {} if hub.answers else ensure_bases(bases, maker)
         endpoint = Endpoint(
             registry.server, builder.name, str(registry.certificates.bundle), stand_ins, bases.references
         )

@@ -16,9 +16,9 @@ from tempfile import TemporaryDirectory
 
 from carbide_infra.errors import UserError
 from carbide_infra.paths import project_root
-from carbide_infra.registry.client import RegistryClient
-from carbide_infra.registry.docker_hub import HUB
 from carbide_infra.registry.errors import RegistryError
+from carbide_infra.registry.reference import DOCKER_HUB
+from carbide_infra.registry.registries import Registries
 from devenv.toolchain import BUILDCTL, BUILDKITD, BUILDX, DOCKER_BUILD, PULUMI, Binary, locked_version
 from tools import lock
 
@@ -163,8 +163,8 @@ def _run(command: Sequence[str], folder: Path) -> str:
 def _digest_of(image: str) -> str:
     repository, _, tag = image.partition(":")
     try:
-        with RegistryClient.connected(HUB, os.environ) as hub:
-            digest = hub.digest_of(repository, tag)
+        with Registries(os.environ) as registries:
+            digest = registries.client(DOCKER_HUB).digest_of(repository, tag)
     except RegistryError as error:
         message = f"the digest of {image} cannot be looked up: {error}"
         raise UpgradeError(message) from error

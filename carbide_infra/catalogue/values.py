@@ -9,11 +9,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import BeforeValidator, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, WithJsonSchema
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
 from carbide_infra.names import CREATED_LABEL
+from carbide_infra.registry.reference import COMPONENT
+from carbide_infra.registry.reference import PATTERN as REFERENCE_PATTERN
+from carbide_infra.registry.reference import Reference as ImageReference
 
 Platform = Literal[
     "linux/386",
@@ -24,10 +27,6 @@ Platform = Literal[
     "linux/s390x",
 ]
 
-_HOST = r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?"
-_COMPONENT = r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*"
-_REPOSITORY = rf"(({_HOST}(\.{_HOST})*)(:\d{{1,5}})?/)?{_COMPONENT}(/{_COMPONENT})*"
-_REFERENCE = rf"{_REPOSITORY}(:[A-Za-z0-9_][A-Za-z0-9_.-]{{0,127}})?(@sha256:[0-9a-f]{{64}})?"
 _GOLANG = re.compile(r"(^|/)golang:(?P<version>\d+\.\d+[A-Za-z0-9.]*)")
 # A name may not begin with a dash: a program would read it as an option.
 _FILE_NAME = r"[A-Za-z0-9_.+@~][A-Za-z0-9_.+@~-]*"
@@ -133,6 +132,14 @@ def _one_group(pattern: str) -> str | None:
     return None if groups == 1 else f"has {groups} groups, but exactly one must say where the version is"
 
 
+def _reference(text: str) -> str | None:
+    try:
+        ImageReference.of(text)
+    except ValueError as error:
+        return f"is not a reference of an image: {error}"
+    return None
+
+
 def _quoted_mode(value: object) -> object:
     if isinstance(value, int) and not isinstance(value, bool):
         msg = f'is a number to YAML; write it in quotes: "{value:04o}"'
@@ -144,8 +151,12 @@ IMAGE_PATH = Grammar("/usr/local/bin/tool", "is not an absolute path in the imag
 SOURCE_PATH = Grammar("deploy/start.sh", "is not a path below the source root", _RELATIVE, _inside_the_source)
 SYMBOL_TEXT = Grammar("stable", check=_unquoted)
 
-ImageName = Annotated[str, Grammar("carbide-rest-api", "is not a name of an image", rf"(?=.{{1,128}}$){_COMPONENT}")]
-Reference = Annotated[str, Grammar("alpine:3.22@sha256:<digest>", "is not a reference of an image", _REFERENCE)]
+ImageName = Annotated[str, Grammar("carbide-rest-api", "is not a name of an image", rf"(?=.{{1,128}}$){COMPONENT}")]
+Reference = Annotated[
+    str,
+    Grammar("alpine:3.22@sha256:<digest>", check=_reference),
+    WithJsonSchema({"type": "string", "pattern": f"^{REFERENCE_PATTERN}$"}),
+]
 GoVersion = Annotated[str, Grammar('"1.25"', "is not a Go version", r"\d+\.\d+(\.\d+)?((rc|beta)\d+)?")]
 ImagePath = Annotated[str, IMAGE_PATH]
 SourcePath = Annotated[str, SOURCE_PATH]

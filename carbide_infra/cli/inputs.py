@@ -13,11 +13,12 @@ from carbide_infra.catalogue.model import Image
 from carbide_infra.cli.options import StackName, named_stack
 from carbide_infra.cli.outcome import WELL, ends, print_json, progress
 from carbide_infra.errors import CommandError
+from carbide_infra.images.build_secrets import build_secrets
 from carbide_infra.paths import cache_dir, project_root
 from carbide_infra.settings import Settings, load_settings, selected_images
 from carbide_infra.source.images import wanted_by
-from carbide_infra.source.import_path import Imports, imports_of
-from carbide_infra.source.inputs import Inputs, inputs_of
+from carbide_infra.source.import_path import import_path
+from carbide_infra.source.inputs import Inputs, ModuleAccess, inputs_of
 from carbide_infra.stack.stack_file import ANY_REGISTRY, read_stack_file
 
 app = typer.Typer(add_completion=False)
@@ -47,15 +48,14 @@ def inputs(
     settings = load_settings(ANY_REGISTRY | read_stack_file(project, stack), os.environ)
     root = settings.source_root(project)
     images = _selected(settings, project, image or ())
-    files = inputs_of(root, {each.name: wanted_by(each, root) for each in images}, cache_dir())
-    for reason in sorted({found.fallback for found in files.values() if found.fallback}):
-        progress(f"WARNING: {reason}")
+    access = ModuleAccess.of_secrets(build_secrets(settings, os.environ))
+    files = inputs_of(root, {each.name: wanted_by(each, root) for each in images}, cache_dir(), access)
+    for warning in sorted({text for found in files.values() for text in (found.fallback, *found.warnings) if text}):
+        progress(f"WARNING: {warning}")
     folder = os.path.relpath(settings.catalogue_file(project).parent, project)
     found = [Made(each, files[each.name], f"{folder}/Dockerfile.{each.name}") for each in images]
     if who:
-        packages = sorted({binary.package for each in images for binary in each.binaries})
-        imports = imports_of(root, packages, images[0].platforms[0])
-        reached = {name: _reached(_in_tree(name, root, project), found, imports) for name in who}
+        reached = {name: _reached(_in_tree(name, root, project), found) for name in who}
         _show_reached(reached, len(images), as_json=as_json)
     elif as_json:
         print_json({each.image.name: each.listing for each in found})
@@ -88,6 +88,7 @@ class Made:
             "dockerfile": self.dockerfile,
             "exact": not self.inputs.fallback,
             "files": files,
+            "modules": list(self.inputs.modules),
         }
 
 
@@ -116,13 +117,13 @@ def _in_tree(name: str, root: Path, project: Path) -> str:
     raise CommandError(message)
 
 
-def _reached(path: str, found: Sequence[Made], imports: Imports) -> dict[str, list[str]]:
+def _reached(path: str, found: Sequence[Made]) -> dict[str, list[str]]:
     """The images that are made of a file, and the packages on the way to it."""
-    return {each.image.name: _way(path, each.image, imports) for each in found if path in each.paths}
+    return {each.image.name: _way(path, each) for each in found if path in each.paths}
 
 
-def _way(path: str, image: Image, imports: Imports) -> list[str]:
-    ways = [imports.path(binary.package, path) for binary in image.binaries]
+def _way(path: str, made: Made) -> list[str]:
+    ways = [import_path(made.inputs.imports, binary.package, path) for binary in made.image.binaries]
     return min(filter(None, ways), key=len, default=[])
 
 

@@ -6,19 +6,19 @@ import typer
 
 from carbide_infra.cli.options import StackName, named_stack
 from carbide_infra.cli.outcome import WELL, acts, progress
-from carbide_infra.endpoint import read_endpoint
+from carbide_infra.endpoint import stand_ins_of
 from carbide_infra.paths import project_root
-from carbide_infra.programs import find_buildx
 from carbide_infra.settings import load_settings
 from carbide_infra.stack.pinning import (
-    NOWHERE,
     catalogue_bases,
     catalogue_pins,
+    catalogue_references,
     find_pins,
     unpinned_bases,
     write_catalogue_pins,
 )
 from carbide_infra.stack.pulumi_stack import open_stack
+from carbide_infra.stack.registry_access import registries_for
 from carbide_infra.stack.stack_file import ANY_REGISTRY, read_stack_file
 
 app = typer.Typer(add_completion=False)
@@ -33,12 +33,14 @@ def pin_bases(stack: StackName = "") -> int:
     bases = unpinned_bases(values, catalogue_bases(values, project))
     settings = load_settings(ANY_REGISTRY | values | bases, os.environ)
     opened = open_stack(stack)
-    endpoint = read_endpoint(project) or NOWHERE
-    for pin in find_pins(bases, values, endpoint, str(find_buildx()), opened.environment):
+    stand_ins = stand_ins_of(settings.registry_server, project)
+    file = settings.catalogue_file(project)
+    with registries_for([*bases.values(), *catalogue_references(file)], settings, opened) as registries:
+        own = find_pins(bases, values, stand_ins, registries)
+        pins = catalogue_pins(file, settings.catalogue, stand_ins, registries)
+    for pin in own:
         opened.configure(pin.key, pin.new)
         progress(str(pin))
-    file = settings.catalogue_file(project)
-    pins = catalogue_pins(file, settings.catalogue, endpoint, str(find_buildx()), opened.environment)
     for pin in pins:
         progress(str(pin))
     if write_catalogue_pins(file, pins):

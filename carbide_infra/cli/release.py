@@ -11,12 +11,14 @@ from carbide_infra.cli.outcome import WELL, ends, print_json, progress
 from carbide_infra.endpoint import registry_server
 from carbide_infra.errors import CommandError
 from carbide_infra.images.tags import sanitised
-from carbide_infra.registry.client import RegistryClient
+from carbide_infra.paths import cache_dir
 from carbide_infra.registry.releases import Released, images_of, tagged
 from carbide_infra.settings import Settings, load_settings, selected_images
 from carbide_infra.source.facts import REF_VARIABLE, release_tag
 from carbide_infra.source.images import read_sources
+from carbide_infra.source.origins import differing
 from carbide_infra.stack.pulumi_stack import open_stack
+from carbide_infra.stack.registry_access import registries_of
 
 _TAGS = "refs/tags/"
 
@@ -45,13 +47,8 @@ def release(
     settings = load_settings(opened.values(), os.environ)
     names, version, commit = _checked_out(tag, settings, opened.project)
     repositories = {name: f"{settings.registry_repository}/{name}" for name in names}
-    password = settings.registry_password
-    with RegistryClient.connected(
-        registry_server(settings.registry_server, opened.project),
-        opened.environment,
-        settings.registry_username,
-        password.get_secret_value() if password else None,
-    ) as client:
+    with registries_of(settings, opened.project, opened.environment) as registries:
+        client = registries.client(registry_server(settings.registry_server, opened.project))
         digests = images_of(commit, repositories, client, 60.0 * wait, progress)
         released = tagged(digests, repositories, sanitised(version), client)
     if as_json:
@@ -76,7 +73,7 @@ def _checked_out(tag: str, settings: Settings, project: Path) -> tuple[list[str]
     # Another image may have a version of its own.
     named = [image for image in images if f"{image.tag_prefix}v{sources.of(image).version}" == tag]
     source = read_sources(settings, named[:1] or images[:1], root, full_ref=f"{_TAGS}{tag}").of((named or images)[0])
-    if source.revision is None or source.revision != source.released or not source.is_commit:
+    if source.revision is None or source.revision != source.released or differing(source, cache_dir()):
         message = f"--tag {tag}: is not what is checked out here; git checkout {tag}"
         raise CommandError(message)
     return [image.name for image in named], source.version, source.revision

@@ -15,7 +15,7 @@ from carbide_infra.cli.prepared import prepared
 from carbide_infra.cli.tables import Column, common_to, print_columns, short_digest, wide_console
 from carbide_infra.paths import state_dir
 from carbide_infra.stack.event_log import build_failures, has_changes, image_seconds, new_digests
-from carbide_infra.stack.registry_access import client_of
+from carbide_infra.stack.registry_access import images_client
 from carbide_infra.stack.summary import Outcome, image_sizes, markdown_summary
 
 app = typer.Typer(add_completion=False)
@@ -55,7 +55,7 @@ def up(
     outcome = Outcome(image_seconds(event_log), new_digests(event_log), frozenset(failures))
     images: dict[str, Any] = opened.outputs().get("images", {})
     if images:
-        sizes = image_sizes(images, client_of(opened, images))
+        sizes = image_sizes(images, images_client(opened, images))
         print_images(images, outcome, sizes, wide_console(), wide=wide)
     if summary_file and images:
         with summary_file.open("a", encoding="utf-8") as file:

@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -16,11 +17,11 @@ from carbide_infra.endpoint import read_endpoint
 from carbide_infra.errors import CommandError, SetupError
 from carbide_infra.outputs import ImageOutput
 from carbide_infra.paths import project_root
-from carbide_infra.registry.client import RegistryClient
 from carbide_infra.registry.images import PARALLEL, split_reference
+from carbide_infra.registry.registries import Registries
 from carbide_infra.stack.deployed import Deployed, deployed_by
 from carbide_infra.stack.pulumi_stack import open_stack
-from carbide_infra.stack.registry_access import registry_password
+from carbide_infra.stack.registry_access import registries_with
 from carbide_infra.verification.build_record import BuildRecord, InputsMissing
 from carbide_infra.verification.checks import Check, Promise, verify_image
 from carbide_infra.verification.rebuild import RebuildEnvironment
@@ -66,14 +67,16 @@ def verify(
     values = opened.values() if opened and (rebuild or deployed.wants_login) else {}
     environment = opened.environment if opened else _own_environment()
     wanted = deployed.selected(image or ())
-    checks = _read(deployed, wanted, values, environment)
+    project = opened.project if opened else Path.cwd()
+    checks = _read(deployed, wanted, registries_with(values, project, environment))
     missing: list[str] = []
     if rebuild and opened:
         # An installation that only reads outputs lacks what this needs.
         from carbide_infra.verification.rebuild_environment import rebuild_environment  # noqa: PLC0415
 
         again = rebuild_environment(opened, values, cold=cold)
-        checks, missing = _rebuilt(deployed, wanted, again, values, checks)
+        registries = registries_with(values, project, again.variables)
+        checks, missing = _rebuilt(deployed, wanted, again, registries, checks)
     _show(wanted, checks, missing, as_json=as_json, wide=wide)
     if any(not check.agrees for check in checks):
         return DIFFERENT
@@ -89,27 +92,10 @@ def _own_environment() -> dict[str, str]:
     return os.environ | ({"SSL_CERT_FILE": endpoint.ca_bundle} if endpoint else {})
 
 
-def _clients(
-    images: Mapping[str, ImageOutput], values: Mapping[str, str], environment: Mapping[str, str]
-) -> dict[str, RegistryClient]:
-    servers = {split_reference(output.repository)[0] for output in images.values()}
-    username = values.get("registryUsername")
-    return {
-        server: RegistryClient.connected(server, environment, username, registry_password(values)) for server in servers
-    }
-
-
-def _read(
-    deployed: Deployed,
-    wanted: Mapping[str, ImageOutput],
-    values: Mapping[str, str],
-    environment: Mapping[str, str],
-) -> list[Check]:
-    clients = _clients(wanted, values, environment)
-
+def _read(deployed: Deployed, wanted: Mapping[str, ImageOutput], registries: Registries) -> list[Check]:
     def checked(name: str) -> list[Check]:
         output = wanted[name]
-        client = clients[split_reference(output.repository)[0]]
+        client = registries.client(split_reference(output.repository)[0])
         return verify_image(Promise(name, output, deployed.labels(name)), client)
 
     with ThreadPoolExecutor(PARALLEL) as pool:
@@ -120,17 +106,16 @@ def _rebuilt(
     deployed: Deployed,
     wanted: Mapping[str, ImageOutput],
     again: RebuildEnvironment,
-    values: Mapping[str, str],
+    registries: Registries,
     checks: Sequence[Check],
 ) -> tuple[list[Check], list[str]]:
     """The checks with those of the rebuilds, and why an image could not be built again."""
-    clients = _clients(wanted, values, again.variables)
     all_checks, missing = list(checks), []
     for name, output in wanted.items():
         progress(f"Building {name} again from its recorded inputs…")
         try:
-            record = BuildRecord.of(name, deployed.records[name], deployed.inputs[name], output.revision)
-            all_checks += build_again(record, output, again, clients[split_reference(output.repository)[0]])
+            record = BuildRecord.in_state(name, deployed.records, deployed.inputs, output.revision)
+            all_checks += build_again(record, output, again, registries.client(split_reference(output.repository)[0]))
         except InputsMissing as error:
             missing.append(str(error))
     order = list(wanted)

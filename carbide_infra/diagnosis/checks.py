@@ -1,27 +1,29 @@
 """What the doctor checks, in its order: the machine, the stack and its source, builder and registry."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from carbide_infra.catalogue.problems import CatalogueError
+from carbide_infra.diagnosis.base_images import check_bases
 from carbide_infra.diagnosis.builder import ask_buildx, check_builder
 from carbide_infra.diagnosis.finding import Finding, fail, ok, warn
 from carbide_infra.diagnosis.machine import check_machine
 from carbide_infra.diagnosis.registry import check_registry
-from carbide_infra.diagnosis.source_tree import check_bases, check_source
-from carbide_infra.endpoint import read_endpoint, registry_server
-from carbide_infra.errors import CommandError, MissingPrerequisite, SetupError
+from carbide_infra.diagnosis.source_tree import check_source
+from carbide_infra.endpoint import registry_server, stand_ins_of
+from carbide_infra.errors import CommandError, MissingPrerequisite, SetupError, UserError
 from carbide_infra.paths import cache_dir, state_dir
 from carbide_infra.programs import find_buildx
 from carbide_infra.registry.client import RegistryClient
 from carbide_infra.registry.errors import RegistryError
+from carbide_infra.registry.image_facts import answers_now
 from carbide_infra.registry.images import platforms_in, read_platform, split_reference
-from carbide_infra.settings import SECRET_KEYS, ConfigError, Selection, Settings, load_settings, selected_images
+from carbide_infra.settings import ConfigError, Selection, Settings, load_settings, selected_images
 from carbide_infra.stack.deployed import deployed_by
 from carbide_infra.stack.pulumi_stack import PulumiStack, open_stack
-from carbide_infra.stack.registry_access import registry_password
+from carbide_infra.stack.registry_access import base_registries, registries_of
 from carbide_infra.stack.stack_file import read_stack_file
 
 _NO_SUCH_STACK = "no stack named"
@@ -43,11 +45,10 @@ def checked(root: Path, name: str) -> Iterator[Finding]:
         yield fail("configuration", str(error), f"change Pulumi.{name}.yaml as it says")
         return
     yield ok("configuration", f"Pulumi.{name}.yaml")
-    endpoint = read_endpoint(root)
     yield from check_source(settings, selection, root)
-    yield from check_bases(settings, selection, endpoint.stand_ins if endpoint else ())
+    yield from _bases(root, settings, selection)
     yield from _builder(settings, selection)
-    yield from _registry(root, settings, values, stack, selection.images[0].name)
+    yield from _registry(root, settings, stack, selection.images[0].name)
 
 
 def _stack(name: str) -> PulumiStack | None:
@@ -55,6 +56,15 @@ def _stack(name: str) -> PulumiStack | None:
         return open_stack(name)
     except MissingPrerequisite:
         return None
+
+
+def _bases(root: Path, settings: Settings, selection: Selection) -> Iterator[Finding]:
+    stand_ins = stand_ins_of(settings.registry_server, root)
+    try:
+        with base_registries(settings, root, os.environ) as registries:
+            yield from check_bases(settings, selection, stand_ins, lambda texts: answers_now(texts, registries))
+    except UserError as error:
+        yield fail("base image", str(error), "change it as it says")
 
 
 def _builder(settings: Settings, selection: Selection) -> Iterator[Finding]:
@@ -94,21 +104,18 @@ def _configuration(root: Path, name: str, stack: PulumiStack | None) -> tuple[di
         return written, [fail("stack", told, fix)]
 
 
-def _registry(
-    root: Path, settings: Settings, values: Mapping[str, Any], stack: PulumiStack | None, image: str
-) -> Iterator[Finding]:
+def _registry(root: Path, settings: Settings, stack: PulumiStack | None, image: str) -> Iterator[Finding]:
     try:
         server = registry_server(settings.registry_server, root)
     except SetupError:
         yield fail("registry", "no local registry was set up in this checkout", "make local-up")
         return
-    password = registry_password({key: str(values.get(key) or "") for key in SECRET_KEYS})
-    if settings.registry_username and not password:
+    if settings.registry_username and not settings.own_login:
         fix = "pulumi config set --secret registryPassword, or CARBIDE_REGISTRY_PASSWORD"
         yield fail("login", f"{server} wants a login as {settings.registry_username}; no password is set", fix)
     repository = f"{settings.registry_repository}/{image}"
     yield from check_registry(
-        lambda: RegistryClient.connected(server, os.environ, settings.registry_username, password),
+        lambda: registries_of(settings, root, os.environ).client(server),
         repository,
         lambda client: _present_blob(client, repository, stack),
     )

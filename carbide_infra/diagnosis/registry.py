@@ -33,6 +33,4 @@ def check_registry(
 
 
 def _failure(subject: str, error: RegistryError, otherwise: str) -> Finding:
-    """An error of the client ends with what to do."""
-    told, _, fix = str(error).rpartition("; ")
-    return fail(subject, told or str(error), f"{fix}; {otherwise}" if told else otherwise)
+    return fail(subject, error.what, f"{error.remedy}; {otherwise}" if error.remedy else otherwise)

@@ -1,14 +1,20 @@
 """The stack's file and source tree: configuration, history, base images."""
 
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from carbide_infra.catalogue.checks import check_images
+from carbide_infra.catalogue.model import Image
 from carbide_infra.diagnosis.finding import Finding, fail, ok, warn
-from carbide_infra.settings import LOCAL_REGISTRY, ConfigError, Selection, Settings
+from carbide_infra.errors import UserError
+from carbide_infra.paths import cache_dir
+from carbide_infra.settings import LOCAL_REGISTRY, Selection, Settings
 from carbide_infra.source.facts import REF_VARIABLE, Source
-from carbide_infra.source.images import read_sources
+from carbide_infra.source.images import Sources, read_sources, wanted_by
+from carbide_infra.source.inputs import inputs_of
+from carbide_infra.source.origin_warnings import warnings_of
+from carbide_infra.source.origins import origins_of
 
 
 def check_source(settings: Settings, selection: Selection, project: Path) -> Iterator[Finding]:
@@ -26,7 +32,7 @@ def check_source(settings: Settings, selection: Selection, project: Path) -> Ite
             yield _wrong("\n".join(map(str, found.errors)))
             return
         sources = read_sources(settings, selection.images, root, full_ref=os.environ.get(REF_VARIABLE))
-    except ConfigError as error:
+    except UserError as error:
         yield _wrong(str(error))
         return
     for warning in found.warnings:
@@ -34,6 +40,8 @@ def check_source(settings: Settings, selection: Selection, project: Path) -> Ite
     source = sources.of(selection.images[0])
     yield ok("source", f"{root}, version {source.version}, {len(selection.images)} services")
     yield from _history(source)
+    if source.revision is not None:
+        yield from _origins(sources, selection.images)
 
 
 def _wrong(problem: str) -> Finding:
@@ -51,21 +59,19 @@ def _history(source: Source) -> Iterator[Finding]:
         yield ok("git depth", "full history")
     for warning in tags:
         yield warn("git ref", warning, "docs/diffs.md tells which tags follow what")
-    if source.is_commit:
-        yield ok("git tree", f"is commit {source.revision}")
-    else:
-        changed = sorted(source.changed or ())
-        told = f"{len(changed)} uncommitted, such as {changed[0]}"
-        yield warn("git tree", told, "commit: a dirty tree gets neither the git SHA nor latest as tags")
 
 
-def check_bases(settings: Settings, selection: Selection, stand_ins: Collection[str]) -> Iterator[Finding]:
-    """Look at the base images, as catalogue and configuration name them."""
-    for image in (*selection.builders, *selection.bases):
-        if image in stand_ins:
-            fix = "let Docker Hub, or the mirror in CARBIDE_DOCKERHUB_MIRROR, answer; then make up"
-            yield warn("base image", f"{image} is a stand-in, not for production", fix)
-        elif "@" not in image and not settings.track_base_images:
-            yield warn("base image", f"{image} is not pinned: it may move unseen", "make pin-bases")
-        else:
-            yield ok("base image", image)
+def _origins(sources: Sources, images: Sequence[Image]) -> Iterator[Finding]:
+    """Look whether the images are made of what the commit holds."""
+    root = sources.root
+    try:
+        inputs = inputs_of(root, {image.name: wanted_by(image, root) for image in images}, cache_dir())
+        files = {name: found.tree_files for name, found in inputs.items()}
+        origins = origins_of(sources.by_image, files, cache_dir())
+    except UserError as error:
+        yield _wrong(str(error))
+        return
+    for warning in warnings_of(origins):
+        yield warn("git tree", warning, "commit what the images are made of")
+    if all(origin.is_commit for origin in origins.values()):
+        yield ok("git tree", f"is commit {sources.of(images[0]).revision}")

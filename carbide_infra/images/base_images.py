@@ -1,47 +1,121 @@
-"""Base images: their current digests, looked up at preview where the stack tracks them."""
+"""Base images: each with the digest that its tag gives now, so that a build key names bytes."""
 
-from collections.abc import Iterable
-
-import pulumi
-import pulumi_docker as docker
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 
 from carbide_infra.catalogue.bases import NOTHING
-from carbide_infra.catalogue.model import Image
-from carbide_infra.images.component import BuildTarget
-from carbide_infra.settings import ConfigError
+from carbide_infra.catalogue.model import ForeignFile, Image
+from carbide_infra.registry.errors import Denied, NotFound
+from carbide_infra.registry.told import Told, why_unknown
+from carbide_infra.settings import LOCAL_REGISTRY, ConfigError, Selection, Settings
+
+_OUTSIDE_DEVELOPMENT = (
+    "an update of a stack whose registryServer is not local builds on no tag that may have moved; repeat it, or write "
+    "the digest into the stack: make pin-bases"
+)
 
 
-def with_tracked_bases(images: Iterable[Image], target: BuildTarget) -> list[Image]:
-    """Give the images with a digest for every base; one that is pinned stays as it is pinned.
+@dataclass(frozen=True)
+class Resolved:
+    """The images of a stack on bases with digests.
+
+    Attributes:
+        selection: the images; a base that nobody knows keeps its tag.
+        warnings: what nobody could tell, and what is done about it.
+    """
+
+    selection: Selection
+    warnings: tuple[str, ...] = ()
+
+
+def is_pinned(text: str) -> bool:
+    """Whether a reference has a digest."""
+    return "@" in text
+
+
+def references_of(images: Iterable[Image]) -> list[str]:
+    """The images that these are built from, each once: builders, bases, and those that files are taken from."""
+    found: dict[str, None] = {}
+    for image in images:
+        found |= dict.fromkeys((image.builder, image.base, *(file.image for file in image.foreign_files)))
+    return [text for text in found if text != NOTHING]
+
+
+def resolved(
+    settings: Settings,
+    selection: Selection,
+    stand_ins: Mapping[str, str],
+    look_up: Callable[[list[str]], Mapping[str, Told]],
+    *,
+    is_update: bool,
+) -> Resolved:
+    """Give every base, builder and foreign file's image its digest; one that is pinned stays as it is.
+
+    Args:
+        settings: of the stack.
+        selection: its images.
+        stand_ins: digests of images that are stood in for on this machine.
+        look_up: asks the registries for all others at once.
+        is_update: whether images are about to be built; a preview builds none.
 
     Raises:
-        ConfigError: a look-up failed, as it does without a Docker daemon.
+        ConfigError: an image is not there; or, before an update, it may not be read, or nobody knows what a tag gives
+            and the stack is not a development one.
     """
-    images = list(images)
-    provider = docker.Provider("base-images", registry_auth=_registry_auth(target))
-    references = dict.fromkeys(reference for image in images for reference in (image.builder, image.base))
-    pinned = {reference: _pinned(reference, provider) for reference in references}
-    return [image.model_copy(update={"builder": pinned[image.builder], "base": pinned[image.base]}) for image in images]
+    wanted = [text for text in references_of(selection.images) if not is_pinned(text)]
+    others = [text for text in wanted if text not in stand_ins]
+    told = look_up(others) if others and settings.track_base_images else {text: Told(None) for text in others}
+    digests = {text: stand_ins[text] for text in wanted if text in stand_ins}
+    digests |= {text: answer.digest for text, answer in told.items() if answer.digest}
+    return Resolved(
+        replace(selection, images=tuple(_on_digests(image, digests) for image in selection.images)),
+        tuple(_warnings(settings, selection, told, is_update=is_update)),
+    )
 
 
-def _pinned(reference: str, provider: docker.Provider) -> str:
-    if "@" in reference or reference == NOTHING:
-        return reference
-    try:
-        found = docker.get_registry_image(name=reference, opts=pulumi.InvokeOptions(provider=provider))
-    except Exception as error:
-        # Pulumi raises plain Exception for whatever the plugin says.
-        msg = (
-            f"trackBaseImages = true: {reference} could not be looked up; this needs a Docker daemon that answers, "
-            f"and pulumi-docker's plugin. Start Docker, or pin the digests with make pin-bases. ({error})"
-        )
-        raise ConfigError(msg) from error
-    return f"{reference}@{found.sha256_digest}"
+def key_of(text: str, settings: Settings, images: Iterable[Image]) -> str:
+    """What names an image: a key of the stack, else of the catalogue, with the name of the first entry that has it."""
+    if text == settings.runtime_image:
+        return "runtimeImage"
+    if text == settings.builder_image:
+        return "builderImage"
+    for image in images:
+        keys = {image.base: "base", image.builder: "builder", **{file.image: "files" for file in image.foreign_files}}
+        if text in keys:
+            return f"{image.name}: {keys[text]}"
+    return "image"
 
 
-def _registry_auth(target: BuildTarget) -> list[docker.ProviderRegistryAuthArgs]:
-    """The stack's own credentials, and no others that this machine may have."""
-    if target.username is None or target.password is None:
-        return []
-    password = pulumi.Output.secret(target.password)
-    return [docker.ProviderRegistryAuthArgs(address=target.server, username=target.username, password=password)]
+def _on_digests(image: Image, digests: Mapping[str, str]) -> Image:
+    def pinned(text: str) -> str:
+        return f"{text}@{digests[text]}" if text in digests else text
+
+    files = tuple(
+        file.model_copy(update={"image": pinned(file.image)}) if isinstance(file, ForeignFile) else file
+        for file in image.files
+    )
+    return image.model_copy(update={"builder": pinned(image.builder), "base": pinned(image.base), "files": files})
+
+
+def _warnings(settings: Settings, selection: Selection, told: Mapping[str, Told], *, is_update: bool) -> Iterable[str]:
+    is_strict = is_update and settings.registry_server != LOCAL_REGISTRY
+    for text, answer in told.items():
+        key = key_of(text, settings, selection.images)
+        if answer.problem is None and answer.digest is None and is_strict:
+            message = f"{key} = {text}: has no digest, and trackBaseImages is false; {_OUTSIDE_DEVELOPMENT}"
+            raise ConfigError(message)
+        if answer.problem is None:
+            continue
+        problem = why_unknown(key, text, answer.problem)
+        if isinstance(answer.problem, NotFound) or (is_update and isinstance(answer.problem, Denied)):
+            raise ConfigError(problem)
+        if is_strict:
+            message = f"{problem}; {_OUTSIDE_DEVELOPMENT}"
+            raise ConfigError(message)
+        yield f"{problem}. {_instead(answer)}"
+
+
+def _instead(told: Told) -> str:
+    if told.digest:
+        return f"It is taken as it was seen last, on {told.day}: {told.digest}"
+    return "Its tag stands for whatever it gives when an image is built; an update outside development stops here"

@@ -1,22 +1,40 @@
-"""Resources: one component for each image, holding its build and its movable tags."""
+"""Resources: one component for each image, holding its build, its record and its movable tags."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, TypeVar, cast
 
 import pulumi
 import pulumi_docker_build as docker_build
+from pulumi.output import Unknown
+from pulumi.resource import DependencyResource, create_urn
+from pydantic import ValidationError
 
 from carbide_infra.catalogue.model import BaseUser, Image
+from carbide_infra.images import record
 from carbide_infra.images.plan import ImagePlan
 from carbide_infra.images.tags import Alias
-from carbide_infra.names import COMPONENT_TYPE
-from carbide_infra.outputs import BinaryOutput, HealthOutput, ImageOutput
+from carbide_infra.names import COMPONENT_TYPE, IMAGE_TYPE
+from carbide_infra.outputs import (
+    BinaryOutput,
+    HealthOutput,
+    ImageDescription,
+    ImageOutput,
+    OutputsError,
+    StackOutputs,
+)
 
 # Reaches BuildKit's exporter: `push` alone offers no OCI types, and no annotations.
 _EXPORT = "type=registry,oci-mediatypes=true"
-# Stands for the digest or reference of what failed.
+# Stands for the digest of an image that failed.
 _FAILED = ""
+# What the provider was called before it was a resource of the program: the engine made it, and named it after the
+# plugin's version.
+_DEFAULT_PROVIDER = "default_0_0_22"
+# A function of the engine itself.
+_READ_OUTPUTS = "pulumi:pulumi:readStackOutputs"
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -27,6 +45,7 @@ class BuildTarget:
         server: registry host[:port].
         username: registry user, or None for anonymous access.
         password: registry password, or None.
+        logins: user and password at other registries.
         builder: buildx builder name; None for the current one.
         secrets: BuildKit secrets by id.
         cache_from: BuildKit cache imports.
@@ -40,45 +59,72 @@ class BuildTarget:
     secrets: Mapping[str, str]
     cache_from: Sequence[str]
     cache_to: Sequence[str]
+    logins: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+
+    @property
+    def own_registry(self) -> docker_build.RegistryArgs | None:
+        """Credentials at the registry of the images, as the provider takes them; None for an anonymous one."""
+        return None if self.username is None else _registry(self.server, self.username, self.password)
 
     @property
     def registries(self) -> list[docker_build.RegistryArgs]:
-        """Credentials as the provider takes them; none for an anonymous registry."""
-        if self.username is None:
-            return []
-        password = None if self.password is None else pulumi.Output.secret(self.password)
-        return [docker_build.RegistryArgs(address=self.server, username=self.username, password=password)]
+        """All credentials, those for base images too."""
+        own = [self.own_registry] if self.own_registry else []
+        others = [_registry(server, *self.logins[server]) for server in sorted(self.logins) if server != self.server]
+        return own + others
+
+
+def build_provider() -> docker_build.Provider:
+    """The provider of all builds, the same on a machine with DOCKER_HOST and without.
+
+    The engine's own would take that variable into the state, and on the next machine replace every image.
+    """
+    unchanged = pulumi.ResourceOptions(ignore_changes=["host"], aliases=[pulumi.Alias(name=_DEFAULT_PROVIDER)])
+    return docker_build.Provider("docker-build", opts=unchanged)
 
 
 class ServiceImage(pulumi.ComponentResource):
-    """A service's image in the registry, and the tags that point at it.
+    """A service's image in the registry, its record, and the tags that point at it.
 
     Nothing that was pushed is ever deleted: another tag, another stack or a running
     container may have the same digest.
     """
 
     output: pulumi.Output[dict[str, Any] | None]
-    """What the stack says of the image once all its tags are there; None where it failed."""
+    """What the stack says of the image, as its resources report it; None where the update failed for it or it is
+    not there."""
 
     def __init__(self, plan: ImagePlan, target: BuildTarget, opts: pulumi.ResourceOptions | None = None) -> None:
-        # In the state, so that a preview can say which files differ, without the commit they came from.
-        super().__init__(COMPONENT_TYPE, plan.image.name, dict(plan.record), opts)
+        super().__init__(COMPONENT_TYPE, plan.image.name, {}, opts)
         self._plan = plan
         self._target = target
         image = self._image()
+        settled = self._urn_of(image)
+        stash = pulumi.Stash(
+            plan.image.name,
+            input={**plan.record, record.IMAGE: description(plan)},
+            opts=pulumi.ResourceOptions(parent=self, depends_on=settled),
+        )
         # A failed image must not end the program: the others' tags are still to be moved.
-        digest = image.digest.recover(_failed)
-        references = [self._alias(alias, digest, image) for alias in plan.aliases]
-        self.output = pulumi.Output.all(digest, *references).apply(self._output)
-        self.register_outputs({"image": self.output})
+        digest = image.digest.recover(lambda _: _FAILED)
+        aliases = [self._alias(alias, digest, settled) for alias in plan.aliases]
+        self.output = pulumi.Output.all(
+            digest=_reported(image.digest),
+            tags=_reported(image.tags),
+            build_args=_reported(image.build_args),
+            platforms=_reported(image.platforms),
+            record=_reported(stash.input),
+            aliases=pulumi.Output.all(*(_reported(alias.ref) for alias in aliases)),
+        ).apply(self._output)
+        self.register_outputs({})
 
     def _image(self) -> docker_build.Image:
         plan, target = self._plan, self._target
         return docker_build.Image(
             plan.image.name,
             tags=[plan.tag],
-            context=docker_build.BuildContextArgs(location=plan.context),
-            dockerfile=_dockerfile(plan),
+            context=docker_build.BuildContextArgs(location=plan.place.context.as_posix()),
+            dockerfile=docker_build.DockerfileArgs(location=plan.place.dockerfile.as_posix()),
             build_args=plan.build_args,
             labels=plan.labels,
             platforms=[docker_build.Platform(name) for name in plan.image.platforms],
@@ -96,34 +142,88 @@ class ServiceImage(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, retain_on_delete=True),
         )
 
-    def _alias(self, alias: Alias, digest: pulumi.Output[str], image: docker_build.Image) -> pulumi.Output[str]:
-        plan, registries = self._plan, self._target.registries
-        index = docker_build.Index(
+    def _alias(
+        self, alias: Alias, digest: pulumi.Output[str], settled: pulumi.Output[list[pulumi.Resource]]
+    ) -> docker_build.Index:
+        plan = self._plan
+        return docker_build.Index(
             f"{plan.image.name}-{alias.kind}",
             tag=f"{plan.repository}:{alias.tag}",
             sources=[digest.apply(lambda value: f"{plan.repository}@{value}" if value else plan.tag)],
-            registry=registries[0] if registries else None,
+            registry=self._target.own_registry,
             push=True,
-            # Named, because a recovered digest is one of no resource: the engine skips the tags of a failed image.
-            opts=pulumi.ResourceOptions(parent=self, retain_on_delete=True, depends_on=[image]),
+            opts=pulumi.ResourceOptions(parent=self, retain_on_delete=True, depends_on=settled),
         )
-        return index.ref.recover(_failed)
 
-    def _output(self, found: Sequence[str]) -> dict[str, Any] | None:
-        if _FAILED in found:
+    def _urn_of(self, image: docker_build.Image) -> pulumi.Output[list[pulumi.Resource]]:
+        """The image by its name alone, once it is there or has failed.
+
+        So what depends on it is the engine's to skip where it failed. To depend on the resource itself would end the
+        program there and then, and with it the tags of all images that are still being built.
+        """
+
+        async def settled() -> list[pulumi.Resource]:
+            await image.urn.recover(lambda _: _FAILED).future()
+            urn = await create_urn(self._plan.image.name, IMAGE_TYPE, await self.urn.future()).future()
+            return [DependencyResource(str(urn))]
+
+        return pulumi.Output.from_input(settled())
+
+    def _output(self, found: Mapping[str, Any]) -> dict[str, Any] | None:
+        if not found["digest"] or not found["tags"]:
             return None
-        digest = found[0]
-        plan = self._plan
+        digest, (repository, _, own_tag) = found["digest"], found["tags"][0].rpartition(":")
+        aliases = [reference.partition("@") for reference in found["aliases"] if reference]
         return ImageOutput(
-            ref=f"{plan.repository}@{digest}",
+            ref=f"{repository}@{digest}",
             digest=digest,
-            repository=plan.repository,
-            tags=list(plan.tags),
-            version=plan.version,
-            revision=plan.revision,
-            labels=dict(plan.all_labels),
-            **_said_of(plan.image),
+            repository=repository,
+            tags=[own_tag, *(name.rpartition(":")[2] for name, _, target in aliases if target == digest)],
+            **self._description(found).model_dump(),
         ).exported()
+
+    def _description(self, found: Mapping[str, Any]) -> ImageDescription:
+        """What the image is like that is there: the planned one, or in an update that left it out the recorded one."""
+        plan, tag = self._plan, found["tags"][0]
+        if tag == plan.tag:
+            return ImageDescription.model_validate(description(plan))
+        recorded = found["record"] or {}
+        try:
+            described = ImageDescription.model_validate(recorded[record.IMAGE])
+        except (KeyError, ValidationError):
+            described = ImageDescription.model_validate(description(plan))
+        if recorded.get(record.KEY) == record.key_in(tag):
+            return described
+        # An update was cut off after the image, or left its record out: what the image itself tells comes first.
+        arguments = found["build_args"] or {}
+        told = {
+            "version": arguments.get("VERSION"),
+            "builder_image": arguments.get("BUILDER_IMAGE"),
+            "runtime_image": arguments.get("RUNTIME_IMAGE"),
+            "platforms": found["platforms"],
+        }
+        return described.model_copy(update={name: value for name, value in told.items() if value})
+
+
+def _reported(output: pulumi.Output[_T]) -> pulumi.Output[_T | None]:
+    """What a resource says of itself; None where it failed, or where an update leaves it out and it is not there."""
+    recovered = cast("pulumi.Output[_T | None]", output).recover(lambda _: None)
+    if pulumi.runtime.is_dry_run():
+        return recovered
+    return recovered.apply(lambda value: None if isinstance(value, Unknown) else value, run_with_unknowns=True)
+
+
+def description(plan: ImagePlan) -> dict[str, Any]:
+    """What the outputs say of a planned image, without what only the registry knows; null is left out."""
+    described = ImageDescription(
+        version=plan.version, revision=plan.revision, labels=dict(plan.all_labels), **_said_of(plan.image)
+    )
+    return described.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+def _registry(server: str, username: str, password: str | None) -> docker_build.RegistryArgs:
+    secret = None if password is None else pulumi.Output.secret(password)
+    return docker_build.RegistryArgs(address=server, username=username, password=secret)
 
 
 def _said_of(image: Image) -> dict[str, Any]:
@@ -153,21 +253,24 @@ def _said_of(image: Image) -> dict[str, Any]:
 
 
 def stack_output(images: Mapping[str, ServiceImage]) -> pulumi.Output[dict[str, dict[str, Any]]]:
-    """The stack's output `images`: all of them, or none, so that consumers never see half an update."""
-    return pulumi.Output.all(**{name: image.output for name, image in images.items()}).apply(_complete)
+    """The stack's output `images`: each as its resources report it, and what failed as it was before."""
+    return pulumi.Output.all(**{name: image.output for name, image in images.items()}).apply(_completed)
 
 
-def _complete(found: Mapping[str, dict[str, Any] | None]) -> dict[str, dict[str, Any]]:
-    complete = {name: output for name, output in found.items() if output is not None}
-    failed = sorted(found.keys() - complete.keys())
-    if failed:
-        msg = f"{', '.join(failed)} failed; what is finished stays, and the stack's outputs are as before"
-        raise pulumi.RunError(msg)
-    return complete
+async def _completed(found: Mapping[str, dict[str, Any] | None]) -> dict[str, dict[str, Any]]:
+    before = await _former_outputs() if None in found.values() else {}
+    entries = {name: before.get(name) if output is None else output for name, output in found.items()}
+    return {name: entry for name, entry in entries.items() if entry}
 
 
-def _failed(_: Exception) -> str:
-    return _FAILED
+async def _former_outputs() -> Mapping[str, Any]:
+    """The stack's output `images` as the last update left it."""
+    name = f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
+    answer = await pulumi.runtime.invoke_async(_READ_OUTPUTS, {"name": name})
+    try:
+        return {name: image.exported() for name, image in StackOutputs.of(answer["outputs"] or {}).images.items()}
+    except OutputsError:  # there was no update before, or none that this version can read
+        return {}
 
 
 def _export(annotations: Mapping[str, str]) -> str:
@@ -179,10 +282,3 @@ def _export(annotations: Mapping[str, str]) -> str:
 def _quoted(field: str) -> str:
     escaped = field.replace('"', '""')
     return f'"{escaped}"'
-
-
-def _dockerfile(plan: ImagePlan) -> docker_build.DockerfileArgs:
-    dockerfile = plan.dockerfile
-    if dockerfile.location is None:
-        return docker_build.DockerfileArgs(inline=dockerfile.text)
-    return docker_build.DockerfileArgs(location=dockerfile.location)

@@ -3,12 +3,13 @@
 import hashlib
 import json
 import os
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from carbide_infra.catalogue.model import Image
 from carbide_infra.catalogue.template import build_arguments, labels_of, render
+from carbide_infra.images import record
 from carbide_infra.images.tags import Alias, aliases, own_tag
 from carbide_infra.names import (
     BASE_DIGEST_LABEL,
@@ -21,8 +22,12 @@ from carbide_infra.names import (
 from carbide_infra.settings import Settings
 from carbide_infra.source.facts import Source
 from carbide_infra.source.inputs import Inputs
+from carbide_infra.source.origins import Origin
+from carbide_infra.source.staging import Place
 
 _KEY_LENGTH = 12
+# The provider compares a context's path, so it names no checkout and no stack: what is the same content has the same.
+_CONTEXTS = Path(".local/contexts")
 
 
 @dataclass(frozen=True)
@@ -31,7 +36,7 @@ class Dockerfile:
 
     Attributes:
         text: its content.
-        location: path relative to the project, of a file with that content; None where there is none.
+        location: path relative to the project, of a file with just that content; None where there is none.
     """
 
     text: str
@@ -52,9 +57,7 @@ class ImagePlan:
         repository: registry and repository, without tag.
         version: what the binaries report.
         key: build key, 12 hexadecimal digits over everything that the image is made of.
-        context: folder of the staged build context, relative to the project.
-        record: what the key was made of, as far as no build argument shows it: one line for each
-            input file, and the Dockerfile's SHA-256.
+        inputs: the files that it is built from.
         dockerfile: what it is built by.
         build_args: BuildKit build arguments.
         labels: image labels beside those of the Dockerfile.
@@ -67,14 +70,33 @@ class ImagePlan:
     repository: str
     version: str
     key: str
-    context: str
-    record: Mapping[str, str]
+    inputs: Inputs
     dockerfile: Dockerfile
     build_args: Mapping[str, str]
     labels: Mapping[str, str]
     all_labels: Mapping[str, str]
     aliases: tuple[Alias, ...]
     revision: str | None
+
+    @property
+    def place(self) -> Place:
+        """Where its build context is staged, relative to the project."""
+        return Place(_CONTEXTS, self.image.name, self.key)
+
+    @property
+    def record(self) -> dict[str, str]:
+        """What the key was made of, as far as nothing else in the state shows it."""
+        dockerfile = self.dockerfile
+        return {
+            record.KEY: self.key,
+            record.INPUTS: "\n".join(map(str, self.inputs.files)),
+            record.MODULES: "\n".join(self.inputs.modules),
+            record.MODULE_FILES: "\n".join(map(str, self.inputs.module_files)),
+            record.COARSE: self.inputs.fallback or "",
+            record.DOCKERFILE: dockerfile.sha256,
+            record.LOCATION: dockerfile.location or "",
+            record.TEXT: "" if dockerfile.location else dockerfile.text,
+        }
 
     @property
     def tag(self) -> str:
@@ -92,28 +114,21 @@ class ImagePlan:
         return {name: text for name, text in self.all_labels.items() if name != REVISION_LABEL}
 
 
-def context_path(stack: str, image: str) -> str:
-    """Where a context is staged: the provider compares this string, so it names no checkout."""
-    return f".local/contexts/{stack}/{image}"
-
-
 @dataclass(frozen=True)
 class Stack:
     """What all images of one stack share.
 
     Attributes:
-        name: the stack's name.
         project: the folder with Pulumi.yaml.
         server: registry host[:port].
         settings: the stack's configuration.
-        stand_ins: base images in whose place this machine's builder has stand-ins.
+        stand_ins: base images in whose place this machine's builder has stand-ins, with the digests of those.
     """
 
-    name: str
     project: Path
     server: str
     settings: Settings
-    stand_ins: Collection[str] = ()
+    stand_ins: Mapping[str, str] = field(default_factory=dict)
 
 
 def dockerfile_of(image: Image, project: Path, folder: Path) -> Dockerfile:
@@ -127,17 +142,18 @@ def dockerfile_of(image: Image, project: Path, folder: Path) -> Dockerfile:
     text = render(image)
     location = os.path.relpath(folder / f"Dockerfile.{image.name}", project)
     try:
-        is_there = not location.startswith("..") and (project / location).read_text(encoding="utf-8") == text
-    except (OSError, UnicodeDecodeError):
+        # By its bytes: with other line ends it is another text.
+        is_there = not location.startswith("..") and (project / location).read_bytes() == text.encode()
+    except OSError:
         is_there = False
     return Dockerfile(text, location if is_there else None)
 
 
 def plan_image(
-    image: Image, dockerfile: Dockerfile, inputs: Inputs, revision: str | None, source: Source, stack: Stack
+    image: Image, dockerfile: Dockerfile, inputs: Inputs, origin: Origin, source: Source, stack: Stack
 ) -> ImagePlan:
     """Decide one image; the same arguments give the same plan on every machine."""
-    settings = stack.settings
+    settings, revision = stack.settings, origin.revision
     build_args = _build_args(image, source, revision)
     built_in = {
         name: text for name, text in _labels(image, source, stack, revision).items() if name not in image.labels
@@ -153,13 +169,12 @@ def plan_image(
             labels=built_in,
             platforms=image.platforms,
         ),
-        context=context_path(stack.name, image.name),
-        record={"inputs": "\n".join(map(str, inputs.files)), "dockerfile": dockerfile.sha256},
+        inputs=inputs,
         dockerfile=dockerfile,
         build_args=build_args,
         labels=built_in,
         all_labels=labels_of(image, source.version) | built_in,
-        aliases=aliases(settings, source),
+        aliases=aliases(settings, source, is_commit=origin.is_commit),
         revision=revision,
     )
 
@@ -191,7 +206,7 @@ def _labels(image: Image, source: Source, stack: Stack, revision: str | None) ->
     """What the Dockerfile cannot know; nothing here may depend on the commit unless the stack says so."""
     settings = stack.settings
     # The base has this label itself; here it makes the return of the real base a change.
-    stand_ins = sorted({image.builder, image.base} & set(stack.stand_ins))
+    stand_ins = sorted(filter(None, {_stood_in_for(text, stack.stand_ins) for text in (image.builder, image.base)}))
     name, _, digest = image.base.partition("@")
     labels = {
         SOURCE_LABEL: settings.source_url,
@@ -202,3 +217,9 @@ def _labels(image: Image, source: Source, stack: Stack, revision: str | None) ->
         STAND_IN_LABEL: ", ".join(stand_ins),
     }
     return {name: value for name, value in labels.items() if value}
+
+
+def _stood_in_for(reference: str, stand_ins: Mapping[str, str]) -> str | None:
+    """The name of an image that is a stand-in: by its digest, or because the builder takes one for its tag."""
+    name, _, digest = reference.partition("@")
+    return name if name in stand_ins and digest in {"", stand_ins[name]} else None

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from carbide_infra.settings import Settings
+from carbide_infra.settings import LOCAL_REGISTRY, Settings
 from carbide_infra.source.facts import Source
 
 _MAX_TAG = 128
@@ -28,16 +28,16 @@ class Alias:
     tag: str
 
 
-def aliases(settings: Settings, source: Source) -> tuple[Alias, ...]:
-    """The movable tags that this stack wants for this tree.
+def aliases(settings: Settings, source: Source, *, is_commit: bool) -> tuple[Alias, ...]:
+    """The movable tags that this stack wants for an image.
 
-    A tree that is not a commit gets neither a revision tag nor `latest`: both would
+    Only an image that is made of exactly what the commit holds gets a revision tag or `latest`: both would
     promise a source that nobody can check out. Only the main line has `latest`.
     """
     wanted = []
-    if settings.tag_version and _has_version(source):
+    if settings.tag_version and _has_version(settings, source, is_commit=is_commit):
         wanted.append(Alias("version", sanitised(source.version)))
-    if source.revision is not None and source.is_commit:
+    if source.revision is not None and is_commit:
         if settings.tag_revision:
             wanted.append(Alias("revision", _revision_tag(source.revision, source)))
         if settings.tag_latest and source.is_main:
@@ -45,12 +45,17 @@ def aliases(settings: Settings, source: Source) -> tuple[Alias, ...]:
     return tuple(wanted)
 
 
-def _has_version(source: Source) -> bool:
-    """Whether the plain version may point at this tree: until its release the main line's, then the release's alone."""
+def _has_version(settings: Settings, source: Source, *, is_commit: bool) -> bool:
+    """Whether the plain version may point at an image: until its release the main line's, then the release's alone.
+
+    Where git does not tell whether it is released, it may be: then only a development stack's tag moves.
+    """
+    if not source.has_known_release and settings.registry_server != LOCAL_REGISTRY:
+        return False
     if source.revision is None:
         return True
     if source.released is not None:
-        return source.is_commit and source.released == source.revision and (source.is_main or source.tag is not None)
+        return is_commit and source.released == source.revision and (source.is_main or source.tag is not None)
     return source.is_main
 
 

@@ -56,8 +56,8 @@ class HealthOutput(Part):
     retries: int = Field(description="Failures in a row that mean unhealthy")
 
 
-class ImageOutput(Part):
-    """One image as the registry has it; an entry of the stack output `images`, under the image's name."""
+class PushedImage(Part):
+    """Where an image is in the registry."""
 
     ref: str = Field(description="repository@digest: what a deployment should run")
     digest: Digest = Field(description="Digest of the image index")
@@ -65,6 +65,11 @@ class ImageOutput(Part):
     tags: list[str] = Field(
         min_length=1, description="Tags that point at the digest, the image's own, immutable one first"
     )
+
+
+class ImageDescription(Part):
+    """What an image is made of and how it is run."""
+
     platforms: list[str] = Field(min_length=1, description="Such as linux/arm64")
     version: str = Field(description="What the binary reports with --version")
     # Optional, not only nullable: on the way from stack to stack, the engine drops what is null.
@@ -99,6 +104,10 @@ class ImageOutput(Part):
     size_budget: int | None = Field(
         default=None, description="Compressed bytes of one platform, at most; null or absent for no limit"
     )
+
+
+class ImageOutput(ImageDescription, PushedImage):
+    """One image as the registry has it; an entry of the stack output `images`, under the image's name."""
 
 
 class StackOutputs(BaseModel):

@@ -13,7 +13,13 @@ from carbide_infra.registry.errors import Denied, RegistryError
 from carbide_infra.registry.transport import Answer, Transport
 
 CLIENT_ID = "carbide-infra"
-_OK = 200
+CHECK_THE_LOGIN = (
+    "check registryUsername (NVCR: $oauthtoken), registryPassword (or CARBIDE_REGISTRY_PASSWORD) and registryRepository"
+)
+"""What to do where a registry refuses: a token server says the same of a wrong key and of a wrong repository."""
+
+_OK, _SERVER_ERROR = 200, 500
+_PASSING = frozenset({408, 429})
 # One header may hold several challenges: a word without a value begins the next.
 _PART = re.compile(r"(?P<name>[A-Za-z_]+)=(?:\"(?P<quoted>[^\"]*)\"|(?P<plain>[^\s,]+))|(?P<scheme>[A-Za-z]+)")
 _SCHEMES = ("bearer", "basic")
@@ -56,6 +62,8 @@ class Authenticator:
         self._credentials = credentials
         self._transport = transport
         self._known: dict[str, str] = {}
+        # One for each scope: a token server that is slow, or fails, is not asked by one thread after the other.
+        self._locks: dict[str, threading.Lock] = {}
         self._lock = threading.Lock()
 
     def header(self, scope: str) -> dict[str, str]:
@@ -75,6 +83,8 @@ class Authenticator:
             Denied: it wants credentials that we have not got, or that the token server refuses.
         """
         with self._lock:
+            lock = self._locks.setdefault(scope, threading.Lock())
+        with lock:
             known = self._known.get(scope)
             if known is None or known == refused:
                 known = self._basic() if challenge.scheme == "basic" else f"Bearer {self._token(challenge, scope)}"
@@ -83,7 +93,11 @@ class Authenticator:
 
     def _basic(self) -> str:
         if self._credentials is None:
-            raise Denied(self._advice("wants a login, and there is none"))
+            message = (
+                f"{self._server}: wants a login, and there is none; set registryUsername and registryPassword "
+                f"(or CARBIDE_REGISTRY_PASSWORD), or run docker login {self._server}"
+            )
+            raise Denied(message)
         return _basic(self._credentials)
 
     def _token(self, challenge: Challenge, scope: str) -> str:
@@ -95,8 +109,15 @@ class Authenticator:
         if "service" in challenge.parameters:
             query["service"] = challenge.parameters["service"]
         answer = self._ask(realm, query)
+        if answer.status in _PASSING or answer.status >= _SERVER_ERROR:
+            message = f"{self._server}: its token server {realm} answers {answer.status}{answer.words}; try again later"
+            raise RegistryError(message)
         if answer.status != _OK:
-            raise Denied(self._advice(f"refuses the login at {realm} ({answer.status})"))
+            message = (
+                f"{self._server}: refuses the login at {realm} ({answer.status}){answer.words}; {CHECK_THE_LOGIN}, or "
+                f"run docker login {self._server}"
+            )
+            raise Denied(message)
         try:
             content = json.loads(answer.body)
             # The distribution's token servers say "token", OAuth ones "access_token"; some say both.
@@ -114,12 +135,6 @@ class Authenticator:
         separator = "&" if urllib.parse.urlsplit(realm).query else "?"
         login = {"Authorization": _basic(credentials)} if credentials else {}
         return self._transport.send("GET", f"{realm}{separator}{urllib.parse.urlencode(query)}", login)
-
-    def _advice(self, problem: str) -> str:
-        return (
-            f"{self._server}: {problem}; set registryUsername and registryPassword "
-            f"(or CARBIDE_REGISTRY_PASSWORD), or run docker login {self._server}"
-        )
 
 
 def _basic(credentials: Credentials) -> str:

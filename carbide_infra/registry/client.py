@@ -8,11 +8,13 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
-from carbide_infra.registry.authentication import Authenticator, challenge_of
-from carbide_infra.registry.credentials import Credentials, find_credentials
+from carbide_infra.registry.authentication import CHECK_THE_LOGIN, Authenticator, challenge_of
+from carbide_infra.registry.credentials import Credentials
+from carbide_infra.registry.docker_hub import HUB
 from carbide_infra.registry.errors import Corrupt, Denied, NotFound, RegistryError
+from carbide_infra.registry.reference import DOCKER_HUB, canonical_server, is_digest
 from carbide_infra.registry.transport import Answer, Origin, Transport
 
 INDEX_TYPES = frozenset(
@@ -23,7 +25,7 @@ MANIFEST_TYPES = frozenset(
 )
 _ACCEPT = {"Accept": ", ".join(sorted(INDEX_TYPES | MANIFEST_TYPES))}
 # What Docker Hub's API answers to; its name in references is another.
-_ADDRESSES = {"docker.io": "registry-1.docker.io", "index.docker.io": "registry-1.docker.io"}
+_ADDRESSES = {DOCKER_HUB: HUB}
 _OK, _CREATED, _ACCEPTED, _NO_CONTENT = 200, 201, 202, 204
 _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _NOT_ALLOWED = 401, 403, 404, 405
 
@@ -54,9 +56,15 @@ class Manifest:
         """Whether it names manifests instead of layers."""
         return self.media_type in INDEX_TYPES
 
+    @property
+    def is_image(self) -> bool:
+        """Whether it is what a tag of an image points at, as its own bytes say, too."""
+        known = self.media_type in INDEX_TYPES | MANIFEST_TYPES
+        return known and self.content.get("mediaType", self.media_type) == self.media_type
+
 
 class RegistryClient(AbstractContextManager["RegistryClient"]):
-    """One registry with one login; safe to share between threads.
+    """One registry with one login; safe to share between threads. `Registries` gives it.
 
     Args:
         server: host[:port], as in image references.
@@ -69,7 +77,7 @@ class RegistryClient(AbstractContextManager["RegistryClient"]):
         self, server: str, credentials: Credentials | None, transport: Transport, *, plain_http: bool = False
     ) -> None:
         self.server = server
-        self._base = f"{'http' if plain_http else 'https'}://{_ADDRESSES.get(server, server)}"
+        self._base = f"{'http' if plain_http else 'https'}://{_ADDRESSES.get(canonical_server(server), server)}"
         self._transport = transport
         self._authenticator = Authenticator(server, credentials, transport, plain_http=plain_http)
 
@@ -78,24 +86,6 @@ class RegistryClient(AbstractContextManager["RegistryClient"]):
     ) -> None:
         """End its connections."""
         self._transport.close()
-
-    @classmethod
-    def connected(
-        cls,
-        server: str,
-        environment: Mapping[str, str],
-        username: str | None = None,
-        password: str | None = None,
-        *,
-        plain_http: bool = False,
-    ) -> Self:
-        """A client with the login that is given, else Docker's for this server, else none.
-
-        Raises:
-            RegistryError: SSL_CERT_FILE or Docker's configuration makes no sense.
-        """
-        credentials = find_credentials(server, username, password, environment)
-        return cls(server, credentials, Transport(environment), plain_http=plain_http)
 
     def manifest(self, repository: str, reference: str) -> Manifest:
         """The manifest under a tag or digest.
@@ -116,8 +106,8 @@ class RegistryClient(AbstractContextManager["RegistryClient"]):
             answer = self._read("HEAD", repository, f"manifests/{reference}", _ACCEPT)
         except NotFound:
             return None
-        digest = answer.headers.get("Docker-Content-Digest")
-        return digest or self.manifest(repository, reference).digest
+        claimed = answer.headers.get("Docker-Content-Digest") or ""
+        return claimed if is_digest(claimed) else self.manifest(repository, reference).digest
 
     def tag(self, repository: str, tag: str, digest: str) -> None:
         """Let a tag point at a manifest that is there.
@@ -187,6 +177,12 @@ class RegistryClient(AbstractContextManager["RegistryClient"]):
         answer = self._send("POST", self._url(repository, f"blobs/uploads/{offer}"), {"Content-Length": "0"}, scope)
         if answer.status == _CREATED:
             return
+        if answer.status == _NOT_FOUND:
+            message = (
+                f"{self.server}: has no repository {repository} to push to{answer.words}; check registryRepository, or "
+                "create the repository there"
+            )
+            raise NotFound(message)
         if answer.status != _ACCEPTED or not answer.headers.get("Location"):
             raise self._problem(answer, f"an upload to {repository}")
         # The whole address, query included: it holds the state of the upload.
@@ -197,8 +193,11 @@ class RegistryClient(AbstractContextManager["RegistryClient"]):
             )
             raise RegistryError(message)
         cancelled = self._send("DELETE", upload, {}, scope)
-        # A registry without this request lets the upload expire by itself.
-        if cancelled.status not in {_NO_CONTENT, _OK, _ACCEPTED, _NOT_FOUND, _NOT_ALLOWED}:
+        # A registry without this request lets the upload expire by itself, as does one that wants to be allowed more.
+        if cancelled.status not in {
+            *(_NO_CONTENT, _OK, _ACCEPTED),
+            *(_NOT_FOUND, _NOT_ALLOWED, _UNAUTHORIZED, _FORBIDDEN),
+        }:
             raise self._problem(cancelled, f"the end of an upload to {repository}")
 
     def _read(self, method: str, repository: str, path: str, headers: Mapping[str, str] | None = None) -> Answer:
@@ -213,6 +212,12 @@ class RegistryClient(AbstractContextManager["RegistryClient"]):
         challenge = challenge_of(answer) if answer.status == _UNAUTHORIZED else None
         if challenge is None:
             return answer
+        if Origin.of(answer.url) != Origin.of(self._base):
+            message = (
+                f"{self.server}: leads to {Origin.of(answer.url)}, which wants a login of its own; the login for "
+                f"{self.server} does not go there, and the registry is set up wrongly"
+            )
+            raise RegistryError(message)
         # Also after a header that was known: a token lives for minutes only.
         login = self._authenticator.answer(challenge, scope, login.get("Authorization"))
         return self._transport.send(method, url, {**headers, **login}, body)
@@ -221,14 +226,11 @@ class RegistryClient(AbstractContextManager["RegistryClient"]):
         return f"{self._base}/v2/{repository}/{path}"
 
     def _problem(self, answer: Answer, asked: str) -> RegistryError:
-        told = _told(answer)
+        told = answer.words
         if answer.status == _NOT_FOUND:
             return NotFound(f"{self.server}: {asked} is not there{told}")
         if answer.status in {_UNAUTHORIZED, _FORBIDDEN}:
-            return Denied(
-                f"{self.server}: does not let us at {asked} ({answer.status}){told}; check registryUsername "
-                "(NVCR: $oauthtoken), registryPassword (or CARBIDE_REGISTRY_PASSWORD) and registryRepository"
-            )
+            return Denied(f"{self.server}: does not let us at {asked} ({answer.status}){told}; {CHECK_THE_LOGIN}")
         return RegistryError(f"{self.server}: answers {answer.status} to {asked}{told}; try again later")
 
     def _checked(self, body: bytes, promised: str | None, repository: str) -> str:
@@ -246,19 +248,10 @@ def _push(repository: str) -> str:
     return f"repository:{repository}:pull,push"
 
 
-def _told(answer: Answer) -> str:
-    """What the registry says of it, in its own words."""
-    try:
-        errors = json.loads(answer.body)["errors"]
-        return f": {errors[0].get('message') or errors[0]['code']}"
-    except (ValueError, LookupError, TypeError, AttributeError):
-        return ""
-
-
 def _json_object(body: bytes, digest: str) -> dict[str, Any]:
     try:
         content = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         content = None
     if not isinstance(content, dict):
         message = f"{digest}: is not a JSON object, so not a manifest or config; push the image again"

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from carbide_infra.registry.errors import RegistryError
+from carbide_infra.registry.reference import DOCKER_HUB, canonical_server
 
 _HELPER_SECONDS = 30
 # What credential helpers give as the user's name when the secret is an identity token.
 _TOKEN_USER = "<token>"  # noqa: S105 - a constant of the protocol
-_HUB = frozenset({"docker.io", "index.docker.io", "registry-1.docker.io"})
 _HUB_KEY = "https://index.docker.io/v1/"
 
 
@@ -31,24 +31,15 @@ class Credentials:
     identity_token: str = field(default="", repr=False)
 
 
-def find_credentials(
-    server: str, username: str | None, password: str | None, environment: Mapping[str, str]
-) -> Credentials | None:
-    """The stack's login where it is whole, else Docker's for this server; None for anonymous access.
+def docker_credentials(server: str, environment: Mapping[str, str]) -> Credentials | None:
+    """What `docker login` has kept for a server, in its file or with its credential helper; None for anonymous access.
 
     Raises:
         RegistryError: Docker's configuration, or the helper that it names, gives no sense.
     """
-    if username and password:
-        return Credentials(username, password)
-    return docker_credentials(server, environment)
-
-
-def docker_credentials(server: str, environment: Mapping[str, str]) -> Credentials | None:
-    """What `docker login` has kept for a server, in its file or with its credential helper."""
     file = _docker_config(environment)
     config = _read(file)
-    key = _HUB_KEY if server in _HUB else server
+    key = _HUB_KEY if canonical_server(server) == DOCKER_HUB else server
     helper = config.get("credHelpers", {}).get(server) or config.get("credsStore")
     if helper:
         found = _ask_helper(str(helper), key, environment)

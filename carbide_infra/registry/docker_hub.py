@@ -1,49 +1,21 @@
 """Docker Hub, or the mirror that stands for it: does it answer?"""
 
 import os
-import re
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
 
-from carbide_infra.errors import SetupError
 from carbide_infra.progress import Report
 from carbide_infra.registry.errors import RegistryError
+from carbide_infra.registry.mirror import MIRROR_VARIABLE, Mirror, configured_mirror
 from carbide_infra.registry.transport import Transport
 
-MIRROR_VARIABLE = "CARBIDE_DOCKERHUB_MIRROR"
 HUB = "registry-1.docker.io"
 PROBE_SECONDS = 4.0
 # What a registry says to a stranger: come in, or log in first. A company's block page says something else.
 _REGISTRY_ANSWERS = frozenset({200, 401})
-_MIRROR = re.compile(r"(?:(https?)://)?([A-Za-z0-9][A-Za-z0-9.-]*(?::\d+)?)((?:/[\w.-]+)*)/?")
-
-
-@dataclass(frozen=True)
-class Mirror:
-    """A registry that BuildKit asks for Docker Hub's images.
-
-    Attributes:
-        host: its host[:port].
-        path: prefix of its repositories, such as "/dockerhub"; mostly empty.
-        plain_http: whether it has no TLS.
-    """
-
-    host: str
-    path: str = ""
-    plain_http: bool = False
-
-    @property
-    def name(self) -> str:
-        """As BuildKit's configuration has it."""
-        return self.host + self.path
-
-    @property
-    def url(self) -> str:
-        """The address at which it answers."""
-        return f"{'http' if self.plain_http else 'https'}://{self.host}/v2/"
 
 
 @dataclass(frozen=True)
@@ -62,18 +34,6 @@ def find_docker_hub(environment: Mapping[str, str], ca_bundle: Path, report: Rep
     if mirror:
         report(f"WARNING: {mirror.url}, the mirror that {MIRROR_VARIABLE} names, does not answer")
     return DockerHub(answers=registry_answers(f"https://{HUB}/v2/", ca_bundle))
-
-
-def configured_mirror(environment: Mapping[str, str]) -> Mirror | None:
-    """Read the variable that names a mirror; raise SetupError when it makes no sense."""
-    value = environment.get(MIRROR_VARIABLE, "").strip()
-    if not value:
-        return None
-    parts = _MIRROR.fullmatch(value)
-    if parts is None:
-        message = f"{MIRROR_VARIABLE} = {value!r} names no registry; a good value: mirror.example.com:5000"
-        raise SetupError(message)
-    return Mirror(host=parts[2], path=parts[3], plain_http=parts[1] == "http")
 
 
 def registry_answers(url: str, ca_bundle: Path, seconds: float = PROBE_SECONDS) -> bool:

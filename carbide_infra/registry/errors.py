@@ -6,6 +6,18 @@ from carbide_infra.errors import UserError
 class RegistryError(UserError):
     """The registry gave no usable answer."""
 
+    @property
+    def what(self) -> str:
+        """What is so, without the remedy."""
+        what, _, remedy = str(self).rpartition("; ")
+        return what or remedy
+
+    @property
+    def remedy(self) -> str:
+        """What to do, which the message ends with; empty where it says nothing of that."""
+        what, _, remedy = str(self).rpartition("; ")
+        return remedy if what else ""
+
 
 class Unreachable(RegistryError):
     """No HTTP answer came: no such host, no connection, no trust in its certificate, or a time-out."""

@@ -1,5 +1,6 @@
 """How requests travel: urllib3's pool, retries and proxies, with the limits that a registry's client needs."""
 
+import json
 import ssl
 import time
 import urllib.parse
@@ -18,6 +19,9 @@ from carbide_infra.registry.errors import RegistryError, Unreachable
 TIMEOUT_SECONDS = 30.0
 # A whole answer, however slowly its bytes come.
 DEADLINE_SECONDS = 300.0
+# The most telling first.
+_MESSAGES = ("message", "error_description", "details", "error", "code")
+_MOST_WORDS = 200
 LARGEST_BODY = 64 * 1024 * 1024
 _CHUNK = 1 << 20
 _CONNECTIONS = 16
@@ -43,6 +47,22 @@ class Answer:
     headers: urllib3.HTTPHeaderDict
     body: bytes = field(repr=False)
     url: str
+
+    @property
+    def words(self) -> str:
+        """What the server says of an error, as the end of a sentence about it; nothing where it says nothing."""
+        text = " ".join("".join(c if c.isprintable() else " " for c in _said(self.body)).split())
+        return f": {text[:_MOST_WORDS]}{'…' if len(text) > _MOST_WORDS else ''}" if text else ""
+
+
+def _said(body: bytes) -> str:
+    """The message of an error, as registries, token servers and Docker Hub each write it."""
+    try:
+        content = json.loads(body)
+        entry = content["errors"][0] if content.get("errors") else content
+        return str(next(entry[key] for key in _MESSAGES if entry.get(key)))
+    except (ValueError, LookupError, TypeError, AttributeError, StopIteration, RecursionError):
+        return ""
 
 
 @dataclass(frozen=True)

@@ -7,14 +7,19 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
+from carbide_infra.images.record import COARSE, INPUTS
 from carbide_infra.names import NO_HISTORY, STAND_IN_LABEL, WHOLE_TREE
 from carbide_infra.report.files import FileChange, changed_files, paths, total_size
-from carbide_infra.report.preview import Preview, Step
+from carbide_infra.report.preview import Preview, Records, Step
 from carbide_infra.report.reasons import Reason, Restart, is_unknown, reasons_of
 
 _REVISION = re.compile(r"(?:^|-)([0-9a-f]{40}|[0-9a-f]{64})$")
 _FULL_SHA = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _WEB = re.compile(r"https://[\w.-]+(?::\d+)?(?:/[\w.-]+)+", re.ASCII)
+# Where context and Dockerfile lie; where alone that differs, what they hold does not.
+_PLACES = frozenset({"context", "context.location", "dockerfile", "dockerfile.location"})
+# Of a record: the image's own Dockerfile, where it has one.
+_KEPT = "kept"
 
 
 class Action(StrEnum):
@@ -167,13 +172,13 @@ def report_of(preview: Preview, head: str = "") -> Report:
 def _with_renames(images: list[ImageChange], preview: Preview) -> list[ImageChange]:
     """A new image and one that goes, made of the same files, are one with another name."""
     gone = {
-        frozenset(paths(_record(preview.components.get(image.name), after=False))): image.name
+        frozenset(paths(_inputs(preview.records.get(image.name, Records()).before))): image.name
         for image in images
         if image.action is Action.REMOVED
     }
     gone.pop(frozenset(), None)
     return [
-        replace(image, renamed_from=gone.get(frozenset(paths(str(image.record.get("inputs") or "")))))
+        replace(image, renamed_from=gone.get(frozenset(paths(_inputs(image.record)))))
         if image.action is Action.NEW
         else image
         for image in images
@@ -182,7 +187,7 @@ def _with_renames(images: list[ImageChange], preview: Preview) -> list[ImageChan
 
 def _names(preview: Preview) -> list[str]:
     """All images: a preview leaves out what stays, the outputs of the last update know it."""
-    return list(dict.fromkeys([*preview.deployed, *_services(preview), *preview.components, *preview.images]))
+    return list(dict.fromkeys([*preview.deployed, *_services(preview), *preview.records, *preview.images]))
 
 
 def _services(preview: Preview) -> list[str]:
@@ -194,21 +199,21 @@ def _services(preview: Preview) -> list[str]:
 
 
 def _image(name: str, preview: Preview) -> ImageChange:
-    component = preview.components.get(name)
-    return replace(_change(name, preview), record=(component and component.after) or {})
+    records = preview.records.get(name, Records())
+    return replace(_change(name, records, preview), record=records.after or {})
 
 
-def _change(name: str, preview: Preview) -> ImageChange:
-    component, image = preview.components.get(name), preview.images.get(name)
+def _change(name: str, records: Records, preview: Preview) -> ImageChange:
+    image = preview.images.get(name)
     tags = tuple(_tag_moves(preview.tags.get(name, {})))
     if image is None or not image.changes:
         return _kept(name, image, tags, preview)
     if image.after is None:
         return ImageChange(name, Action.REMOVED)
-    record = _record(component, after=True)
+    record = _inputs(records.after)
     if image.before is None and name not in preview.deployed:
         return ImageChange(name, Action.NEW, size_change=total_size(record) if record else None)
-    return _rebuilt(name, component, image, tags, preview)
+    return _rebuilt(name, records, image, tags, preview)
 
 
 def _kept(name: str, image: Step | None, tags: tuple[TagMove, ...], preview: Preview) -> ImageChange:
@@ -222,18 +227,18 @@ def _kept(name: str, image: Step | None, tags: tuple[TagMove, ...], preview: Pre
     return ImageChange(name, Action.RETAGGED if any(move.after for move in tags) else Action.UNCHANGED, tags=tags)
 
 
-def _rebuilt(
-    name: str, component: Step | None, image: Step, tags: tuple[TagMove, ...], preview: Preview
-) -> ImageChange:
-    before, after = _record(component, after=False), _record(component, after=True)
+def _rebuilt(name: str, records: Records, image: Step, tags: tuple[TagMove, ...], preview: Preview) -> ImageChange:
+    before, after = _inputs(records.before), _inputs(records.after)
     files = changed_files(before, after) if before and after else ()
-    reasons = reasons_of(component, image, preview.deployed.get(name, {})) if image.before else ()
+    reasons = reasons_of(records, image, preview.deployed.get(name, {})) if image.before else ()
     if any(WHOLE_TREE in text for text in preview.warnings):
         # All files of the tree come new as inputs: nobody made that change.
         files = tuple(file for file in files if file.kind != "added")
         reasons = (*reasons, Reason("fallback", "", None, None, Restart.EXPECTED))
     if image.before is None:
         reasons = (Reason("missing", "", None, None, Restart.EXPECTED),)
+    elif not reasons and not files and before and image.keys <= _PLACES:
+        reasons = (Reason("moved", "", None, None, Restart.NO),)
     elif not reasons and not files:
         reasons = (Reason("other", ", ".join(sorted(image.keys)), None, None, Restart.EXPECTED),)
     return ImageChange(
@@ -256,9 +261,8 @@ def _leaves(image: Step | None) -> bool:
     return image is not None and image.after is None
 
 
-def _record(component: Step | None, *, after: bool) -> str:
-    inputs = component and (component.after if after else component.before)
-    return str((inputs or {}).get("inputs") or "")
+def _inputs(record: Mapping[str, object] | None) -> str:
+    return str((record or {}).get(INPUTS) or "")
 
 
 def _tag_moves(steps: Mapping[str, Step]) -> Iterator[TagMove]:
@@ -303,9 +307,17 @@ def _warnings(preview: Preview, images: list[ImageChange], revision: str | None)
         yield Warned("stand-ins", tuple(stand_ins))
     if unpinned := sorted(base for base in _bases(preview) if "@sha256:" not in base and not is_unknown(base)):
         yield Warned("unpinned", tuple(unpinned))
-    for kind in ("coarse", "kept"):
-        if names := tuple(sorted(image.name for image in images if image.record.get(kind))):
-            yield Warned(kind, names)
+    # Why is said by the program itself.
+    if coarse := tuple(sorted(image.name for image in images if _counts_modules(image))):
+        yield Warned("coarse", coarse)
+    if kept := tuple(sorted(image.name for image in images if image.record.get(_KEPT))):
+        yield Warned("kept", kept)
+
+
+def _counts_modules(image: ImageChange) -> bool:
+    """Whether all of go.mod counts for it, and not the whole tree anyway."""
+    reason = str(image.record.get(COARSE) or "")
+    return bool(reason) and WHOLE_TREE not in reason
 
 
 def _bases(preview: Preview) -> set[str]:

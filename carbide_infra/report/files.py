@@ -1,11 +1,11 @@
 """Input files: how two records of an image's inputs differ."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-_LINE = re.compile(r"(0\d{3}) ([0-9a-f]{64}) (\d+) (.*)", re.DOTALL)
+from carbide_infra.images.record import RecordedFile, recorded_files
+
 _MODULE_FILES = frozenset({"go.mod", "go.sum", "go.work", "go.work.sum", "vendor/modules.txt"})
 _VERSION_FILE = "VERSION"
 
@@ -37,13 +37,6 @@ class FileChange:
         return self.path == _VERSION_FILE
 
 
-@dataclass(frozen=True)
-class _Recorded:
-    mode: str
-    sha256: str
-    size: int
-
-
 def total_size(record: str) -> int:
     """Bytes of all the files of a record."""
     return sum(file.size for file in _files(record).values())
@@ -66,7 +59,7 @@ def changed_files(before: str, after: str) -> tuple[FileChange, ...]:
     return tuple(change for change in found if change)
 
 
-def _change(path: str, old: _Recorded | None, new: _Recorded | None) -> FileChange | None:
+def _change(path: str, old: RecordedFile | None, new: RecordedFile | None) -> FileChange | None:
     if old == new:
         return None
     if old is None or new is None:
@@ -76,13 +69,5 @@ def _change(path: str, old: _Recorded | None, new: _Recorded | None) -> FileChan
     return FileChange(path, "mode changed" if old.sha256 == new.sha256 else "changed", new.size - old.size)
 
 
-def _files(record: str) -> Mapping[str, _Recorded]:
-    lines: list[str] = []
-    for line in record.split("\n"):
-        # A path may hold a line feed; the record does not quote it.
-        if _LINE.fullmatch(line) or not lines:
-            lines.append(line)
-        else:
-            lines[-1] += f"\n{line}"
-    matches = filter(None, map(_LINE.fullmatch, lines))
-    return {path: _Recorded(mode, sha256, int(size)) for mode, sha256, size, path in (m.groups() for m in matches)}
+def _files(record: str) -> Mapping[str, RecordedFile]:
+    return {file.path: file for file in recorded_files(record)}

@@ -1,20 +1,27 @@
 """GitHub's API, as far as a report needs it: pull requests and their comments."""
 
 import json
+import os
 import re
-import urllib.error
-import urllib.request
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
+from http import HTTPStatus
 from typing import Any
+
+from carbide_infra.registry.errors import RegistryError
+from carbide_infra.registry.transport import Answer, Origin, Transport
 
 DEFAULT_API = "https://api.github.com"
 REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
 _PAGE = 100
-_SECONDS = 30
+_SECONDS = 30.0
+_WELL = frozenset({200, 201})
 _NEXT = re.compile(r'<([^>]+)>;\s*rel="next"')
+_MOVED = "the repository has another name by now: set GITHUB_REPOSITORY to it"
 # What to do about GitHub's answers; the rest speak for themselves.
 _ADVICE = {
+    **dict.fromkeys((301, 302, 307, 308), _MOVED),
     401: "the token is not valid: set GITHUB_TOKEN to ${{ github.token }} or to one of your own",
     403: "the token may not do this: the job needs `permissions: pull-requests: write`, which a fork's never has",
     404: "there is no such pull request, or the token may not see the repository",
@@ -87,6 +94,10 @@ class Repository:
         except GitHubError:
             return None
 
+    @cached_property
+    def _transport(self) -> Transport:
+        return Transport(os.environ, _SECONDS)
+
     def _url(self, path: str) -> str:
         return f"{self.api}/repos/{self.name}/{path}"
 
@@ -112,15 +123,24 @@ class Repository:
             "X-GitHub-Api-Version": "2022-11-28",
         }
         data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(url, data, headers, method=method)  # noqa: S310 - an address of the API
         try:
-            with urllib.request.urlopen(request, timeout=_SECONDS) as answer:  # noqa: S310
-                return json.load(answer), answer.headers.get("Link", "")
-        except urllib.error.HTTPError as error:
-            advice = _ADVICE.get(error.code, "try again later")
-            message = f"{method} {url}: {error.code} {_message(error)}; {advice}"
+            answer = self._transport.send(method, url, headers, data)
+            is_own = Origin.of(answer.url) == Origin.of(self.api)
+        except RegistryError as error:
+            message = f"{method} {url}: no answer of GitHub's ({error}); check the network and GITHUB_API_URL"
             raise GitHubError(message) from error
-        except (OSError, ValueError) as error:
+        if not is_own:
+            message = (
+                f"{method} {url}: leads to {answer.url}, which is not {self.api}: nothing there is GitHub's answer"
+            )
+            raise GitHubError(message)
+        if answer.status not in _WELL:
+            advice = _ADVICE.get(answer.status, "try again later")
+            message = f"{method} {url}: {answer.status} {_reason(answer)}; {advice}"
+            raise GitHubError(message)
+        try:
+            return json.loads(answer.body), answer.headers.get("Link") or ""
+        except ValueError as error:
             message = f"{method} {url}: no answer of GitHub's ({error}); check the network and GITHUB_API_URL"
             raise GitHubError(message) from error
 
@@ -129,8 +149,6 @@ def _comment(entry: Mapping[str, Any]) -> Comment:
     return Comment(entry["url"], entry["html_url"], entry["body"])
 
 
-def _message(error: urllib.error.HTTPError) -> str:
-    try:
-        return str(json.load(error)["message"])
-    except (ValueError, KeyError, TypeError):
-        return error.reason
+def _reason(answer: Answer) -> str:
+    standard = {status.value: status.phrase for status in HTTPStatus}
+    return answer.words.removeprefix(": ") or standard.get(answer.status, "")

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 from importlib import resources
 
+from carbide_infra.images.record import INPUTS, MODULES
 from carbide_infra.report import words
 from carbide_infra.report.causes import Cause, causes_of
 from carbide_infra.report.changes import Action, ImageChange, Report
@@ -102,14 +103,14 @@ def _causes(report: Report, causes: Sequence[Cause]) -> Iterator[str]:
 
 def _images(report: Report, causes: Sequence[Cause]) -> Iterator[str]:
     shown = [*report.having(Action.NEW, Action.REBUILT), *report.having(Action.RETAGGED, Action.UNCHANGED)]
-    known = [image for image in shown if image.record.get("inputs")][:_MOST_IMAGES]
+    known = [image for image in shown if image.record.get(INPUTS)][:_MOST_IMAGES]
     if known:
         hint = f'<p class="hint">{words.INPUTS_HINT}</p>'
         yield from _section(words.INPUTS, hint, *(_image(image, causes, at) for at, image in enumerate(known)))
 
 
 def _image(image: ImageChange, causes: Sequence[Cause], at: int) -> str:
-    files, modules = sizes(str(image.record["inputs"])), modules_in(image.record.get("modules"))
+    files, modules = sizes(str(image.record[INPUTS])), modules_in(image.record.get(MODULES))
     changed = frozenset(file.path for file in image.files)
     why = words.causes_of_image(image, causes, MARKS) or words.STAYS
     bumped = {reason.name for reason in image.reasons if reason.kind == "module"}

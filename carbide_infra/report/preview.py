@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from carbide_infra.names import COMPONENT_TYPE, IMAGE_TYPE, INDEX_TYPE, STACK_TYPE
+from carbide_infra.images.record import record_of
+from carbide_infra.names import COMPONENT_TYPE, IMAGE_TYPE, INDEX_TYPE, RECORD_TYPE, STACK_TYPE
 
 # Follows every error that has a message of its own.
 _AFTERTHOUGHT = "an unhandled error occurred: program exited"
@@ -39,13 +40,26 @@ class Step:
 
 
 @dataclass(frozen=True)
+class Records:
+    """What an image is made of; None where nobody knows.
+
+    Attributes:
+        before: as the state has it, where it belongs to the image that the state has.
+        after: as the program wants it.
+    """
+
+    before: Mapping[str, Any] | None = None
+    after: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True)
 class Preview:
     """One preview of one stack; a resource that stays as it is may be missing.
 
     Attributes:
         project: the project's name.
         stack: the stack's name.
-        components: by image name.
+        records: what each image is made of, by image name.
         images: by image name.
         tags: by image name, then by kind (version, revision, latest).
         deployed: the stack output `images` of the last update.
@@ -56,7 +70,7 @@ class Preview:
 
     project: str
     stack: str
-    components: Mapping[str, Step]
+    records: Mapping[str, "Records"]
     images: Mapping[str, Step]
     tags: Mapping[str, Mapping[str, Step]]
     deployed: Mapping[str, Mapping[str, Any]]
@@ -100,7 +114,7 @@ def _read(data: Mapping[str, Any], stack: str) -> Preview:
     return Preview(
         project=project,
         stack=name_of_stack,
-        components=_of(steps, COMPONENT_TYPE),
+        records=_records(steps),
         images=_of(steps, IMAGE_TYPE),
         tags=tags,
         deployed={name: image for name, image in (outputs.get("images") or {}).items() if isinstance(image, dict)},
@@ -108,6 +122,17 @@ def _read(data: Mapping[str, Any], stack: str) -> Preview:
         warnings=tuple(_messages(diagnostics, "warning")),
         errors=tuple(_without_afterthought(_messages(diagnostics, "error"))),
     )
+
+
+def _records(steps: Mapping[tuple[str, str], Step]) -> dict[str, Records]:
+    stashes, components, images = (_of(steps, kind) for kind in (RECORD_TYPE, COMPONENT_TYPE, IMAGE_TYPE))
+    nothing = Step(frozenset(), None, None)
+    found = {}
+    for name in dict.fromkeys([*components, *stashes]):
+        three = [of_kind.get(name, nothing) for of_kind in (stashes, components, images)]
+        before, after = record_of(*(step.before for step in three)), record_of(*(step.after for step in three))
+        found[name] = Records(before, after)
+    return found
 
 
 def _step(item: Mapping[str, Any]) -> Step:

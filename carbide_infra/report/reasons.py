@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
+from carbide_infra.images import record
 from carbide_infra.names import BASE_DIGEST_LABEL, BASE_NAME_LABEL, STAND_IN_LABEL, VERSION_LABEL
-from carbide_infra.report.preview import Step
+from carbide_infra.report.preview import Records, Step
 
 _GOLANG = re.compile(r"(?:^|/)golang:(\d+\.\d+[\w.]*)")
 _HEALTHCHECK = re.compile(r"^HEALTHCHECK\b[^\n]*(?:\\\n[^\n]*)*?\bCMD\s+(\[[^\n]*\])", re.MULTILINE)
@@ -52,14 +53,13 @@ class Reason:
     restart: Restart
 
 
-def reasons_of(component: Step | None, image: Step, deployed: Mapping[str, Any]) -> tuple[Reason, ...]:
+def reasons_of(records: Records, image: Step, deployed: Mapping[str, Any]) -> tuple[Reason, ...]:
     """Everything but files that differs between the two sides of an image's update."""
     before, after = image.before or {}, image.after or {}
-    old, new = ((component and side) or {} for side in (component and component.before, component and component.after))
     found = [
         *_build_arguments(before.get("buildArgs") or {}, after.get("buildArgs") or {}),
-        *_modules(old.get("modules"), new.get("modules")),
-        *_dockerfile(old.get("dockerfile"), new.get("dockerfile"), before, after, deployed),
+        *_modules((records.before or {}).get(record.MODULES), (records.after or {}).get(record.MODULES)),
+        *_dockerfile(_written(records.before, before), _written(records.after, after), deployed),
         *_lists("platforms", before, after, Restart.CERTAIN),
         *_labels(before, after),
         *_annotations(before, after),
@@ -134,7 +134,9 @@ def _builder_image(before: str, after: str) -> Iterator[Reason]:
     old, new = go_version(before), go_version(after)
     if old != new and old and new:
         yield Reason("goVersion", "", old, new, Restart.CERTAIN)
-        if not (before.endswith(f":{old}") and after.endswith(f":{new}")):
+        (old_name, old_at, _), (new_name, new_at, _) = before.partition("@"), after.partition("@")
+        # Another Go has another digest: that is no news.
+        if not (old_name.endswith(f":{old}") and new_name.endswith(f":{new}") and old_at == new_at):
             yield _base("builderImage", before, after, Restart.CERTAIN)
     else:
         yield _base("builderImage", before, after, Restart.EXPECTED)
@@ -146,25 +148,30 @@ def _base(kind: str, before: str, after: str, restart: Restart) -> Reason:
     return Reason(kind, "", shortened(before), shortened(after), restart)
 
 
-def _dockerfile(
-    old_sha: str | None,
-    new_sha: str | None,
-    before: Mapping[str, Any],
-    after: Mapping[str, Any],
-    deployed: Mapping[str, Any],
-) -> Iterator[Reason]:
-    old, new = (_inline(inputs) for inputs in (before, after))
-    was = json.dumps(deployed["health"]) if deployed.get("health") else _health(old)
-    now = _health(new)
+@dataclass(frozen=True)
+class _Dockerfile:
+    """What is known of a Dockerfile: SHA-256, path, and its text where no file of the project has that."""
+
+    sha256: str | None
+    location: str
+    text: str
+
+
+def _written(recorded: Mapping[str, Any] | None, image: Mapping[str, Any]) -> _Dockerfile:
+    """From the record; earlier versions told path and text with the image."""
+    told, known = image.get("dockerfile") or {}, recorded or {}
+    location = known.get(record.LOCATION, told.get("location"))
+    text = known.get(record.TEXT, told.get("inline"))
+    return _Dockerfile(known.get(record.DOCKERFILE), str(location or ""), str(text or ""))
+
+
+def _dockerfile(old: _Dockerfile, new: _Dockerfile, deployed: Mapping[str, Any]) -> Iterator[Reason]:
+    was = json.dumps(deployed["health"]) if deployed.get("health") else _health(old.text)
+    now = _health(new.text)
     if now is not None and now != was:
         yield Reason("health", "", was, now, Restart.CERTAIN)
-    elif (old_sha and new_sha and old_sha != new_sha) or old != new:
-        name = str((after.get("dockerfile") or {}).get("location") or "").rpartition("/")[2]
-        yield Reason("dockerfile", name or "Dockerfile", None, None, Restart.EXPECTED)
-
-
-def _inline(inputs: Mapping[str, Any]) -> str:
-    return str((inputs.get("dockerfile") or {}).get("inline") or "")
+    elif (old.sha256 and new.sha256 and old.sha256 != new.sha256) or old.text != new.text:
+        yield Reason("dockerfile", new.location.rpartition("/")[2] or "Dockerfile", None, None, Restart.EXPECTED)
 
 
 def _health(dockerfile: str) -> str | None:

@@ -96,6 +96,7 @@ _SUBJECTS = {
     "annotations": "annotations of the index",
     "repository": "repository",
     "unfinished": "built by an update that did not finish",
+    "moved": "built from another folder, the same bytes",
     "missing": "not in the state: the last update did not finish",
     "fallback": "the whole tree counts: see the warning",
     "other": "Pulumi updates it and names {name} as the difference",

@@ -1,17 +1,14 @@
-"""Facts about the Go source tree: version, revision, age, and what go.mod asks for."""
+"""Facts about the Go source tree: version, revision, age, and releases."""
 
-import contextlib
-import os
 import re
-import subprocess
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO
 
 from carbide_infra.catalogue.model import FileVersion, TagVersion
 from carbide_infra.names import NO_HISTORY
 from carbide_infra.settings import VERSION, ConfigError
+from carbide_infra.source.git import Git, GitError
 
 DEFAULT_VERSION = "dev"
 REF_VARIABLE = "CARBIDE_REF"
@@ -22,18 +19,6 @@ VERSION_FILE = FileVersion(file="VERSION")
 """The rule that holds where nobody says otherwise."""
 
 _MAIN_BRANCHES = frozenset({"main", "master"})
-_CHUNK = 1 << 16
-# A hook runs with these set. They name the hook's repository, which may be another one than the tree's.
-_REPOSITORY = frozenset(
-    {
-        "GIT_ALTERNATE_OBJECT_DIRECTORIES",
-        "GIT_COMMON_DIR",
-        "GIT_DIR",
-        "GIT_INDEX_FILE",
-        "GIT_OBJECT_DIRECTORY",
-        "GIT_WORK_TREE",
-    }
-)
 
 
 def release_tag(prefix: str = "") -> re.Pattern[str]:
@@ -50,34 +35,31 @@ class Source:
         version: what the binaries report with --version.
         revision: full SHA of the checked-out commit; None outside git.
         branch: name of the branch that is built; None for a tag, a detached head, or outside git.
-        changed: files that differ from `revision`, relative to the root; None outside git.
         epoch: seconds since 1970 of the commit that last touched the version's file, or has its tag; 0 without history.
         warnings: sentences for the user about facts that could not be had.
         tag: the release tag that is built; None on a branch.
         released: full SHA of the commit that has the release tag of `version`; None while it has none.
+        has_known_release: whether git tells if the version is released; a copy without tags or history may not know.
         is_shallow: whether git has a part of the history only.
+        version_file: the file that says the version, relative to the root; None where no file does.
     """
 
     root: Path
     version: str
     revision: str | None
     branch: str | None
-    changed: frozenset[str] | None
     epoch: int
     warnings: tuple[str, ...]
     tag: str | None = None
     released: str | None = None
+    has_known_release: bool = False
     is_shallow: bool = False
+    version_file: str | None = None
 
     @property
     def is_main(self) -> bool:
         """Whether this is the line that releases are cut from."""
         return self.branch in _MAIN_BRANCHES
-
-    @property
-    def is_commit(self) -> bool:
-        """Whether the tree is exactly what `revision` names."""
-        return self.revision is not None and not self.changed
 
 
 @dataclass(frozen=True)
@@ -89,12 +71,38 @@ class _Version:
         tag: the git tag that releases it, whether or not it is there.
         epoch: seconds since 1970 that stand for the time of the build.
         origin: where it can be changed; None for a git tag.
+        is_aged: whether the history told the epoch.
     """
 
     text: str
     tag: str
     epoch: int
     origin: str | None
+    is_aged: bool = True
+
+
+@dataclass(frozen=True)
+class _Lack:
+    """What a tree does not have of its git history.
+
+    Attributes:
+        told: what it is.
+        remedy: what to do.
+        is_of_ages: whether the times of images are other ones than those of a full checkout.
+    """
+
+    told: str
+    remedy: str
+    is_of_ages: bool = True
+
+
+_SHALLOW = _Lack("the source is a shallow clone", "git fetch --unshallow --tags")
+_TREELESS = _Lack("the source is a partial clone that lacks trees of its history", "git fetch --refetch")
+_TAGLESS = _Lack(
+    "the source is a copy without release tags",
+    "git fetch --tags, or, where nothing was released yet, git config remote.origin.tagOpt --tags",
+    is_of_ages=False,
+)
 
 
 def read_source(
@@ -105,6 +113,7 @@ def read_source(
     tag_prefix: str = "",
     require_history: bool = False,
     full_ref: str | None = None,
+    is_development: bool = False,
 ) -> Source:
     """Read the facts.
 
@@ -113,72 +122,155 @@ def read_source(
         version: in the place of the one that the rule finds, or None.
         rule: where the version comes from.
         tag_prefix: what stands before `v<version>` in the names of this line's release tags.
-        require_history: whether to refuse a tree without its full history.
+        require_history: whether to refuse a tree without its full history and its tags.
         full_ref: what is built, such as refs/heads/main, where the caller knows it; a CI's checkout often does not.
+        is_development: whether a version's tag may move although it is not known whether the version is released.
 
     Raises:
         ConfigError: no version is where the rule says, `require_history` is not met, or `full_ref` is malformed or a
             release tag of another version.
+        ForeignTreeError: the tree belongs to another user.
     """
-    git = _Git(root)
-    problem = git.problem()
-    if problem is not None:
+    git = Git(root)
+    try:
+        source, found = _read(git, version, rule, tag_prefix, full_ref)
+        lacks = list(_lacks(source, found))
+    except GitError as error:
         shown = version or (DEFAULT_VERSION if isinstance(rule, TagVersion) else version_of(root, rule))
-        missing = f"{NO_HISTORY} ({problem})"
-        warning = _missing_history(missing, "build from a git checkout", require_history=require_history)
-        return Source(root, shown, None, None, None, 0, (warning,))
-    is_shallow = git.run("rev-parse", "--is-shallow-repository") == "true"
-    missing = "the source is a shallow clone"
-    shallow = (
-        (_missing_history(missing, "git fetch --unshallow", require_history=require_history),) if is_shallow else ()
-    )
-    found = _version(git, root, rule, tag_prefix, version, is_shallow=is_shallow)
-    revision, released = git.run("rev-parse", "HEAD"), git.commit_of(f"refs/tags/{found.tag}")
-    releases = release_tag(tag_prefix)
-    branch, tag = _named(full_ref, releases) if full_ref else git.checked_out(releases)
+        problem = f"{NO_HISTORY} ({_words(git, error)})"
+        source, lacks = Source(root, shown, None, None, 0, ()), [_Lack(problem, "build from a git checkout")]
+        found = None
+    if lacks and require_history:
+        msg = f"requireHistory = true: {lacks[0].told}; {lacks[0].remedy}"
+        raise ConfigError(msg)
+    stays = not (source.has_known_release or is_development) and (source.is_main or source.revision is None)
+    warnings = [warning for lack in lacks for warning in _told(lack, source.version if stays else None)]
+    return replace(source, warnings=(*warnings, *(_without_version(source, found) if found else ())))
+
+
+def _read(
+    git: Git, version: str | None, rule: VersionRule, prefix: str, full_ref: str | None
+) -> tuple[Source, _Version]:
+    """The facts, but for the warnings."""
+    # The last one is the tree itself: a repository around it, in which it is ignored, says nothing about it.
+    is_shallow, revision, _ = git.text("rev-parse", "--is-shallow-repository", "HEAD", "HEAD:./").split("\n")
+    found = _version(git, rule, prefix, version, is_shallow=is_shallow == "true")
+    released, releases = _commit_of(git, f"refs/tags/{found.tag}"), release_tag(prefix)
+    branch, tag = _named(full_ref, releases) if full_ref else _checked_out(git, releases)
     if full_ref and tag and tag != found.tag:
         msg = (
             f"{REF_VARIABLE} = {full_ref!r}: the tree's version is {found.text}; delete the tag, commit "
-            f"{tag.removeprefix(f'{tag_prefix}v')} as {found.origin or 'a tag of that version'}, and tag that commit"
+            f"{tag.removeprefix(f'{prefix}v')} as {found.origin or 'a tag of that version'}, and tag that commit"
         )
         raise ConfigError(msg)
     source = Source(
-        root=root,
+        root=git.folder,
         version=found.text,
         revision=revision,
         branch=branch,
-        changed=frozenset(git.changed()),
         epoch=found.epoch,
-        warnings=shallow,
+        warnings=(),
         # Of several tags on a commit, the version's own is the one that is meant.
         tag=found.tag if tag and revision == released else tag,
         released=released,
-        is_shallow=is_shallow,
+        has_known_release=released is not None or (is_shallow == "false" and _has_all_tags(git)),
+        is_shallow=is_shallow == "true",
+        version_file=None if version else found.origin,
     )
-    return replace(source, warnings=(*shallow, *_without_version(source, found)))
+    return source, found
 
 
-def _version(
-    git: "_Git", root: Path, rule: VersionRule, prefix: str, given: str | None, *, is_shallow: bool
-) -> _Version:
+def _lacks(source: Source, found: _Version) -> Iterator[_Lack]:
+    if source.is_shallow:
+        yield _SHALLOW
+    else:
+        if not found.is_aged:
+            yield _TREELESS
+        if not source.has_known_release:
+            yield _TAGLESS
+
+
+def _told(lack: _Lack, staying: str | None) -> Iterator[str]:
+    """What follows from it: `staying` is the version whose tag nothing may move."""
+    effects = ["image digests differ from those of a full checkout"] if lack.is_of_ages else []
+    if staying:
+        effects.append(f"{staying} may be released, so no image gets the tag {staying}")
+    if effects:
+        yield f"{lack.told}: {', and '.join(effects)}; {lack.remedy}"
+
+
+def _words(git: Git, error: GitError) -> str:
+    """Why git does not tell, where its own words would be about its command line."""
+    if not git.found("rev-parse", "--git-dir"):
+        return str(error)
+    if not git.found("rev-parse", "--verify", "--quiet", "HEAD"):
+        return "it has no commit yet"
+    if not git.found("rev-parse", "--verify", "--quiet", "HEAD^{tree}"):
+        return "its commit cannot be read"
+    if not git.found("rev-parse", "--verify", "--quiet", "HEAD:./"):
+        return f"the repository around it, {git.found('rev-parse', '--show-toplevel')}, holds no file of it"
+    return str(error)
+
+
+def _has_all_tags(git: Git) -> bool:
+    """Whether a tag that is not here is nowhere: a copy without any tag may be one that was made without them."""
+    said = [entry.partition("\n") for entry in git.found("config", "-z", "--get-regexp", r"^remote\.").split("\0")]
+    options = {value for name, _, value in said if name.endswith(".tagopt")}
+    fetched = {value.lstrip("+").partition(":")[0] for name, _, value in said if name.endswith(".fetch")}
+    if "--no-tags" in options:
+        return False
+    if (
+        "--tags" in options
+        or fetched & {"refs/*", "refs/tags/*"}
+        or git.found("for-each-ref", "--count=1", "refs/tags")
+    ):
+        return True
+    is_copy = (
+        any(name for name, _, _ in said) or (git.folder / git.text("rev-parse", "--git-path", "FETCH_HEAD")).exists()
+    )
+    return not is_copy
+
+
+def _commit_of(git: Git, ref: str) -> str | None:
+    """The commit that a ref names; None where there is no such ref, which one that cannot be read is not."""
+    names = git.text("for-each-ref", "--format=%(refname)", ref).split("\n")
+    return git.text("rev-parse", "--verify", f"{ref}^{{commit}}") if ref in names else None
+
+
+def _checked_out(git: Git, releases: re.Pattern[str]) -> tuple[str | None, str | None]:
+    """The branch, or, on a detached head, a release tag of its commit."""
+    if branch := git.found("symbolic-ref", "--quiet", "HEAD"):
+        return branch.removeprefix("refs/heads/"), None
+    tags = git.text("tag", "--points-at", "HEAD").split("\n")
+    return None, next((tag for tag in tags if releases.fullmatch(tag)), None)
+
+
+def _version(git: Git, rule: VersionRule, prefix: str, given: str | None, *, is_shallow: bool) -> _Version:
     if isinstance(rule, FileVersion):
-        text = given or version_of(root, rule)
-        # A shallow clone's oldest commit seems to have touched every file.
-        epoch = 0 if is_shallow else int(git.run("log", "-1", "--format=%ct", "--", rule.file) or 0)
-        return _Version(text, f"{prefix}v{text}", epoch, rule.file)
-    tag = git.nearest_tag(rule.git_tag)
-    if tag is None:
+        text = given or version_of(git.folder, rule)
+        epoch = None if is_shallow else _age_of(git, rule.file)
+        return _Version(text, f"{prefix}v{text}", epoch or 0, rule.file, is_aged=epoch is not None)
+    tag = git.found("describe", "--tags", "--abbrev=0", "--match", rule.git_tag)
+    if not tag:
         if is_shallow and not given:
             msg = f"version.gitTag = {rule.git_tag}: this shallow clone has no such tag; git fetch --unshallow --tags"
             raise ConfigError(msg)
         text = given or DEFAULT_VERSION
         return _Version(text, f"{prefix}v{text}", 0, None)
-    epoch = int(git.run("log", "-1", "--format=%ct", f"refs/tags/{tag}^{{commit}}"))
+    epoch = int(git.text("log", "-1", "--format=%ct", f"refs/tags/{tag}^{{commit}}"))
     return (
         _Version(given, f"{prefix}v{given}", epoch, None)
         if given
         else _Version(_version_in(tag, prefix), tag, epoch, None)
     )
+
+
+def _age_of(git: Git, file: str) -> int | None:
+    """Seconds since 1970 of the last commit that touched a file; 0 for a new one, None where no history tells."""
+    try:
+        return int(git.text("log", "-1", "--format=%ct", "--", file) or 0)
+    except GitError:
+        return None
 
 
 def _version_in(tag: str, prefix: str) -> str:
@@ -222,36 +314,6 @@ def _without_version(source: Source, found: _Version) -> Iterator[str]:
         )
 
 
-def _missing_history(missing: str, remedy: str, *, require_history: bool) -> str:
-    if require_history:
-        msg = f"requireHistory = true: {missing}; {remedy}"
-        raise ConfigError(msg)
-    return f"{missing}: image digests differ from those of a full checkout; {remedy}"
-
-
-def revisions_of(source: Source, files: Mapping[str, Collection[str]]) -> dict[str, str | None]:
-    """The last commit that touched any of the files, for each entry of `files`.
-
-    None where a file differs from that commit, or where no history tells. A merge counts
-    as the commit that brought its changes, so a revision is always one of the main line.
-
-    Args:
-        source: the tree.
-        files: paths relative to the tree's root, under any names.
-    """
-    found: dict[str, str | None] = dict.fromkeys(files)
-    if source.changed is None:
-        return found
-    waiting = {name: frozenset(paths) for name, paths in files.items() if not source.changed & frozenset(paths)}
-    for revision, touched in _Git(source.root).history():
-        for name in [name for name, paths in waiting.items() if paths & touched]:
-            found[name] = revision
-            del waiting[name]
-        if not waiting:
-            break
-    return found
-
-
 def version_of(root: Path, rule: FileVersion = VERSION_FILE) -> str:
     """Read the version from its file.
 
@@ -288,85 +350,3 @@ def _matched(file: Path, pattern: str, name: str) -> str:
         msg = f"version.match = {pattern}: finds nothing in {name}; a good value: 'Version = \"(.*)\"'"
         raise ConfigError(msg)
     return found[1]
-
-
-class _Git:
-    """The git questions of this module, asked in one folder."""
-
-    def __init__(self, root: Path) -> None:
-        # In a CI container the checkout often belongs to somebody else; that is no fact about the tree.
-        trusted = ("-c", "safe.directory=*", "-c", "core.fsmonitor=false")
-        self._command = ("git", "-C", str(root), *trusted)
-        self._environment = {name: value for name, value in os.environ.items() if name not in _REPOSITORY}
-
-    def problem(self) -> str | None:
-        """Why git cannot answer here, in git's words; None when it can."""
-        try:
-            self.run("rev-parse", "--verify", "HEAD")
-        except FileNotFoundError:
-            return "git is not installed"
-        except subprocess.CalledProcessError as error:
-            return str(error.stderr).strip().splitlines()[0].removeprefix("fatal: ")
-        return None
-
-    def run(self, *arguments: str) -> str:
-        command = [*self._command, *arguments]
-        done = subprocess.run(command, env=self._environment, check=True, capture_output=True, text=True)
-        return done.stdout.strip()
-
-    def commit_of(self, name: str) -> str | None:
-        """The commit that a ref names; None when there is no such ref."""
-        try:
-            return self.run("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
-        except subprocess.CalledProcessError:
-            return None
-
-    def nearest_tag(self, pattern: str) -> str | None:
-        """The nearest tag at or behind the checked-out commit that matches; None where there is none."""
-        try:
-            return self.run("describe", "--tags", "--abbrev=0", "--match", pattern)
-        except subprocess.CalledProcessError:
-            return None
-
-    def checked_out(self, releases: re.Pattern[str]) -> tuple[str | None, str | None]:
-        """The branch, or, on a detached head, a release tag of its commit."""
-        with contextlib.suppress(subprocess.CalledProcessError):
-            return self.run("symbolic-ref", "--quiet", "HEAD").removeprefix("refs/heads/"), None
-        tags = self.run("tag", "--points-at", "HEAD").split()
-        return None, next((tag for tag in tags if releases.fullmatch(tag)), None)
-
-    def changed(self) -> Iterator[str]:
-        """Files that differ from the commit, those included that git does not know."""
-        # Renames would come as two names in one record.
-        names = "status", "--porcelain", "-z", "--no-renames", "--untracked-files=all"
-        prefix = self.run("rev-parse", "--show-prefix")
-        command = [*self._command, *names, "--", "."]
-        done = subprocess.run(command, env=self._environment, check=True, capture_output=True)
-        for record in os.fsdecode(done.stdout).split("\0"):
-            if record:
-                yield record[3:].removeprefix(prefix)
-
-    def history(self) -> Iterator[tuple[str, frozenset[str]]]:
-        """Each commit of the main line, newest first, with the files it touched below the root."""
-        log = "log", "--first-parent", "--diff-merges=first-parent", "--no-renames", "--relative"
-        command = [*self._command, *log, "--name-only", "-z", "--format=%x01%H", "--", "."]
-        with subprocess.Popen(command, env=self._environment, stdout=subprocess.PIPE) as process:
-            assert process.stdout is not None  # noqa: S101 - a pipe was asked for
-            revision, touched = "", set[str]()
-            for field in _fields(process.stdout):
-                if field.startswith("\x01"):
-                    if revision:
-                        yield revision, frozenset(touched)
-                    revision, touched = field[1:], set()
-                else:
-                    touched.add(field)
-            if revision:
-                yield revision, frozenset(touched)
-
-
-def _fields(stream: IO[bytes]) -> Iterator[str]:
-    """The fields of git's -z output, which a NUL ends, read as far as somebody asks."""
-    rest = b""
-    while chunk := stream.read(_CHUNK):
-        *fields, rest = (rest + chunk).split(b"\0")
-        yield from (os.fsdecode(field).strip("\n") for field in fields if field.strip(b"\n"))

@@ -7,7 +7,7 @@ from pathlib import Path
 from carbide_infra.catalogue.files import FileError, files_of
 from carbide_infra.catalogue.model import FileVersion, Image
 from carbide_infra.catalogue.template import build_arguments
-from carbide_infra.settings import Settings
+from carbide_infra.settings import LOCAL_REGISTRY, Settings
 from carbide_infra.source.facts import Source, VersionRule, read_source
 from carbide_infra.source.inputs import InputError, Target, Wanted
 
@@ -54,6 +54,7 @@ def read_sources(settings: Settings, images: Sequence[Image], root: Path, *, ful
                 tag_prefix=prefix,
                 require_history=settings.require_history,
                 full_ref=full_ref,
+                is_development=settings.registry_server == LOCAL_REGISTRY,
             )
     return Sources(root, {image.name: found[_line(settings, image)] for image in images})
 
@@ -63,8 +64,13 @@ def _line(settings: Settings, image: Image) -> _Line:
     return image.version, image.tag_prefix, None if image.has_own_version else settings.version
 
 
-def wanted_by(image: Image, root: Path) -> Wanted:
+def wanted_by(image: Image, root: Path, release: str | None = None) -> Wanted:
     """The binaries and files that an image is made of.
+
+    Args:
+        image: the image.
+        root: the source root.
+        release: the Go release of its builder, where that is known.
 
     Raises:
         InputError: a file is not there, or leads out of the tree.
@@ -74,8 +80,9 @@ def wanted_by(image: Image, root: Path) -> Wanted:
             package=binary.package,
             platforms=image.platforms,
             module=binary.module,
-            go_version=image.go_version,
+            go_version=release or image.go_version,
             tags=binary.tags,
+            symbols=tuple(binary.symbols),
         )
         for binary in image.binaries
     ]

@@ -9,14 +9,20 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Collection, Iterator
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from carbide_infra.source.inputs import InputFile, Inputs
 
+UNUSED_SECONDS = 7 * 24 * 3600
+"""After this time without a run that staged it, a context may go; no build lasts as long."""
+
 _CHUNK = 1 << 20
-_FORMAT = 1
+_FORMAT = 2
 _MANIFEST = ".manifest.json"
+_DOCKERFILE = ".dockerfile"
 _LOCK = ".staging.lock"
 _HALF = ".staging-"  # begins the names of folders that are not, or no longer, a context
 _FOLDER_MODE = 0o755
@@ -27,56 +33,106 @@ _FIRST_SECOND = 315_532_800
 _SECONDS = 1 << 29
 _BILLION = 1_000_000_000
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+# BuildKit and the provider obey the .dockerignore beside a Dockerfile, or else the one at the context's root, which
+# may be an input like any other. An empty file would not count as one.
+_IGNORES_NOTHING = "# The build context holds exactly the image's inputs: nothing is ignored.\n"
 
 
 class StagingError(Exception):
-    """A context could not be staged; the folder holds what it held before. The message says what to do."""
+    """A context could not be staged; nothing half-done is in its place. The message says what to do."""
 
 
-def stage(root: Path, inputs: Inputs, destination: Path) -> None:
-    """Make `destination` hold exactly the inputs, and do nothing where it already does.
+@dataclass(frozen=True)
+class Place:
+    """Where an image's build context is staged; the same content always has the same place.
 
-    Modes are 0644 and 0755 under any umask. The folder changes in one step: a reader sees the old or the new content,
-    and after a crash in between the next call puts it right.
+    Attributes:
+        contexts: the folder of all contexts.
+        image: the image's name.
+        key: its build key.
+    """
+
+    contexts: Path
+    image: str
+    key: str
+
+    @property
+    def context(self) -> Path:
+        """The folder that is sent to the builder."""
+        return self.contexts / self.image / self.key
+
+    @property
+    def dockerfile(self) -> Path:
+        """The Dockerfile, outside the context: it is no input of its own build."""
+        return self.context.with_name(f"{self.key}{_DOCKERFILE}") / f"Dockerfile.{self.image}"
+
+    def below(self, folder: Path) -> "Place":
+        """The same place, with its path from elsewhere."""
+        return Place(folder / self.contexts, self.image, self.key)
+
+
+def stage(root: Path, inputs: Inputs, dockerfile: str, place: Place) -> None:
+    """Make the context hold exactly the inputs, beside its Dockerfile, and do nothing where that is so.
+
+    Modes are 0644 and 0755 under any umask. A context appears in one step, when it is complete, and then stays as it
+    is: what a build reads cannot be swapped under it. After a crash in between, the next call puts it right.
 
     Args:
         root: the tree that `inputs` were found in.
         inputs: what to stage.
-        destination: the context folder, in a parent folder that is used for contexts only.
+        dockerfile: the Dockerfile's text.
+        place: where; its key names inputs and Dockerfile.
 
     Raises:
         StagingError: a file changed, vanished or is unreadable; no room; the folder cannot be written.
     """
-    with _reported(destination), _locked(destination.parent):
-        _sweep(destination.parent)
-        if _is_current(inputs, destination):
+    with _reported(place.context), _locked(place.contexts):
+        if _is_current(inputs, dockerfile, place):
+            os.utime(_manifest(place.context))  # in use: see collect_garbage
             return
-        fresh = Path(tempfile.mkdtemp(prefix=_HALF, dir=destination.parent))
+        parent = place.context.parent
+        parent.mkdir(exist_ok=True)
+        _sweep(parent)
         try:
-            _fill(root, inputs, fresh)
-            _swap(fresh, destination)
-            _write_manifest(inputs, destination)
+            fresh = Path(tempfile.mkdtemp(prefix=_HALF, dir=parent))
+            _fill(root, inputs, fresh / "context")
+            _write_dockerfile(dockerfile, place.dockerfile.name, fresh / "dockerfile")
+            _put(fresh, _described(inputs, dockerfile, fresh / "context"), place)
         finally:
-            _sweep(destination.parent)
+            _sweep(parent)
 
 
-def collect_garbage(parent: Path, keep: Collection[str]) -> None:
-    """Remove staged contexts whose folder names are not in `keep`, and what a crash left behind.
+def collect_garbage(contexts: Path) -> None:
+    """Remove the contexts that no run has staged for seven days, and what a crash left behind.
 
-    Only what `stage` made is removed: a folder without a manifest beside it is somebody else's.
+    Only what `stage` made is removed, by an earlier version too: a folder without a manifest beside it is
+    somebody else's.
 
     Raises:
         StagingError: a folder cannot be removed.
     """
-    if not parent.is_dir():
+    if not contexts.is_dir():
         return
-    with _reported(parent), _locked(parent):
-        _sweep(parent)
-        for manifest in parent.glob(f"*{_MANIFEST}"):
-            name = manifest.name.removesuffix(_MANIFEST)
-            if name not in keep:
-                _remove(parent / name)
-                manifest.unlink()
+    with _reported(contexts), _locked(contexts):
+        for parent in filter(Path.is_dir, contexts.iterdir()):
+            if not (parent / _LOCK).exists():  # else it is an earlier version's, which may be at work in it
+                _sweep(parent)
+            for manifest in parent.glob(f"*{_MANIFEST}"):
+                if time.time() - manifest.stat().st_mtime > UNUSED_SECONDS:
+                    _discard(manifest)
+            if all(path.name == _LOCK or path.name.startswith(_HALF) for path in parent.iterdir()):
+                _remove(parent)
+
+
+def _discard(manifest: Path) -> None:
+    """Remove a context; it is gone at once, not bit by bit."""
+    context = manifest.with_name(manifest.name.removesuffix(_MANIFEST))
+    aside = Path(tempfile.mkdtemp(prefix=_HALF, dir=manifest.parent))
+    for path in (context, context.with_name(f"{context.name}{_DOCKERFILE}")):
+        if path.is_symlink() or path.exists():
+            path.rename(aside / path.name)
+    manifest.unlink()
+    _remove(aside)
 
 
 def _sweep(parent: Path) -> None:
@@ -104,9 +160,9 @@ def _open(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def _locked(parent: Path) -> Iterator[None]:
-    parent.mkdir(parents=True, exist_ok=True)
-    with (parent / _LOCK).open("a", encoding="utf-8") as lock:
+def _locked(contexts: Path) -> Iterator[None]:
+    contexts.mkdir(parents=True, exist_ok=True)
+    with (contexts / _LOCK).open("a", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # released when closed, also by a crash
         yield
 
@@ -127,26 +183,56 @@ def _reported(destination: Path) -> Iterator[None]:
 
 
 def _fill(root: Path, inputs: Inputs, folder: Path) -> None:
+    folder.mkdir()
     for file in inputs.files:
         target = folder / file.path
         target.parent.mkdir(parents=True, exist_ok=True)
         _copy(root, file, target)
+    _set_folders(folder)
+
+
+def _set_folders(folder: Path) -> None:
     for path, _, _ in os.walk(folder):
         Path(path).chmod(_FOLDER_MODE)
         os.utime(path, _FOLDER_TIME)
 
 
+def _write_dockerfile(text: str, name: str, folder: Path) -> None:
+    folder.mkdir()
+    for path, content in _dockerfile_folder(text, name).items():
+        (folder / path).write_bytes(content)
+        (folder / path).chmod(_FILE_MODES[False])
+    _set_folders(folder)
+
+
+def _dockerfile_folder(text: str, name: str) -> dict[str, bytes]:
+    return {name: text.encode(), f"{name}.dockerignore": _IGNORES_NOTHING.encode()}
+
+
 def _copy(root: Path, file: InputFile, target: Path) -> None:
-    digest = hashlib.sha256()
-    with _opened(root, file) as source, target.open("xb") as copy:
-        while chunk := os.read(source, _CHUNK):
-            digest.update(chunk)
-            copy.write(chunk)
-    if digest.hexdigest() != file.sha256:
+    if file.content is not None:
+        target.write_bytes(file.content)
+    elif _copied(root, file, target) != file.sha256:
         msg = f"{file.path} changed while its build context was being staged; run again when the tree is quiet"
         raise StagingError(msg)
     target.chmod(_FILE_MODES[file.executable])
     os.utime(target, ns=(_time_of(file), _time_of(file)))
+
+
+def _copied(root: Path, file: InputFile, target: Path) -> str:
+    """Copy a file of the tree; gives the SHA-256 of what was copied."""
+    digest = hashlib.sha256()
+    with target.open("xb") as copy:
+        for chunk in _content(root, file):
+            digest.update(chunk)
+            copy.write(chunk)
+    return digest.hexdigest()
+
+
+def _content(root: Path, file: InputFile) -> Iterator[bytes]:
+    with _opened(root, file) as source:
+        while chunk := os.read(source, _CHUNK):
+            yield chunk
 
 
 @contextlib.contextmanager
@@ -180,55 +266,56 @@ def _time_of(file: InputFile) -> int:
 # ---- Putting it in place.
 
 
-def _swap(fresh: Path, destination: Path) -> None:
-    # The manifest goes first: without one, whatever a crash leaves here is staged again.
-    _manifest(destination).unlink(missing_ok=True)
-    old = fresh.with_name(f"{fresh.name}-old")
-    if destination.is_symlink() or destination.exists():
-        destination.rename(old)
-    try:
-        fresh.rename(destination)
-    except BaseException:
-        if old.is_symlink() or old.exists():
-            old.rename(destination)
-        raise
+def _put(fresh: Path, description: str, place: Place) -> None:
+    """Move what is ready to its place; the context comes last, so that it is complete when it appears."""
+    dockerfile, manifest = place.dockerfile.parent, _manifest(place.context)
+    # Whatever is there is not as it was staged: somebody else's doing, or half of an earlier call's.
+    for number, path in enumerate((manifest, place.context, dockerfile)):
+        if path.is_symlink() or path.exists():
+            path.rename(fresh / f"old-{number}")
+    (fresh / "dockerfile").rename(dockerfile)
+    (fresh / manifest.name).write_text(description, encoding="utf-8")
+    (fresh / manifest.name).rename(manifest)
+    (fresh / "context").rename(place.context)
 
 
-def _manifest(destination: Path) -> Path:
+def _manifest(context: Path) -> Path:
     # Outside the folder, or it would be part of the context.
-    return destination.with_name(f"{destination.name}{_MANIFEST}")
+    return context.with_name(f"{context.name}{_MANIFEST}")
 
 
-def _write_manifest(inputs: Inputs, destination: Path) -> None:
-    half = destination.with_name(f"{_HALF}{destination.name}{_MANIFEST}")
-    half.write_text(_described(inputs, destination), encoding="utf-8")
-    half.replace(_manifest(destination))
-
-
-def _described(inputs: Inputs, destination: Path) -> str:
-    files = [
-        [file.path, file.executable, file.sha256, (destination / file.path).stat().st_size] for file in inputs.files
-    ]
-    return json.dumps({"format": _FORMAT, "files": files})
+def _described(inputs: Inputs, dockerfile: str, folder: Path) -> str:
+    files = [[file.path, file.executable, file.sha256, (folder / file.path).stat().st_size] for file in inputs.files]
+    return json.dumps({"format": _FORMAT, "files": files, "dockerfile": dockerfile})
 
 
 # ---- Is there anything to do?
 
 
-def _is_current(inputs: Inputs, destination: Path) -> bool:
+def _is_current(inputs: Inputs, dockerfile: str, place: Place) -> bool:
     """The manifest names these inputs, and the folder still looks like it: nobody edited or cleaned it by hand."""
     try:
-        manifest = json.loads(_manifest(destination).read_text(encoding="utf-8"))
+        manifest = json.loads(_manifest(place.context).read_text(encoding="utf-8"))
         staged = {path: (executable, sha256) for path, executable, sha256, _ in manifest["files"]}
         sizes = {path: size for path, _, _, size in manifest["files"]}
-        if manifest["format"] != _FORMAT or destination.is_symlink():
+        if (manifest["format"], manifest["dockerfile"]) != (_FORMAT, dockerfile) or place.context.is_symlink():
             return False
     except (OSError, ValueError, KeyError, TypeError):
         return False
     if staged != {file.path: (file.executable, file.sha256) for file in inputs.files}:
         return False
     expected = {file.path: _look(file, sizes[file.path]) for file in inputs.files}
-    return dict(_looks(destination, "")) == {**expected, **_folders(inputs)}
+    if dict(_looks(place.context, "")) != {**expected, **_folders(inputs)}:
+        return False
+    return _contents(place.dockerfile.parent) == _dockerfile_folder(dockerfile, place.dockerfile.name)
+
+
+def _contents(folder: Path) -> Mapping[str, bytes]:
+    """The files of a small folder; nothing where it is not one of files alone."""
+    try:
+        return {path.name: path.read_bytes() for path in folder.iterdir() if not path.is_symlink()}
+    except OSError:
+        return {}
 
 
 _Look = tuple[int, int, int]  # type and mode, size, time; a folder's size and time mean nothing

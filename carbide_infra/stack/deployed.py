@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from carbide_infra.errors import CommandError
-from carbide_infra.names import COMPONENT_TYPE, IMAGE_TYPE, STACK_TYPE
+from carbide_infra.images.record import record_of
+from carbide_infra.names import COMPONENT_TYPE, IMAGE_TYPE, RECORD_TYPE, STACK_TYPE
 from carbide_infra.outputs import ImageOutput, OutputsError, StackOutputs
 from carbide_infra.stack.pulumi_stack import PulumiStack
 
@@ -16,7 +17,7 @@ class Deployed:
 
     Attributes:
         images: the output, by image name.
-        records: what each component records of its inputs; empty where no state was read.
+        records: of each image that the state has one of; empty where no state was read.
         inputs: each Image's inputs.
     """
 
@@ -58,18 +59,22 @@ def deployed_by(stack: PulumiStack) -> Deployed:
 
 def deployed_in(resources: Sequence[Mapping[str, Any]], stack: str) -> Deployed:
     """Read the resources of a stack's state."""
-    of_type = {
-        kind: [item for item in resources if item["type"] == kind] for kind in (STACK_TYPE, COMPONENT_TYPE, IMAGE_TYPE)
-    }
-    outputs = next((item.get("outputs") or {} for item in of_type[STACK_TYPE]), {})
+    outputs = next((item.get("outputs") or {} for item in resources if item["type"] == STACK_TYPE), {})
     if not outputs.get("images"):
         message = f"stack {stack} has no images yet; run make up STACK={stack}, or pulumi up --stack {stack}"
         raise CommandError(message)
+    components, images, stashes = (_inputs(resources, kind) for kind in (COMPONENT_TYPE, IMAGE_TYPE, RECORD_TYPE))
+    records = {name: record_of(stashes.get(name), components.get(name), image) for name, image in images.items()}
     return Deployed(
         images=understood(outputs, f"stack {stack}").images,
-        records={_name(item): item.get("inputs") or {} for item in of_type[COMPONENT_TYPE]},
-        inputs={_name(item): item.get("inputs") or {} for item in of_type[IMAGE_TYPE]},
+        records={name: record for name, record in records.items() if record is not None},
+        inputs=images,
     )
+
+
+def _inputs(resources: Sequence[Mapping[str, Any]], kind: str) -> dict[str, Mapping[str, Any]]:
+    """The inputs of the resources of a type, by their names."""
+    return {_name(item): item.get("inputs") or {} for item in resources if item["type"] == kind}
 
 
 def understood(outputs: Mapping[str, Any], subject: str) -> StackOutputs:

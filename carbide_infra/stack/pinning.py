@@ -2,26 +2,24 @@
 
 import os
 import re
-import subprocess
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from carbide_infra.catalogue.bases import NOTHING
 from carbide_infra.catalogue.pins import references, replaced
-from carbide_infra.endpoint import Endpoint
 from carbide_infra.errors import SetupError
-from carbide_infra.registry.docker_hub import MIRROR_VARIABLE, DockerHub, configured_mirror
-from carbide_infra.registry.hub_images import hub_image
+from carbide_infra.registry.image_facts import current_digests
+from carbide_infra.registry.known_images import KnownImages
+from carbide_infra.registry.registries import Registries
+from carbide_infra.registry.told import why_unknown
 from carbide_infra.settings import load_settings, selected_images
 from carbide_infra.stack.stack_file import ANY_REGISTRY
 
 _GOLANG_TAG = re.compile(r"((?:^|/)golang:)\d+\.\d+(?:\.\d+)?(?:(?:rc|beta)\d+)?")
 BUILDER, RUNTIME = "builderImage", "runtimeImage"
-NOWHERE = Endpoint(registry="", builder="", ca_bundle="", stand_ins=())
-"""In the place of an endpoint where nothing stands in for a base image."""
-
-_INSPECT = ("imagetools", "inspect", "--format", "{{.Manifest.Digest}}")
+# Nobody pins in a hurry.
+_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -76,64 +74,46 @@ def unpinned_bases(config: Mapping[str, str], default: Mapping[str, str]) -> dic
 
 
 def find_pins(
-    bases: Mapping[str, str], config: Mapping[str, str], endpoint: Endpoint, buildx: str, environment: Mapping[str, str]
+    bases: Mapping[str, str], config: Mapping[str, str], stand_ins: Mapping[str, str], registries: Registries
 ) -> list[Pin]:
-    """Look up what each base image's tag points at now.
-
-    Raises:
-        SetupError: a registry does not tell; its words are in the message.
-    """
-    return [
-        Pin(key, config.get(key, ""), f"{name}@{_digest(_location(name, endpoint, environment), buildx, environment)}")
-        for key, name in bases.items()
-    ]
-
-
-def current_pins(
-    config: Mapping[str, str],
-    default: Mapping[str, str],
-    hub: DockerHub,
-    buildx: str,
-    environment: Mapping[str, str],
-) -> list[Pin]:
-    """Compare a stack's base images with what their tags give now; stand-ins do not count as an answer.
-
-    Raises:
-        SetupError: Docker Hub or another registry does not tell.
-    """
-    bases = unpinned_bases(config, default)
-    hubs = [name for name in bases.values() if hub_image(name)]
-    if hubs and not hub.answers:
-        message = (
-            f"Docker Hub does not answer, so nobody here knows what {' and '.join(hubs)} give today: "
-            f"run this where it does, or name a mirror with {MIRROR_VARIABLE}"
-        )
-        raise SetupError(message)
-    return find_pins(bases, config, NOWHERE, buildx, environment)
-
-
-def catalogue_pins(file: Path, name: str, endpoint: Endpoint, buildx: str, environment: Mapping[str, str]) -> list[Pin]:
-    """Look up what the tag of each image points at now that a catalogue names; a stand-in is no answer.
+    """Look up what each base image's tag gives now.
 
     Args:
-        file: the catalogue.
-        name: how messages name it.
-        endpoint: with the images that have stand-ins here.
-        buildx: the program that asks registries.
-        environment: its variables.
+        bases: without digests, by config key.
+        config: the stack's values.
+        stand_ins: the digests of images that are stood in for.
+        registries: who is asked for the others.
 
     Raises:
         SetupError: a registry does not tell.
     """
-    found = references(file.read_text(encoding="utf-8-sig"))
-    pins = []
-    for reference in {each.text: each for each in found}.values():
-        tag, _, digest = reference.text.partition("@")
-        if tag == NOTHING or tag in endpoint.stand_ins or (digest and not _has_tag(tag)):
-            continue
-        now = _digest(_location(tag, endpoint, environment), buildx, environment)
-        pins.append(Pin(f"{name}:{reference.line}", reference.text, f"{tag}@{now}"))
-    return pins
+    digests = _digests({name: key for key, name in bases.items()}, stand_ins, registries)
+    return [Pin(key, config.get(key, ""), f"{name}@{digests[name]}") for key, name in bases.items()]
+
+
+def catalogue_references(file: Path) -> list[str]:
+    """The images that a catalogue names."""
+    return [found.text for found in references(_text(file))]
+
+
+def catalogue_pins(file: Path, name: str, stand_ins: Mapping[str, str], registries: Registries) -> list[Pin]:
+    """Look up what the tag of each image that a catalogue names gives now; a stand-in is no answer.
+
+    Args:
+        file: the catalogue.
+        name: how messages name it.
+        stand_ins: the images that are stood in for.
+        registries: who is asked.
+
+    Raises:
+        SetupError: a registry does not tell.
+    """
+    found = {each.text: each for each in references(_text(file)) if _has_tag(each.text)}
+    tags = {text: text.partition("@")[0] for text in found}
+    tags = {text: tag for text, tag in tags.items() if tag not in stand_ins}
+    keys = {text: f"{name}:{found[text].line}" for text in tags}
+    digests = _digests({tag: keys[text] for text, tag in tags.items()}, {}, registries)
+    return [Pin(keys[text], text, f"{tag}@{digests[tag]}") for text, tag in tags.items()]
 
 
 def write_catalogue_pins(file: Path, pins: Iterable[Pin]) -> bool:
@@ -146,27 +126,22 @@ def write_catalogue_pins(file: Path, pins: Iterable[Pin]) -> bool:
     return True
 
 
+def _text(file: Path) -> str:
+    return file.read_text(encoding="utf-8-sig")
+
+
 def _has_tag(reference: str) -> bool:
-    """Whether there is a tag to look up: a digest alone stays what it is."""
-    return ":" in reference.rpartition("/")[2]
+    """Whether there is a tag to look up: a digest alone stays what it is, and nothing has none."""
+    name, pinned, _ = reference.partition("@")
+    return name != NOTHING and (not pinned or ":" in name.rpartition("/")[2])
 
 
-def _location(reference: str, endpoint: Endpoint, environment: Mapping[str, str]) -> str:
-    """Where BuildKit would get the image from: a stand-in, the configured mirror, or its own registry."""
-    image = hub_image(reference)
-    if image is None:
-        return reference
-    if reference in endpoint.stand_ins:
-        return f"{endpoint.registry}/{image.repository}:{image.tag}"
-    mirror = configured_mirror(environment)
-    return f"{mirror.name}/{image.repository}:{image.tag}" if mirror else reference
-
-
-def _digest(location: str, buildx: str, environment: Mapping[str, str]) -> str:
-    command = [buildx, *_INSPECT, location]
-    done = subprocess.run(command, env=dict(environment), capture_output=True, text=True, check=False)
-    digest = done.stdout.strip()
-    if done.returncode or not digest.startswith("sha256:"):
-        message = f"The digest of {location} could not be looked up: {done.stderr.strip() or digest}"
-        raise SetupError(message)
-    return digest
+def _digests(keys: Mapping[str, str], stand_ins: Mapping[str, str], registries: Registries) -> dict[str, str]:
+    """The digest of each tag now; `keys` says for each of them who names it."""
+    asked = [name for name in keys if name not in stand_ins]
+    digests = {name: stand_ins[name] for name in keys if name in stand_ins}
+    for name, told in current_digests(asked, registries, KnownImages.of_user(), _SECONDS).items():
+        if told.problem:
+            raise SetupError(why_unknown(keys[name], name, told.problem))
+        digests[name] = str(told.digest)
+    return digests

@@ -21,6 +21,19 @@ def read_stack_file(root: Path, stack: str) -> dict[str, Any]:
     Raises:
         SetupError: the file is not a YAML mapping.
     """
+    return {key: value for key, value in _entries(root, stack).items() if not _is_encrypted(value)}
+
+
+def keys_in_stack_file(root: Path, stack: str) -> frozenset[str]:
+    """Give the config keys of Pulumi.<stack>.yaml, those of encrypted values too.
+
+    Raises:
+        SetupError: as for `read_stack_file`.
+    """
+    return frozenset(_entries(root, stack))
+
+
+def _entries(root: Path, stack: str) -> dict[str, Any]:
     file = root / f"Pulumi.{stack}.yaml"
     try:
         # As Pulumi does: every scalar is text, so 1.30 stays another version than 1.3.
@@ -32,11 +45,7 @@ def read_stack_file(root: Path, stack: str) -> dict[str, Any]:
         message = f"{file} cannot be read as a stack's configuration: {error}"
         raise SetupError(message) from error
     prefix = f"{PROJECT}:"
-    return {
-        str(key).removeprefix(prefix): value
-        for key, value in entries.items()
-        if str(key).startswith(prefix) and not _is_encrypted(value)
-    }
+    return {str(key).removeprefix(prefix): value for key, value in entries.items() if str(key).startswith(prefix)}
 
 
 def _is_encrypted(value: object) -> bool:

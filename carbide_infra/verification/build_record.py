@@ -2,18 +2,18 @@
 
 import contextlib
 import hashlib
-import subprocess
-import tarfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+from carbide_infra.images import record as recorded
+from carbide_infra.images.record import RecordedFile
+from carbide_infra.source.commit import Commit, Held
+from carbide_infra.source.git import Git, GitError
 from carbide_infra.source.inputs import InputFile
 
 _EXECUTABLE = "0755"
-_GIT = ("git", "-c", "safe.directory=*", "-c", "core.fsmonitor=false")
 
 
 class InputsMissing(Exception):
@@ -51,13 +51,15 @@ class BuildRecord:
     def of(
         cls, image: str, record: Mapping[str, Any], inputs: Mapping[str, Any], revision: str | None
     ) -> "BuildRecord":
-        """Read it from the state: what the component records, and the inputs of its Image."""
+        """Read it from the state: what is recorded beside the image, and the inputs of its Image."""
+        dockerfile = inputs.get("dockerfile") or {}
         return cls(
             image=image,
-            files=tuple(_file(line) for line in str(record["inputs"]).splitlines()),
-            dockerfile=str(record["dockerfile"]),
-            inline=str((inputs.get("dockerfile") or {}).get("inline") or ""),
-            location=str((inputs.get("dockerfile") or {}).get("location") or ""),
+            files=tuple(map(_file, recorded.recorded_files(str(record[recorded.INPUTS])))),
+            dockerfile=str(record[recorded.DOCKERFILE]),
+            # Earlier versions told it with the image.
+            inline=str(record.get(recorded.TEXT, dockerfile.get("inline")) or ""),
+            location=str(record.get(recorded.LOCATION, dockerfile.get("location")) or ""),
             revision=revision,
             build_args=dict(inputs.get("buildArgs") or {}),
             labels=dict(inputs.get("labels") or {}),
@@ -66,6 +68,24 @@ class BuildRecord:
             secret_ids=tuple(inputs.get("ignoreSecretsInDiffCalculation") or ()),
             export=str(((inputs.get("exports") or [{}])[0] or {}).get("raw") or ""),
         )
+
+    @classmethod
+    def in_state(
+        cls,
+        image: str,
+        records: Mapping[str, Mapping[str, Any]],
+        inputs: Mapping[str, Mapping[str, Any]],
+        revision: str | None,
+    ) -> "BuildRecord":
+        """Find it among those of a stack.
+
+        Raises:
+            InputsMissing: the state has none that belongs to the image.
+        """
+        if image not in records:
+            message = f"{image}: the state has no record of what it was built from; run make up, which writes it"
+            raise InputsMissing(message)
+        return cls.of(image, records[image], inputs[image], revision)
 
     def source(self, root: Path, scratch: Path) -> Path:
         """A tree that holds the files as they were recorded: this one, else its commit of then.
@@ -80,8 +100,10 @@ class BuildRecord:
         changed = list(self._changed(root))
         if not changed:
             return root
-        if self.revision and _extract(root, self.revision, scratch) and not list(self._changed(scratch)):
-            return scratch
+        if self.revision:
+            self._extract(root, self.revision, scratch)
+            if not list(self._changed(scratch)):
+                return scratch
         where = f"check out {self.revision}" if self.revision else "it was built from uncommitted files"
         more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
         message = f"{self.image}: the inputs are not at hand: {changed[0]}{more} differs in {root}; {where}"
@@ -101,6 +123,16 @@ class BuildRecord:
         message = f"{self.image}: {path} of then is not in this checkout's history; check out the commit of the update"
         raise InputsMissing(message)
 
+    def _extract(self, root: Path, revision: str, folder: Path) -> None:
+        """Put the files into a folder as a commit has them, those that git has; no filter has a say."""
+        with contextlib.suppress(GitError):
+            commit = Commit(Git(root), revision)
+            held = {file.path: commit.find(file.path) for file in self.files}
+            for holder, each in _by_commit(held).items():
+                contents = holder.contents(each.values())
+                for path, file in each.items():
+                    _write(folder / path, contents.get(file.blob))
+
     def _changed(self, root: Path) -> Iterator[str]:
         for file in self.files:
             try:
@@ -112,33 +144,29 @@ class BuildRecord:
                 yield file.path
 
 
-def _file(line: str) -> InputFile:
-    mode, sha256, size, path = line.split(" ", 3)
-    return InputFile(path, mode == _EXECUTABLE, sha256, int(size))
+def _file(file: RecordedFile) -> InputFile:
+    return InputFile(file.path, file.mode == _EXECUTABLE, file.sha256, file.size)
 
 
-def _extract(root: Path, revision: str, folder: Path) -> bool:
-    """Put a commit's files, those below `root`, into a folder; False where git has no such commit."""
-    done = subprocess.run(
-        [*_GIT, "-C", str(root), "archive", "--format=tar", revision], capture_output=True, check=False
-    )
-    if done.returncode:
-        return False
-    with tarfile.open(fileobj=BytesIO(done.stdout)) as archive:
-        for member in archive:
-            # No input is, say, a link to an absolute path, but the commit may have one.
-            with contextlib.suppress(tarfile.FilterError):
-                archive.extract(member, folder, filter="data")
-    return True
+def _by_commit(found: Mapping[str, Held | None]) -> dict[Commit, dict[str, Held]]:
+    """Files by the commit that holds them: a submodule has commits of its own."""
+    holders: dict[Commit, dict[str, Held]] = {}
+    for path, held in found.items():
+        if held is not None:
+            holders.setdefault(held.commit, {})[path] = held
+    return holders
+
+
+def _write(path: Path, content: bytes | None) -> None:
+    if content is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
 
 
 def _versions(project: Path, path: str) -> Iterator[str]:
     """A file's text now, then at each commit that changed it, newest first."""
     yield (project / path).read_text(encoding="utf-8")
-    log = [*_GIT, "-C", str(project), "log", "--format=%H", "--", path]
-    commits = subprocess.run(log, capture_output=True, text=True, check=False).stdout.split()
-    for commit in commits:
-        show = [*_GIT, "-C", str(project), "show", f"{commit}:./{path}"]
-        done = subprocess.run(show, capture_output=True, text=True, check=False)
-        if not done.returncode:
-            yield done.stdout
+    git = Git(project)
+    for commit in git.found("log", "--format=%H", "--", path).split():
+        with contextlib.suppress(GitError, UnicodeDecodeError):  # a commit may have removed it
+            yield git.read("cat-file", "blob", f"{commit}:./{path}").decode()

@@ -13,7 +13,7 @@ from carbide_infra.registry.client import Manifest, RegistryClient
 from carbide_infra.registry.errors import Corrupt, NotFound
 from carbide_infra.registry.images import platforms_of, split_reference
 from carbide_infra.source.inputs import Inputs
-from carbide_infra.source.staging import stage
+from carbide_infra.source.staging import Place, stage
 from carbide_infra.verification.build_record import BuildRecord
 from carbide_infra.verification.checks import ABSENT, Check
 
@@ -77,10 +77,9 @@ def rebuild(
 def _build(record: BuildRecord, environment: RebuildEnvironment, scratch: Path) -> Path:
     tree = scratch / "tree"
     tree.mkdir()
-    context = scratch / "contexts" / record.image
-    stage(record.source(environment.source, tree), Inputs(record.files, None), context)
-    dockerfile = scratch / "Dockerfile"
-    dockerfile.write_text(record.dockerfile_text(environment.project), encoding="utf-8")
+    place = Place(scratch / "contexts", record.image, "again")
+    text = record.dockerfile_text(environment.project)
+    stage(record.source(environment.source, tree), Inputs(record.files, None), text, place)
     layout = scratch / "layout"
     given = {f"CARBIDE_SECRET_{name.upper()}": environment.secrets.get(name, "") for name in record.secret_ids}
     command = [
@@ -90,7 +89,7 @@ def _build(record: BuildRecord, environment: RebuildEnvironment, scratch: Path) 
         *(word for name, value in record.build_args.items() for word in ("--build-arg", f"{name}={value}")),
         *(word for name, value in record.labels.items() for word in ("--label", f"{name}={value}")),
         *(word for name in record.secret_ids for word in ("--secret", f"id={name},env=CARBIDE_SECRET_{name.upper()}")),
-        *("--file", dockerfile, "--output", _output(record, layout), context),
+        *("--file", place.dockerfile, "--output", _output(record, layout), place.context),
     ]
     run(command, {**environment.variables, **given}, f"Building {record.image} again")
     return layout

@@ -114,7 +114,7 @@ class Stack:
         """The development stack; its variables are asked for once, because that takes seconds."""
         listed = checkout.shell("env -0").stdout
         environment = dict(line.split("=", 1) for line in listed.split("\0") if line)
-        # pulumi-docker's plugin serves trackBaseImages only; offline, each look for it takes longer than a preview.
+        # pulumi-docker's plugin is for examples/deployment; offline, each look for it takes longer than a preview.
         environment["PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"] = "true"
         return cls(checkout.root, environment, scratch)
 

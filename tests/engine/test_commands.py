@@ -141,9 +141,14 @@ def test_a_failing_package_fails_its_image_only(deployed: Deployed) -> None:
         assert "undefinedThing" in failed.stdout + failed.stderr
         assert "site-manager/cmd/sitemgr/main.go" in failed.stdout + failed.stderr
         assert "Traceback" not in failed.stdout + failed.stderr
-        assert deployed.checkout.images() == deployed.images, "outputs change all at once"
+        images = deployed.checkout.images()
+        assert images["carbide-rest-site-manager"] == deployed.images["carbide-rest-site-manager"], "as it is"
         moved = deployed.repository("carbide-rest-api").digest_of("1.4.0")
         assert moved != deployed.images["carbide-rest-api"]["digest"], "the other image has its tags"
+        assert images["carbide-rest-api"]["digest"] == moved, "and its outputs"
+        assert "all agree" in deployed.checkout.carbide("verify", "--stack", "dev").stdout
+        report = deployed.checkout.carbide("report", "--stack", "dev").stdout
+        assert "site-manager/cmd/sitemgr/main.go changed" in report
         main.write_text(originals[main])
         fixed = deployed.checkout.make("up")
         assert unchanged(fixed.stdout) == set(CATALOGUE), "the other image was finished by the first run"

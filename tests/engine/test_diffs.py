@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from carbide_infra.registry.images import platforms_of
+from carbide_infra.registry.registries import Registries
 from tests.engine.clones import apart, cloned, copied, shallow
 from tests.engine.conftest import Checkout, Deployed
 from tests.engine.previews import ALL, IMAGE, INDEX, Preview, PulumiFailed, Stack, digests
@@ -209,13 +211,16 @@ def test_files_in_no_binary_move_the_sha_tag_only(stack: Stack, tree: Checkout) 
     assert all(change.after["tag"].endswith(f":{sha}") for change in preview.aliases["revision"].values())
 
 
-def test_a_dirty_tree_gets_neither_sha_nor_latest(stack: Stack, tree: Checkout) -> None:
+def test_what_is_not_committed_costs_its_images_sha_and_latest(stack: Stack, tree: Checkout) -> None:
     append(tree, "README.md", "not committed\n")
+    assert_reached(stack.preview(), NONE)
+    append(tree, "ipam/cmd/server/main.go", "\nvar _ = 1\n")
     preview = stack.preview()
-    assert not preview.images
-    assert preview.moved("version") == NONE
-    assert preview.moved("revision") == preview.moved("latest") == ALL
-    assert preview.operations() == {"delete"}, "from the state alone: every resource is retained in the registry"
+    only = frozenset({IPAM})
+    assert frozenset(preview.images) == only
+    for kind, operation in {"version": "update", "revision": "delete", "latest": "delete"}.items():
+        assert {name: change.op for name, change in preview.aliases[kind].items()} == dict.fromkeys(only, operation)
+    assert any("ipam/cmd/server/main.go differs from commit" in warning for warning in preview.warnings)
 
 
 def test_another_branch_has_its_name_in_the_sha_tag_and_no_other(stack: Stack, tree: Checkout) -> None:
@@ -324,8 +329,30 @@ def test_what_all_are_made_of_changes_all_and_is_named(cause: Cause, stack: Stac
     preview = stack.configured(**cause.config).preview()
     assert_reached(preview, ALL, new_commit=True)
     for change in preview.images.values():
-        assert (cause.shown(change.before), cause.shown(change.after)) == (cause.before, cause.after)
+        before, after = (cause.shown(inputs) for inputs in (change.before, change.after))
+        assert (_named(before), after if "@" in str(cause.after) else _named(after)) == (cause.before, cause.after)
         assert change.keys & {"buildArgs", "platforms"}
+
+
+def _named(shown: object) -> object:
+    """An image without the digest that its tag has on this machine."""
+    return shown.partition("@")[0] if isinstance(shown, str) else shown
+
+
+def test_a_base_that_moves_in_its_registry_changes_all_and_is_named(deployed: Deployed, stack: Stack) -> None:
+    repository = deployed.repository(IPAM)
+    base, tags = f"{repository.server}/{repository.name}:moving", list[str]()
+    with Registries({"SSL_CERT_FILE": str(deployed.ca_bundle)}) as registries:
+        client = registries.client(repository.server)
+        index = client.manifest(repository.name, deployed.images[IPAM]["digest"])
+        for digest in (index.digest, *platforms_of(index).values()):
+            client.tag(repository.name, "moving", digest)
+            preview = stack.configured(runtimeImage=base).preview()
+            assert_reached(preview, ALL)
+            for change in preview.images.values():
+                assert change.after["buildArgs"]["RUNTIME_IMAGE"] == f"{base}@{digest}"
+                tags += change.after["tags"]
+    assert len(set(tags)) == len(tags) == len(ALL) * (1 + len(PLATFORMS))
 
 
 def test_a_shallow_clone_warns_and_is_refused_where_history_counts(
@@ -418,7 +445,7 @@ def renamed(checkout: Checkout, options: str = "") -> None:
     """Give the component another type, and with it every resource another URN."""
     for file, old, new in (
         ("carbide_infra/names.py", COMPONENT, '"carbide:renamed:ServiceImage"'),
-        ("__main__.py", "ServiceImage(plan, target)", f"ServiceImage(plan, target{options})"),
+        ("__main__.py", "providers=[build_provider()]", f"providers=[build_provider()]{options}"),
     ):
         text = (checkout.root / file).read_text()
         assert text.count(old) == 1
@@ -426,7 +453,7 @@ def renamed(checkout: Checkout, options: str = "") -> None:
 
 
 def test_a_component_renamed_with_an_alias_is_no_change(stack: Stack, tree: Checkout) -> None:
-    renamed(tree, f", pulumi.ResourceOptions(aliases=[pulumi.Alias(type_={COMPONENT})])")
+    renamed(tree, f", aliases=[pulumi.Alias(type_={COMPONENT})]")
     assert_reached(stack.preview(), NONE)
 
 

@@ -111,7 +111,7 @@ def github(deployed: Deployed, tree: Checkout, tmp_path: Path) -> Iterator[GitHu
     yield made
     for tag in tree.git("tag").split():
         tree.git("tag", "--delete", tag)
-    for left in ("contexts/rehearsal", "baseline", "untrusted"):
+    for left in ("baseline", "untrusted"):
         shutil.rmtree(tree.root / ".local" / left, ignore_errors=True)
     for file in (tree.root / ".local/state/.pulumi").rglob(f"{STACK}*"):
         shutil.rmtree(file) if file.is_dir() else file.unlink()

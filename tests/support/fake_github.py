@@ -22,6 +22,9 @@ class FakeGitHub:
         self.requests: list[str] = []
         self.sent: list[Any] = []
         self.faults: dict[str, tuple[int, bytes]] = {}
+        self.location = ""
+        """Where a fault leads to."""
+        self.authorizations: list[str | None] = []
         # Of other repositories, by name: the newest release, and the commit of each tag.
         self.newest: dict[str, str] = {}
         self.tags: dict[str, dict[str, str]] = {}
@@ -30,6 +33,10 @@ class FakeGitHub:
         self.url = f"http://127.0.0.1:{self.server.server_port}"
         self.further_pages = self.url
         Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
+
+    def close(self) -> None:
+        self.server.shutdown()
+        self.server.server_close()
 
     def add(self, author: dict[str, str], body: str) -> None:
         number = len(self.comments) + 1
@@ -78,6 +85,7 @@ def _handler(github: FakeGitHub) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             github.requests.append(f"{self.command} {self.path}")
+            github.authorizations.append(self.headers["Authorization"])
             content = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             github.sent.append(json.loads(content) if content else None)
             status, answer, link = self._answer(content)
@@ -87,6 +95,8 @@ def _handler(github: FakeGitHub) -> type[BaseHTTPRequestHandler]:
             self.send_response(status)
             if link:
                 self.send_header("Link", link)
+            if fault and github.location:
+                self.send_header("Location", github.location)
             self.end_headers()
             self.wfile.write(body)
 

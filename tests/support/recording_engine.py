@@ -20,6 +20,7 @@ from tests.support.outputs import digest_of
 
 PROJECT, STACK = "carbide-infra", "test"
 COMPONENT, IMAGE, INDEX = "carbide:image:ServiceImage", "docker-build:index:Image", "docker-build:index:Index"
+RECORD, PROVIDER = "pulumi:index:Stash", "pulumi:providers:docker-build"
 
 # Pulumi's wire format of a secret: an object with this key, the value beside it.
 _SECRET_SIGNATURE = "4dabf18193072939515e22adb298388d"  # noqa: S105 - a constant of the protocol
@@ -72,16 +73,21 @@ class RecordingEngine(MockMonitor):
     Args:
         failing: names of `Image` or `Index` resources that fail.
         answers: functions by their token; each gives the return value, or raises with what the provider says.
+        left_out: resources that `--target` or `--exclude` leave out, by type and name: what the state holds of
+            them, or nothing where they are not in it.
     """
 
     def __init__(
         self,
         failing: Collection[str] = (),
         answers: Mapping[str, Callable[[Mapping[str, Any]], Mapping[str, Any]]] | None = None,
+        left_out: Mapping[tuple[str, str], Mapping[str, Any]] | None = None,
     ) -> None:
         super().__init__(mocks=None)  # type: ignore[arg-type]  # asked by ReadResource alone
         self.failing = failing
         self.answers = answers or {}
+        self.left_out = left_out or {}
+        self._failed: set[str] = set()
         self.registered: list[Registration] = []
         self.asked: list[tuple[str, dict[str, Any], str]] = []
         """Token, arguments and provider of each function call."""
@@ -125,7 +131,9 @@ class RecordingEngine(MockMonitor):
         def inside() -> None:
             namespaced = {f"{PROJECT}:{key}": value for key, value in (config or {}).items()} | dict(foreign or {})
             pulumi.runtime.set_all_config(namespaced, [f"{PROJECT}:{key}" for key in secret_keys])
-            settings = pulumi.runtime.Settings(PROJECT, STACK, monitor=self, engine=self, dry_run=preview)
+            settings = pulumi.runtime.Settings(
+                PROJECT, STACK, monitor=self, engine=self, dry_run=preview, organization="organization"
+            )
             pulumi.runtime.configure(settings)
             with contextlib.closing(asyncio.new_event_loop()) as loop:
                 try:
@@ -146,9 +154,14 @@ class RecordingEngine(MockMonitor):
         urn = self.make_urn(request.parent, request.type, request.name)
         if request.type == _STACK_TYPE:
             return resource_pb2.RegisterResourceResponse(urn=urn)
+        if any(_without_parents(needed) in self._failed for needed in request.dependencies):
+            return resource_pb2.RegisterResourceResponse(urn=urn, result=resource_pb2.SKIP)
         self.registered.append(_registration(request))
-        if request.name in self.failing and request.custom:
+        if request.name in self.failing and request.type in {IMAGE, INDEX}:
+            self._failed.add(_without_parents(urn))
             return resource_pb2.RegisterResourceResponse(urn=urn, result=resource_pb2.FAIL)
+        if (request.type, request.name) in self.left_out:
+            return _left_out(urn, self.left_out[request.type, request.name])
         state = Struct()
         state.CopyFrom(request.object)
         state.update(_computed(request))
@@ -183,16 +196,31 @@ def _registration(request: resource_pb2.RegisterResourceRequest) -> Registration
         name=request.name,
         inputs=MessageToDict(request.object),
         parent=_name_of(request.parent),
-        dependencies=sorted(map(_name_of, request.dependencies)),
+        dependencies=sorted(set(map(_name_of, request.dependencies))),
         options=options | ({"provider": request.provider} if request.provider else {}),
     )
 
 
 def _computed(request: resource_pb2.RegisterResourceRequest) -> dict[str, str]:
     """What a provider finds out; nothing is known of it in a preview."""
-    known = {IMAGE: {"digest": digest_of(request.name)}, INDEX: {"ref": f"reference of {request.name}"}}
-    computed = known.get(request.type, {})
+    inputs = MessageToDict(request.object)
+    computed = {}
+    if request.type == IMAGE:
+        computed["digest"] = digest_of(request.name)
+    elif request.type == INDEX:
+        computed["ref"] = f"{inputs['tag']}@{inputs['sources'][0].rpartition('@')[2]}"
     return dict.fromkeys(computed, UNKNOWN) if pulumi.runtime.is_dry_run() else computed
+
+
+def _left_out(urn: str, state: Mapping[str, Any]) -> resource_pb2.RegisterResourceResponse:
+    response = resource_pb2.RegisterResourceResponse(urn=urn, id="id" if state else "", unknown=not state)
+    response.object.update(state)
+    return response
+
+
+def _without_parents(urn: str) -> str:
+    """Type and name; the SDK's own stand-in for an engine knows one parent only."""
+    return urn.rpartition("$")[2]
 
 
 def _name_of(urn: str) -> str:

@@ -6,10 +6,34 @@ from pathlib import Path
 
 import pytest
 
+from carbide_infra.registry import client as client_module
 from carbide_infra.registry.client import RegistryClient
 from carbide_infra.registry.credentials import Credentials
+from carbide_infra.registry.known_images import KnownImages
+from carbide_infra.registry.reference import DOCKER_HUB
 from carbide_infra.registry.transport import Transport
 from tests.support.registry_server import LOGIN, FakeRegistry, make_tls
+
+
+@pytest.fixture(autouse=True)
+def nothing_known(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Docker Hub is nowhere, and nobody has ever seen an image."""
+    known: list[KnownImages] = []
+
+    def of_user() -> KnownImages:
+        if not known:
+            known.append(KnownImages(tmp_path_factory.mktemp("known")))
+        return known[0]
+
+    monkeypatch.setattr(KnownImages, "of_user", of_user)
+    monkeypatch.setitem(client_module._ADDRESSES, DOCKER_HUB, "127.0.0.1:1")
+
+
+@pytest.fixture
+def hub(registry: FakeRegistry, monkeypatch: pytest.MonkeyPatch) -> FakeRegistry:
+    """The registry, as Docker Hub."""
+    monkeypatch.setitem(client_module._ADDRESSES, DOCKER_HUB, registry.server)
+    return registry
 
 
 @pytest.fixture(scope="session")

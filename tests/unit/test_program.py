@@ -2,6 +2,7 @@
 
 import gc
 import json
+import os
 import runpy
 import shutil
 from collections.abc import Collection, Iterator, Mapping
@@ -12,18 +13,38 @@ import pulumi
 import pytest
 
 from carbide_infra.endpoint import Endpoint, write_endpoint
+from tests.support import registry_server
 from tests.support.outputs import digest_of
-from tests.support.recording_engine import COMPONENT, IMAGE, INDEX, STACK, RecordingEngine, Registration, secret
-from tests.unit.images.test_base_images import LOOK_UP, NEW, registry
+from tests.support.recording_engine import (
+    COMPONENT,
+    IMAGE,
+    INDEX,
+    PROVIDER,
+    RECORD,
+    RecordingEngine,
+    Registration,
+    secret,
+)
+from tests.support.registry_server import FakeRegistry, Fault
 from tests.unit.images.test_tags import Repository
 
 pytestmark = pytest.mark.skipif(shutil.which("go") is None, reason="Go tells what an image is made of")
 
 API, IPAM = "carbide-rest-api", "carbide-rest-ipam"
 PROJECT = Path(__file__).parents[2]
-MAIN = "package main\n\nfunc main() {}\n"
-TREE = {"go.mod": "module example.com/m\n\ngo 1.24\n", "api/cmd/api/main.go": MAIN, "ipam/cmd/server/main.go": MAIN}
+DIGEST = f"sha256:{'b' * 64}"
+MAIN = 'package main\n\nimport _ "example.com/m/common/pkg/version"\n\nfunc main() {}\n'
+TREE = {
+    "go.mod": "module example.com/m\n\ngo 1.24\n",
+    "api/cmd/api/main.go": MAIN,
+    "ipam/cmd/server/main.go": MAIN,
+    "common/pkg/version/version.go": "package version\n\nvar Version, BuildTime string\n",
+}
+# Base images that somebody is asked for: the catalogue's.
+TRACKED: dict[str, Any] = {"builderImage": "", "runtimeImage": ""}
 CONFIG = {
+    "builderImage": f"golang:1.25@{DIGEST}",
+    "runtimeImage": f"alpine:latest@{DIGEST}",
     "source": "source",
     "registryServer": "nvcr.io",
     "registryRepository": "org/team",
@@ -64,7 +85,7 @@ class Project:
         engine: RecordingEngine | None = None,
         *,
         preview: bool = False,
-        secret_keys: Collection[str] = ("registryPassword", "gitcreds"),
+        secret_keys: Collection[str] = ("registryPassword", "registryLogins", "gitcreds"),
         foreign: Mapping[str, str] | None = None,
         **config: Any,  # noqa: ANN401 - mypy takes no others beside the arguments above
     ) -> RecordingEngine:
@@ -90,7 +111,7 @@ class Project:
 
     @property
     def contexts(self) -> Path:
-        return self.folder / ".local/contexts" / STACK
+        return self.folder / ".local/contexts"
 
 
 @pytest.fixture(scope="module")
@@ -147,6 +168,8 @@ def test_each_service_is_built_tagged_and_exported(project: Project) -> None:
         *((IMAGE, API), (IMAGE, IPAM)),
         *((INDEX, f"{API}-revision"), (INDEX, f"{API}-version")),
         *((INDEX, f"{IPAM}-revision"), (INDEX, f"{IPAM}-version")),
+        *((RECORD, API), (RECORD, IPAM)),
+        (PROVIDER, "docker-build"),
     ]
     assert engine.exported is not None
     assert engine.exported.keys() == {"schemaVersion", "images"}
@@ -156,21 +179,73 @@ def test_each_service_is_built_tagged_and_exported(project: Project) -> None:
     }
 
 
+def inputs_in(engine: RecordingEngine, image: str = API) -> str:
+    """The lines of an image's record."""
+    inputs: str = engine.of(RECORD)[image].inputs["input"]["inputs"]
+    return inputs
+
+
+def context_of(engine: RecordingEngine, image: str = API) -> str:
+    location: str = image_of(engine, image).inputs["context"]["location"]
+    return location
+
+
 def test_each_context_holds_the_image_s_own_files(project: Project) -> None:
     engine = project.up()
     for image, main in (API, "api/cmd/api/main.go"), (IPAM, "ipam/cmd/server/main.go"):
-        context = project.contexts / image
-        assert image_of(engine, image).inputs["context"] == {"location": str(context.relative_to(project.folder))}
+        context = project.folder / context_of(engine, image)
+        assert context.parent == project.contexts / image
         staged = {str(file.relative_to(context)) for file in context.rglob("*") if file.is_file()}
-        assert staged == {"VERSION", "go.mod", main}
-        inputs = engine.of(COMPONENT)[image].inputs["inputs"]
-        assert {line.split(" ")[3] for line in inputs.splitlines()} == staged
+        assert staged == {"VERSION", "go.mod", "common/pkg/version/version.go", main}
+        assert {line.split(" ")[3] for line in inputs_in(engine, image).splitlines()} == staged
 
 
-def test_contexts_of_images_that_are_no_longer_built_go(project: Project) -> None:
-    project.up()
-    project.up(services=json.dumps([API]))
-    assert [path.name for path in project.contexts.iterdir() if path.is_dir()] == [API]
+def test_a_context_s_path_ends_in_the_build_key(project: Project) -> None:
+    engine = project.up()
+    key = image_of(engine).inputs["tags"][0].rpartition("-")[2]
+    assert context_of(engine) == f".local/contexts/{API}/{key}"
+    dockerfile = image_of(engine).inputs["dockerfile"]["location"]
+    assert dockerfile == f".local/contexts/{API}/{key}.dockerfile/Dockerfile.{API}"
+    assert (project.folder / dockerfile).read_bytes() == (PROJECT / f"docker/production/Dockerfile.{API}").read_bytes()
+
+
+def test_a_context_stays_as_it_is_whatever_is_previewed_beside_it(project: Project) -> None:
+    main = project.source / "api/cmd/api/main.go"
+    building = project.folder / context_of(project.up())
+    before = {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in (building, *building.rglob("*"))}
+    for number in range(3):
+        main.write_text(MAIN + f"\n// {number}\n")
+        assert project.folder / context_of(project.up(preview=True)) != building
+    main.write_text(MAIN)
+    assert project.folder / context_of(project.up(preview=True)) == building
+    assert {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in (building, *building.rglob("*"))} == before
+
+
+def test_contexts_that_no_run_has_staged_for_a_week_go(project: Project) -> None:
+    old = project.folder / context_of(project.up())
+    manifest = old.with_name(f"{old.name}.manifest.json")
+    os.utime(manifest, (0, 0))
+    (project.source / "api/cmd/api/main.go").write_text(MAIN + "\n// new\n")
+    new = project.folder / context_of(project.up())
+    assert (old.exists(), new.exists()) == (False, True)
+
+
+@pytest.mark.parametrize("ends", ["\n", "\r\n"])
+def test_a_dockerfile_with_other_line_ends_is_another_text_that_is_not_built(project: Project, ends: str) -> None:
+    (project.folder / "docker").unlink()
+    folder = project.folder / "docker/production"
+    shutil.copytree(PROJECT / "docker/production", folder)
+    text = (folder / f"Dockerfile.{API}").read_text(encoding="utf-8")
+    (folder / f"Dockerfile.{API}").write_text(text, encoding="utf-8", newline=ends)
+    (folder / f"Dockerfile.{API}.dockerignore").write_text("*\n")
+    engine = project.up()
+    staged = project.folder / image_of(engine).inputs["dockerfile"]["location"]
+    assert staged.read_bytes() == text.encode()
+    assert not [
+        line for line in staged.with_name(f"{staged.name}.dockerignore").read_text().splitlines() if line[0] != "#"
+    ]
+    location = f"docker/production/Dockerfile.{API}" if ends == "\n" else ""
+    assert engine.of(RECORD)[API].inputs["input"]["dockerfileLocation"] == location
 
 
 def test_a_preview_asks_for_the_same_and_exports_nothing_yet(project: Project) -> None:
@@ -180,12 +255,11 @@ def test_a_preview_asks_for_the_same_and_exports_nothing_yet(project: Project) -
     assert planned.exported == {"schemaVersion": 2, "images": pulumi.runtime.rpc.UNKNOWN}
 
 
-def test_one_failed_image_stops_no_other_and_half_an_update_is_not_exported(project: Project) -> None:
-    engine = RecordingEngine([API])
-    with pytest.raises(pulumi.RunError, match=f"^{API} failed; what is finished stays"):
-        project.up(engine)
+def test_one_failed_image_stops_no_other(project: Project) -> None:
+    engine = RecordingEngine([API], {"pulumi:pulumi:readStackOutputs": lambda _: {"outputs": {}}})
+    project.up(engine)
     assert engine.of(INDEX).keys() == {f"{IPAM}-version", f"{IPAM}-revision"}
-    assert engine.exported is None
+    assert images_of(engine).keys() == {IPAM}
 
 
 # ---- Settings.
@@ -213,18 +287,18 @@ def test_a_tag_that_the_stack_switched_off_does_not_move(project: Project, off: 
 
 def test_builder_caches_and_go_version_are_the_stack_s(project: Project) -> None:
     caches: dict[str, Any] = {"cacheFrom": '["type=registry,ref=from"]', "cacheTo": '["type=inline"]'}
-    engine = project.up(builder="fleet", goVersion="1.26", **caches)
+    engine = project.up(builder="fleet", goVersion="1.26", builderImage=f"golang:1.26@{DIGEST}", **caches)
     inputs = image_of(engine).inputs
     assert inputs["builder"] == {"name": "fleet"}
     assert (inputs["cacheFrom"], inputs["cacheTo"]) == ([{"raw": "type=registry,ref=from"}], [{"raw": "type=inline"}])
-    assert inputs["buildArgs"]["BUILDER_IMAGE"] == "golang:1.26"
+    assert inputs["buildArgs"]["BUILDER_IMAGE"] == f"golang:1.26@{DIGEST}"
     assert images_of(engine)[API]["goVersion"] == "1.26"
 
 
 def test_the_go_version_decides_which_files_are_read(project: Project) -> None:
     (project.source / "api/cmd/api/newer.go").write_text("//go:build go1.26\n\npackage main\n")
-    assert "newer.go" not in project.up(goVersion="1.25").of(COMPONENT)[API].inputs["inputs"]
-    assert "newer.go" in project.up(goVersion="1.26").of(COMPONENT)[API].inputs["inputs"]
+    assert "newer.go" not in inputs_in(project.up(goVersion="1.25"))
+    assert "newer.go" in inputs_in(project.up(goVersion="1.26", builderImage=f"golang:1.26@{DIGEST}"))
 
 
 def test_every_platform_of_the_stack_counts(project: Project) -> None:
@@ -232,8 +306,8 @@ def test_every_platform_of_the_stack_counts(project: Project) -> None:
     platforms = '["linux/amd64", "linux/s390x"]'
     engine = project.up(platforms=platforms)
     assert image_of(engine).inputs["platforms"] == json.loads(platforms)
-    assert "main_s390x.go" in engine.of(COMPONENT)[API].inputs["inputs"]
-    assert "main_s390x.go" not in project.up().of(COMPONENT)[API].inputs["inputs"]
+    assert "main_s390x.go" in inputs_in(engine)
+    assert "main_s390x.go" not in inputs_in(project.up())
 
 
 def test_config_of_other_projects_is_none_of_this_one(project: Project) -> None:
@@ -245,7 +319,7 @@ def test_a_mistake_is_told_in_the_stack_s_terms(project: Project) -> None:
     assert project.refusal(goVersion="go1") == "goVersion = 'go1': is not a Go version; a good value: \"1.25\""
     assert "source = 'nowhere': is not a folder" in project.refusal(source="nowhere")
     older = "goVersion = 1.23: is older than go.mod asks for; set 1.24 or newer"
-    assert older in project.refusal(goVersion="1.23")
+    assert older in project.refusal(goVersion="1.23", builderImage="")
     overrides = json.dumps({API: {"package": "./api/cmd/other"}})
     assert f"serviceOverrides.{API}.package = ./api/cmd/other: there is no folder " in project.refusal(
         serviceOverrides=overrides
@@ -265,9 +339,10 @@ def test_inputs_that_cannot_be_are_a_message(project: Project) -> None:
 
 
 def test_a_context_that_cannot_be_staged_is_a_message(project: Project) -> None:
-    project.contexts.parent.mkdir(parents=True)
-    project.contexts.write_text("a file where the folder belongs")
-    assert f"build context {project.contexts / API} cannot be staged" in project.refusal()
+    project.contexts.mkdir(parents=True)
+    (project.contexts / API).write_text("a file where the folder belongs")
+    assert f"build context {project.contexts / API}/" in (refusal := project.refusal())
+    assert " cannot be staged: " in refusal
 
 
 # ---- Secrets.
@@ -294,11 +369,11 @@ def test_secrets_and_go_settings_may_come_from_the_environment(
     assert inputs["secrets"] == secret({"extra_ca": "", "gitcreds": "machine x", "goenv": "GONOSUMDB=example.com\n"})
 
 
-@pytest.mark.parametrize("key", ["registryPassword", "gitcreds"])
+@pytest.mark.parametrize("key", ["registryPassword", "registryLogins", "gitcreds"])
 def test_a_secret_in_plain_text_is_refused(project: Project, key: str) -> None:
     message = f"{key}: is stored in plain text; replace it with pulumi config set --secret {key}"
-    values = LOGIN | {"gitcreds": "machine x"}
-    others = {"registryPassword", "gitcreds"} - {key}
+    values = LOGIN | {"gitcreds": "machine x", "registryLogins": "{}"}
+    others = {"registryPassword", "registryLogins", "gitcreds"} - {key}
     assert project.refusal(**values, secret_keys=others) == message
 
 
@@ -336,6 +411,23 @@ def test_an_image_has_the_commit_that_last_touched_its_inputs(project: Project) 
     assert tags_of(engine)["revision"] == second
 
 
+def test_what_is_not_committed_costs_only_the_image_that_is_made_of_it(project: Project) -> None:
+    (project.source / "ipam/cmd/server/main.go").write_text(MAIN + "\n// not committed\n")
+    (project.source / "README").write_text("no input\n")
+    engine = project.up(tagLatest="true")
+    sha = project.repository.sha
+    (warning,) = engine.said("WARNING")
+    assert warning == (
+        f"ipam/cmd/server/main.go differs from commit {sha[:12]}: neither the git SHA nor latest as a tag, and no "
+        f"revision, for {IPAM}"
+    )
+    images = images_of(engine)
+    assert images[API]["revision"]
+    assert images[IPAM].get("revision") is None
+    assert images[API]["tags"][1:] == ["1.4.0", sha, "latest"]
+    assert images[IPAM]["tags"][1:] == ["1.4.0"]
+
+
 def test_the_ci_says_what_is_built(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CARBIDE_REF", "refs/heads/feature/x")
     assert tags_of(project.up()) == {"revision": f"feature-x-{project.repository.sha}"}
@@ -353,17 +445,29 @@ def test_without_history_the_user_is_warned_or_refused(project: Project) -> None
     assert refusal.startswith("requireHistory = true: the source's git history is out of reach")
 
 
-def test_without_go_the_whole_tree_is_the_input_and_the_user_is_told_once(
-    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def without_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     programs = tmp_path / "bin"
     programs.mkdir()
     (programs / "git").symlink_to(str(shutil.which("git")))
     monkeypatch.setenv("PATH", str(programs))
-    engine = project.up()
+
+
+@pytest.mark.usefixtures("without_go")
+def test_without_go_the_whole_tree_is_the_input_and_the_user_is_told_once(project: Project) -> None:
+    engine = project.up(preview=True)
     (warning,) = engine.said("WARNING")
     assert "the go command is not on PATH" in warning
-    assert "ipam/cmd/server/main.go" in engine.of(COMPONENT)[API].inputs["inputs"]
+    assert "ipam/cmd/server/main.go" in inputs_in(engine)
+
+
+@pytest.mark.usefixtures("without_go")
+def test_an_update_without_go_is_refused_unless_the_stack_allows_it(project: Project) -> None:
+    assert project.refusal(preview=False) == (
+        "allowCoarseInputs = false: what carbide-rest-api, carbide-rest-ipam is made of is not known exactly here; "
+        "put that right (see the warning), or set allowCoarseInputs to push all the same"
+    )
+    assert project.up(allowCoarseInputs="true").of(IMAGE).keys() == {API, IPAM}
 
 
 def test_a_whole_checkout_gives_no_warning(project: Project) -> None:
@@ -380,17 +484,23 @@ def test_the_environment_may_name_another_tree(project: Project, monkeypatch: py
 
 
 def test_the_local_registry_is_the_one_of_this_checkout(project: Project) -> None:
-    write_endpoint(project.folder, Endpoint("machine.test:5443", "carbide", "/ca.pem", ("alpine:latest",)))
+    write_endpoint(
+        project.folder,
+        Endpoint("machine.test:5443", "carbide", "/ca.pem", {"alpine:latest": DIGEST, "golang:1.25": DIGEST}),
+    )
     # Its name leads nowhere: a preview does not ask it.
-    engine = project.up(preview=True, registryServer="local", registryUsername="me", registryPassword="hunter2")
+    login: dict[str, Any] = {"registryUsername": "me", "registryPassword": "hunter2"}
+    engine = project.up(preview=True, registryServer="local", **login, **TRACKED)
     inputs = image_of(engine).inputs
     assert inputs["tags"][0].startswith(f"machine.test:5443/org/team/{API}:1.4.0-")
     assert inputs["registries"][0]["address"] == "machine.test:5443"
-    assert inputs["labels"]["com.nvidia.carbide.stand-in-base"] == "alpine:latest"
+    assert inputs["labels"]["com.nvidia.carbide.stand-in-base"] == "alpine:latest, golang:1.25"
+    assert inputs["labels"]["org.opencontainers.image.base.digest"] == DIGEST
+    assert inputs["buildArgs"]["BUILDER_IMAGE"] == f"golang:1.25@{DIGEST}"
 
 
 def test_an_update_to_a_local_registry_that_is_down_does_not_start(project: Project) -> None:
-    write_endpoint(project.folder, Endpoint("127.0.0.1:1", "carbide", "/ca.pem", ()))
+    write_endpoint(project.folder, Endpoint("127.0.0.1:1", "carbide", "/ca.pem"))
     message = "registryServer = 'local': the registry of this checkout, 127.0.0.1:1, is down; run make local-up"
     assert project.refusal(registryServer="local", preview=False) == message
 
@@ -400,20 +510,77 @@ def test_without_a_local_registry_the_user_is_told_how_to_get_one(project: Proje
     assert project.refusal(registryServer="local") == message
 
 
-# ---- Tracked base images.
+# ---- Base images.
 
 
-def test_tracked_bases_are_what_images_are_built_from(project: Project) -> None:
-    engine = project.up(registry(), trackBaseImages="true", **LOGIN)
+@pytest.fixture
+def bases(
+    hub: FakeRegistry, tls: tuple[object, Path], project: Project, monkeypatch: pytest.MonkeyPatch
+) -> FakeRegistry:
+    """Docker Hub, with the base images of the catalogue."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(tls[1]))
+    monkeypatch.setenv("DOCKER_CONFIG", str(project.folder))
+    hub.put_image("library/golang", {"linux/amd64": {}}, "1.25")
+    hub.put_image("library/alpine", {"linux/amd64": {}}, "latest")
+    return hub
+
+
+def pinned(hub: FakeRegistry, name: str) -> str:
+    repository, _, tag = name.partition(":")
+    return f"{name}@{registry_server.digest_of(hub.manifests[f'library/{repository}', tag][1])}"
+
+
+def test_images_are_built_on_digests(project: Project, bases: FakeRegistry) -> None:
+    engine = project.up(**TRACKED)
+    golang, alpine = pinned(bases, "golang:1.25"), pinned(bases, "alpine:latest")
     arguments = image_of(engine).inputs["buildArgs"]
-    assert (arguments["BUILDER_IMAGE"], arguments["RUNTIME_IMAGE"]) == (f"golang:1.25@{NEW}", f"alpine:latest@{NEW}")
-    assert [token for token, _, _ in engine.asked] == [LOOK_UP] * 2
-    assert "hunter2" in engine.of("pulumi:providers:docker")["base-images"].inputs["registryAuth"]["value"]
+    assert (arguments["BUILDER_IMAGE"], arguments["RUNTIME_IMAGE"]) == (golang, alpine)
+    assert image_of(engine).inputs["labels"]["org.opencontainers.image.base.digest"] == alpine.partition("@")[2]
+    image = images_of(engine)[API]
+    assert (image["builderImage"], image["runtimeImage"]) == (golang, alpine)
 
 
-def test_a_base_that_cannot_be_looked_up_is_a_message(project: Project) -> None:
-    with pytest.raises(pulumi.RunError, match=r"^trackBaseImages = true: golang:1\.25 could not be looked up"):
-        project.up(registry("no daemon"), trackBaseImages="true")
+def test_a_base_that_moved_is_another_tag(project: Project, bases: FakeRegistry) -> None:
+    before = image_of(project.up(**TRACKED)).inputs["tags"]
+    assert image_of(project.up(**TRACKED)).inputs["tags"] == before
+    bases.put_image("library/alpine", {"linux/amd64": {}}, "latest", layer=b"moved")
+    assert image_of(project.up(**TRACKED)).inputs["tags"] != before
+
+
+def test_offline_a_preview_is_the_one_of_the_last_answer(project: Project, bases: FakeRegistry) -> None:
+    online = project.up(preview=True, **TRACKED)
+    for repository, tag in ("golang", "1.25"), ("alpine", "latest"):
+        bases.faults[f"/v2/library/{repository}/manifests/{tag}"] = Fault(0, 99)
+    offline = project.up(preview=True, **TRACKED)
+    assert image_of(offline).inputs == image_of(online).inputs
+    assert len(offline.said("WARNING")) == 2
+    assert "golang:1.25: docker.io gives no answer" in project.refusal(preview=False, **TRACKED)
+
+
+@pytest.mark.usefixtures("bases")
+def test_a_base_that_is_not_there_is_a_message(project: Project) -> None:
+    message = "runtimeImage = alpine:3.99: docker.io has no such image; check repository and tag"
+    assert project.refusal(runtimeImage="alpine:3.99") == message
+
+
+def test_pinned_bases_need_nobody_but_once_for_the_builder_s_go(project: Project, bases: FakeRegistry) -> None:
+    project.up()
+    assert {request.path.partition("/manifests/")[0] for request in bases.requests} <= {"/v2/library/golang"}
+    bases.requests.clear()
+    project.up()
+    assert bases.requests == []
+
+
+def test_bases_of_a_private_registry_have_a_login_of_their_own(project: Project, bases: FakeRegistry) -> None:
+    bases.login = ("me", "hunter3")
+    logins = json.dumps({"docker.io": {"username": "me", "password": "hunter3"}})
+    refusal = project.refusal(preview=False, **TRACKED)
+    assert "golang:1.25: docker.io refuses to show it to us" in refusal
+    assert "hunter" not in refusal
+    engine = project.up(registryLogins=logins, **TRACKED)
+    assert image_of(engine).inputs["registries"] == [
+        {"address": "docker.io", "username": "me", "password": secret("hunter3")}
+    ]
 
 
 # ---- Debug messages.
@@ -431,10 +598,13 @@ def test_who_asks_for_debug_messages_gets_them(project: Project, monkeypatch: py
 # ---- The catalogue's checks.
 
 
-def test_a_foreign_file_without_a_digest_is_for_development_alone(project: Project) -> None:
-    file = {"image": "tools.test/probe:1", "from": "/probe", "to": "/app/probe"}
+def test_a_foreign_file_without_a_digest_is_for_development_alone(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SSL_CERT_FILE")
+    file = {"image": "127.0.0.1:1/probe:1", "from": "/probe", "to": "/app/probe"}
     overrides = json.dumps({API: {"files": [file]}})
-    assert "tools.test/probe:1: is without a digest" in project.refusal(serviceOverrides=overrides)
-    write_endpoint(project.folder, Endpoint("machine.test:5443", "carbide", "/ca.pem", ()))
+    assert "127.0.0.1:1/probe:1: is without a digest" in project.refusal(serviceOverrides=overrides)
+    write_endpoint(project.folder, Endpoint("machine.test:5443", "carbide", "/ca.pem"))
     engine = project.up(preview=True, registryServer="local", serviceOverrides=overrides)
-    assert any("tools.test/probe:1: is without a digest" in warning for warning in engine.said("WARNING"))
+    assert any("127.0.0.1:1/probe:1: is without a digest" in warning for warning in engine.said("WARNING"))

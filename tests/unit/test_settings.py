@@ -13,6 +13,19 @@ from carbide_infra.paths import project_root
 from carbide_infra.settings import ConfigError, Settings, load_settings, selected_images
 from tests.support.catalogue import CATALOGUE
 
+# Each was taken, and failed in the builder's words, or in Docker Hub.
+REPOSITORIES = ("a..b", "my-org//team", "a.-b", "a_-b", "/a", "a/", "https://a/b", "a:1", "ö")
+REFERENCES = ("https://x/golang:1.25", "golang::1.25", "FOO/bar:1", "golang:", "golang@sha256:1", "a..b/c:1", "x:y:z")
+CACHES = (
+    "bogus",
+    "",
+    "ref=a/b",
+    "type=registry",
+    "type=registry,ref=",
+    "type=registry,ref=a..b",
+    "type=",
+    "type=registry,ref=https://a/b",
+)
 REGISTRY = {"registryServer": "nvcr.io", "registryRepository": "my-org/my-team"}
 
 
@@ -52,6 +65,11 @@ def test_structured_values_arrive_as_json_text() -> None:
         ({"registryServer": "https://nvcr.io"}, "registryServer", "nvcr.io"),
         ({"registryRepository": "  "}, "registryRepository", "empty"),
         ({"registryRepository": "My Org"}, "registryRepository", "my-org/my-team"),
+        *(({"registryRepository": name}, "registryRepository", "my-org/my-team") for name in REPOSITORIES),
+        *(({"builderImage": name}, f"builderImage = '{name}'", "is not a reference of") for name in REFERENCES),
+        *(({"runtimeImage": name}, f"runtimeImage = '{name}'", "is not a reference of") for name in REFERENCES),
+        *(({"cacheTo": [entry]}, "cacheTo.0", "type=registry,ref=registry.example") for entry in CACHES),
+        *(({"cacheFrom": ["type=inline", entry]}, "cacheFrom.1", "type=registry,ref=") for entry in CACHES),
         ({"goVersion": "go1.25"}, "goVersion", "'go1.25'"),
         ({"goVersion": "latest"}, "goVersion", "1.25"),
         ({"version": "1.4 beta"}, "version", "1.4.0"),
@@ -233,3 +251,52 @@ def test_prod_is_nvcr_with_both_platforms_and_latest() -> None:
     assert settings.platforms == ("linux/amd64", "linux/arm64")
     assert settings.tag_latest
     assert settings.tag_revision
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        "type=registry,ref=ghcr.io/my-org/cache:main,mode=max",
+        '"type=registry","ref=localhost:5000/cache"',
+        "type=gha",
+        "type=local,dest=/a=b",
+    ],
+)
+def test_caches_are_as_buildx_has_them(entry: str) -> None:
+    assert load_settings(REGISTRY | {"cacheTo": [entry]}, {}).cache_to == (entry,)
+
+
+# ---- Logins at other registries.
+
+
+def test_other_registries_have_logins_of_their_own() -> None:
+    logins = {"ghcr.io": {"username": "me", "password": "s3cr3t"}}
+    settings = load_settings(REGISTRY | {"registryLogins": json.dumps(logins)}, {})
+    assert settings.other_logins == {"ghcr.io": ("me", "s3cr3t")}
+    assert settings.own_login is None
+    assert "s3cr3t" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("s3cr3t", '["s3cr3t"]', '{"ghcr.io": "s3cr3t"}', '{"ghcr.io": {"password": "s3cr3t"}}'),
+        *('{"gh cr": {"username": "me", "password": "s3cr3t"}}', '{"ghcr.io": {"username": "", "password": "s3cr3t"}}'),
+        '{"ghcr.io": {"username": "me", "password": "s3cr3t", "more": "s3cr3t"}}',
+        '{"ghcr.io": {"username": 1, "password": "s3cr3t"}}',
+    ],
+)
+def test_logins_of_another_form_are_refused_and_not_repeated(value: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        load_settings(REGISTRY | {"registryLogins": value}, {})
+    assert str(raised.value) == (
+        "registryLogins: is not a map from registries to logins; a good value: "
+        '{"ghcr.io": {"username": "me", "password": "…"}}'
+    )
+
+
+def test_a_login_is_whole_or_none() -> None:
+    for values in ({"registryUsername": "me"}, {"registryUsername": "me", "registryPassword": ""}):
+        assert load_settings(REGISTRY | values, {}).own_login is None
+    whole = load_settings(REGISTRY | {"registryUsername": "me"}, {"CARBIDE_REGISTRY_PASSWORD": "s3cr3t"})
+    assert whole.own_login == ("me", "s3cr3t")

@@ -72,7 +72,7 @@ def test_json_comes_back(tmp_path: Path) -> None:
 
 def test_endpoint_comes_back(tmp_path: Path) -> None:
     assert read_endpoint(tmp_path) is None
-    endpoint = Endpoint("vm:5443", "carbide-local", "/ca.pem", ("alpine:latest",))
+    endpoint = Endpoint("vm:5443", "carbide-local", "/ca.pem", {"alpine:latest": "sha256:1"})
     write_endpoint(tmp_path, endpoint)
     assert read_endpoint(tmp_path) == endpoint
 

@@ -23,7 +23,9 @@ _WORD = r'(?:[\w./@=-]+|"\$[A-Z_]+"|[A-Z]+="\$[A-Z_]+")'
 _COMMAND = r"(?:\.venv/bin/|\.venv/bin/python -m devenv run -- )carbide-infra"
 _CALL = rf"(?:make|{_COMMAND})(?: {_WORD})+(?: \| tee -a {_FILE}| > {_FILE})?"
 _NOTE = rf'(?:cat {_FILE}|echo "\$[A-Z_]+") >>? {_FILE}'
-COMMAND = re.compile(rf"{_CALL}|{_NOTE}|pulumi plugin install resource [a-z-]+ [\d.]+")
+COMMAND = re.compile(
+    rf"{_CALL}|{_NOTE}|pulumi plugin install resource [a-z-]+ [\d.]+|git config remote\.origin\.tagOpt --tags"
+)
 PIN = re.compile(r"(?:actions|docker|pulumi)/[\w/-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+")
 
 
@@ -93,9 +95,19 @@ def test_only_what_runs_the_engine_is_given_one() -> None:
         "pulumi/actions": f"{engine} && {there}",
         "docker/setup-buildx-action": f"{engine} && {there}",
         "pulumi plugin install resource docker-build 0.0.22": f"{engine} && {there}",
+        "git config remote.origin.tagOpt --tags": engine,
         "make venv": None,
         "make tools": f"{engine} && {there.replace('==', '!=')}",
     }
+
+
+@every_file
+def test_what_runs_the_engine_has_the_whole_history_and_every_tag(file: Path) -> None:
+    """The set-up says so to git, which cannot tell a copy without tags from a project without releases."""
+    for name, job in jobs(file):
+        checkout, setup = job["steps"][:2]
+        if setup.get("with", {}).get("engine") != "false":
+            assert checkout["with"]["fetch-depth"] == "0", name
 
 
 def test_the_engine_has_the_locked_versions() -> None:

@@ -174,7 +174,10 @@ def test_the_token_goes_to_the_api_alone(github: FakeGitHub, report: Path) -> No
     assert "the token does not go there" in done.stderr
 
 
-def test_a_github_that_does_not_answer_is_named(report: Path, github: FakeGitHub) -> None:
+def test_a_github_that_does_not_answer_is_named(
+    report: Path, github: FakeGitHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("carbide_infra.registry.transport._FIRST_PAUSE", 0)
     github.server.shutdown()
     github.server.server_close()
     done = comment(report)

@@ -1,10 +1,12 @@
 """What stands behind the make targets: what a user is told, and what Pulumi and buildx are asked."""
 
+import base64
 import json
 import os
 import re
 import socket
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,21 +14,18 @@ import pytest
 import yaml
 from typer.testing import CliRunner, Result
 
-from carbide_infra.cli import check_bases
 from carbide_infra.cli.app import app
 from carbide_infra.endpoint import Endpoint, write_endpoint
-from carbide_infra.registry.docker_hub import DockerHub
-from carbide_infra.registry.hub_images import BaseImages
 from devenv import cli, ready
+from devenv.bases import BaseImages
 from devenv.environment import DEV_PASSPHRASE
 from devenv.toolchain import Tools
 from tests.support.catalogue import CATALOGUE, FOLDER
 from tests.support.fake_programs import FakeProgram
 from tests.support.outputs import exported
-from tests.support.registry_server import FakeRegistry
+from tests.support.registry_server import LOGIN, FakeRegistry, Fault
 
-INSPECT = "imagetools inspect --format {{.Manifest.Digest}}"
-OLD, GOLANG, ALPINE = (f"sha256:{digit * 64}" for digit in "0ab")
+OLD, DIGEST = (f"sha256:{digit * 64}" for digit in "0a")
 # As the Makefile has it.
 STARTS = {
     "up": ("--start",),
@@ -45,8 +44,7 @@ class Checkout:
     def __init__(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.root = root
         self.pulumi, self.buildx = FakeProgram(root / "bin", "pulumi"), FakeProgram(root / "bin", "buildx")
-        self.stand_ins: tuple[str, ...] = ()
-        self.hub = DockerHub(answers=True)
+        self.stand_ins: dict[str, str] = {}
         self.started: list[BaseImages] = []
         self.plugins_in: list[Path] = []
         nothing = root / "bin" / "nothing"
@@ -68,7 +66,6 @@ class Checkout:
         monkeypatch.setattr(ready, "docker_answers", lambda: False)
         monkeypatch.setattr(ready, "install_plugin", lambda _, home: self.plugins_in.append(home))
         monkeypatch.setattr(ready, "local_up", self._start)
-        monkeypatch.setattr(check_bases, "find_docker_hub", lambda *_: self.hub)
         monkeypatch.setattr(os, "execve", self._become)
 
     def configure(self, stack: str = "dev", **values: object) -> None:
@@ -119,17 +116,47 @@ def pin_asked(checkout: Checkout) -> dict[str, str]:
     return {call[2]: call[3] for call in asked}
 
 
-def test_pin_bases_gives_each_key_the_digest_of_its_own_image(checkout: Checkout) -> None:
-    checkout.buildx.answer("golang", GOLANG)
-    checkout.buildx.answer("alpine", f"{ALPINE}\n")
+class Images:
+    """Docker Hub's images, by their short names."""
+
+    def __init__(self, hub: FakeRegistry) -> None:
+        self.hub = hub
+        self.digests: dict[str, str] = {}
+
+    def put(self, *names: str) -> None:
+        for name in names:
+            repository, _, tag = name.partition(":")
+            self.digests[name] = self.hub.put_image(
+                f"library/{repository}", {"linux/amd64": {}}, tag, layer=name.encode()
+            )
+
+    def pinned(self, name: str) -> str:
+        return f"{name}@{self.digests[name]}"
+
+    @property
+    def asked(self) -> set[str]:
+        """The tags that were asked for."""
+        paths = [request.path.removeprefix("/v2/library/") for request in self.hub.requests]
+        return {path.replace("/manifests/", ":") for path in paths if "sha256:" not in path}
+
+
+@pytest.fixture
+def images(checkout: Checkout, hub: FakeRegistry, tls: tuple[object, Path], monkeypatch: pytest.MonkeyPatch) -> Images:
+    """Docker Hub, which has the images of the catalogue's defaults."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(tls[1]))
+    monkeypatch.setenv("DOCKER_CONFIG", str(checkout.root))
+    made = Images(hub)
+    made.put("golang:1.25", "alpine:latest")
+    return made
+
+
+def test_pin_bases_gives_each_key_the_digest_of_its_own_image(checkout: Checkout, images: Images) -> None:
     told = checkout.run("pin-bases").stderr
-    assert pin_asked(checkout) == {
-        "builderImage": f"golang:1.25@{GOLANG}",
-        "runtimeImage": f"alpine:latest@{ALPINE}",
-    }
-    assert checkout.buildx.calls == [f"{INSPECT} golang:1.25", f"{INSPECT} alpine:latest"]
-    assert f"builderImage golang:1.25: not pinned → {GOLANG}" in told
-    assert f"runtimeImage alpine:latest: not pinned → {ALPINE}" in told
+    golang, alpine = images.pinned("golang:1.25"), images.pinned("alpine:latest")
+    assert pin_asked(checkout) == {"builderImage": golang, "runtimeImage": alpine}
+    assert f"builderImage golang:1.25: not pinned → {images.digests['golang:1.25']}" in told
+    assert f"runtimeImage alpine:latest: not pinned → {images.digests['alpine:latest']}" in told
+    assert checkout.buildx.calls == []
 
 
 def refer(checkout: Checkout, reference: str) -> None:
@@ -139,91 +166,94 @@ def refer(checkout: Checkout, reference: str) -> None:
     checkout.catalogue.write_text(text.replace("    package: ./api/cmd/api\n", own))
 
 
-def test_pin_bases_covers_the_catalogue_and_keeps_its_layout(checkout: Checkout) -> None:
-    checkout.buildx.answer("golang", GOLANG)
-    checkout.buildx.answer("alpine", ALPINE)
-    checkout.buildx.answer("debian", GOLANG)
+def test_pin_bases_covers_the_catalogue_and_keeps_its_layout(checkout: Checkout, images: Images) -> None:
+    images.put("debian:13")
     refer(checkout, "debian:13")
     before = checkout.catalogue.read_text()
     done = checkout.run("pin-bases")
-    assert checkout.catalogue.read_text() == before.replace("'debian:13'", f"'debian:13@{GOLANG}'")
+    assert checkout.catalogue.read_text() == before.replace("'debian:13'", f"'{images.pinned('debian:13')}'")
     assert "debian:13: not pinned → " in done.stderr
     assert "make generate writes the Dockerfiles anew" in done.stderr
     assert "make generate" not in checkout.run("pin-bases").stderr
 
 
 @pytest.mark.parametrize("reference", ["scratch", f"example.com/x@sha256:{'1' * 64}", "debian:13"])
-def test_pin_bases_leaves_what_has_no_tag_of_its_own_or_a_stand_in(checkout: Checkout, reference: str) -> None:
-    checkout.buildx.answer("golang", GOLANG)
-    checkout.buildx.answer("alpine", ALPINE)
-    checkout.stand_ins = ("debian:13",)
+def test_pin_bases_leaves_what_has_no_tag_of_its_own_or_a_stand_in(
+    checkout: Checkout, images: Images, reference: str
+) -> None:
+    images.put("debian:13")
+    checkout.stand_ins = {"debian:13": OLD}
     refer(checkout, reference)
     before = checkout.catalogue.read_text()
     checkout.run("pin-bases")
     assert checkout.catalogue.read_text() == before
 
 
-def test_check_bases_tells_a_pin_of_the_catalogue_that_has_moved(checkout: Checkout) -> None:
-    checkout.buildx.answer("golang", GOLANG)
-    checkout.buildx.answer("alpine", ALPINE)
-    checkout.buildx.answer("debian", GOLANG)
-    checkout.configure(builderImage=f"golang:1.25@{GOLANG}", runtimeImage=f"alpine:3@{ALPINE}")
-    refer(checkout, f"debian:13@{ALPINE}")
+def test_check_bases_tells_a_pin_of_the_catalogue_that_has_moved(checkout: Checkout, images: Images) -> None:
+    images.put("debian:13")
+    refer(checkout, f"debian:13@{OLD}")
     done = checkout.run("check-bases", code=1)
-    assert re.search(
-        rf"^docker/production/services.yaml:\d+ debian:13: {ALPINE} → {GOLANG}$", done.stdout, re.MULTILINE
-    )
+    line = rf"^docker/production/services.yaml:\d+ debian:13: {OLD} → {images.digests['debian:13']}$"
+    assert re.search(line, done.stdout, re.MULTILINE)
 
 
-def test_pin_bases_brings_a_pinned_builder_to_the_go_version(checkout: Checkout) -> None:
+def test_pin_bases_brings_a_pinned_builder_to_the_go_version(checkout: Checkout, images: Images) -> None:
+    images.put("golang:1.26", "alpine:3")
     checkout.configure(goVersion="1.26", builderImage=f"golang:1.25@{OLD}", runtimeImage=f"alpine:3@{OLD}")
-    checkout.buildx.answer("golang:1.26", GOLANG)
-    checkout.buildx.answer("alpine:3", ALPINE)
     checkout.run("pin-bases")
-    assert pin_asked(checkout) == {"builderImage": f"golang:1.26@{GOLANG}", "runtimeImage": f"alpine:3@{ALPINE}"}
+    golang, alpine = images.pinned("golang:1.26"), images.pinned("alpine:3")
+    assert pin_asked(checkout) == {"builderImage": golang, "runtimeImage": alpine}
     assert checkout.started == [BaseImages(("golang:1.26",), {"alpine:3": ("linux/amd64", "linux/arm64")})]
 
 
-def test_pin_bases_asks_for_what_stands_in_for_an_image_and_nothing_else(checkout: Checkout) -> None:
-    checkout.stand_ins = ("alpine:latest",)
-    checkout.buildx.answer("", GOLANG)
+def test_pin_bases_takes_the_stand_in_of_an_image_and_asks_nobody_for_it(checkout: Checkout, images: Images) -> None:
+    checkout.stand_ins = {"alpine:latest": OLD}
     checkout.run("pin-bases")
-    assert checkout.buildx.calls == [f"{INSPECT} golang:1.25", f"{INSPECT} vm:5443/library/alpine:latest"]
+    assert images.asked == {"golang:1.25"}
     # A pin names the image, and not the place where it was found.
-    assert pin_asked(checkout)["runtimeImage"] == f"alpine:latest@{GOLANG}"
+    assert pin_asked(checkout)["runtimeImage"] == f"alpine:latest@{OLD}"
 
 
-def test_pin_bases_lets_buildx_see_the_shell_and_this_checkout(
-    checkout: Checkout, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("DOCKER_CONFIG", "/my/docker")
-    monkeypatch.setenv("CARBIDE_DOCKERHUB_MIRROR", "mirror.example:5000/hub")
-    checkout.buildx.answer("", GOLANG)
+def test_stand_ins_serve_the_local_registry_only(checkout: Checkout, images: Images) -> None:
+    checkout.configure(registryServer="nvcr.io")
+    checkout.stand_ins = {"alpine:latest": OLD, "golang:1.25": OLD}
     checkout.run("pin-bases")
-    assert checkout.buildx.calls == [
-        f"{INSPECT} mirror.example:5000/hub/library/golang:1.25",
-        f"{INSPECT} mirror.example:5000/hub/library/alpine:latest",
-    ]
-    given = checkout.buildx.environment
-    assert given["DOCKER_CONFIG"] == "/my/docker"
-    assert given["SSL_CERT_FILE"] == f"{checkout.root}/.local/tls/ca-bundle.pem"
-    assert given["BUILDX_CONFIG"] == f"{checkout.root}/.local/buildx"
+    assert pin_asked(checkout)["runtimeImage"] == images.pinned("alpine:latest")
+
+
+def test_pin_bases_logs_in_as_the_user_does(checkout: Checkout, images: Images) -> None:
+    images.hub.login = LOGIN
+    login = {"auth": base64.b64encode(":".join(LOGIN).encode()).decode()}
+    (checkout.root / "config.json").write_text(json.dumps({"auths": {"https://index.docker.io/v1/": login}}))
+    checkout.run("pin-bases")
+    assert pin_asked(checkout)["builderImage"] == images.pinned("golang:1.25")
+
+
+def test_pin_bases_logs_in_as_the_stack_does(checkout: Checkout, images: Images) -> None:
+    images.hub.login = LOGIN
+    checkout.configure(registryLogins={"secure": "v1:encrypted"})
+    values = LOCAL | {"registryLogins": json.dumps({"docker.io": {"username": LOGIN[0], "password": LOGIN[1]}})}
+    answer = {f"carbide-infra:{key}": {"value": value} for key, value in values.items()}
+    checkout.pulumi.answer("config --json", answer)
+    checkout.run("pin-bases")
+    pinned = f"config set builderImage {images.pinned('golang:1.25')} --stack dev --non-interactive"
+    assert pinned in checkout.pulumi.calls
 
 
 @pytest.mark.parametrize(
-    ("output", "error", "code", "told"),
+    ("fault", "told"),
     [
-        ("", "denied: log in first", 1, "denied: log in first"),
-        ("no digest", "", 0, "no digest"),
-        (OLD, "gone", 1, "gone"),
+        (Fault(404, 9), "builderImage = golang:1.25: docker.io has no such image; check repository and tag"),
+        (Fault(403, 9), "builderImage = golang:1.25: docker.io refuses to show it to us "),
+        (Fault(500, 9), "builderImage = golang:1.25: docker.io gives no answer (answers 500 to library/golang/"),
     ],
 )
 def test_a_digest_that_is_not_told_pins_nothing(
-    checkout: Checkout, output: str, error: str, code: int, told: str
+    checkout: Checkout, images: Images, monkeypatch: pytest.MonkeyPatch, fault: Fault, told: str
 ) -> None:
-    checkout.buildx.answer("", output, error=error, code=code)
-    shown = checkout.run("pin-bases", code=1).stderr
-    assert f"The digest of golang:1.25 could not be looked up: {told}" in shown
+    monkeypatch.setattr("carbide_infra.registry.transport._FIRST_PAUSE", 0)
+    images.hub.faults["/v2/library/golang/manifests/1.25"] = replace(fault)
+    assert told in checkout.run("pin-bases", code=1).stderr
     assert checkout.pulumi.calls == []
 
 
@@ -236,44 +266,44 @@ def test_a_pinned_builder_of_another_go_version_starts_nothing(checkout: Checkou
     assert (checkout.started, checkout.pulumi.calls, checkout.buildx.calls) == ([], [], [])
 
 
-@pytest.mark.parametrize(
-    ("pinned", "code", "line"),
-    [(GOLANG, 0, f"builderImage golang:1.25: {GOLANG}"), (OLD, 1, f"builderImage golang:1.25: {OLD} → {GOLANG}")],
-)
-def test_check_bases_tells_a_pin_that_has_moved(checkout: Checkout, pinned: str, code: int, line: str) -> None:
-    checkout.configure(builderImage=f"golang:1.25@{pinned}", runtimeImage=f"alpine:3@{ALPINE}")
-    checkout.buildx.answer("golang", GOLANG)
-    checkout.buildx.answer("alpine", ALPINE)
+@pytest.mark.parametrize("moved", [False, True])
+def test_check_bases_tells_a_pin_that_has_moved(checkout: Checkout, images: Images, moved: bool) -> None:  # noqa: FBT001
+    golang, alpine = images.digests["golang:1.25"], images.digests["alpine:latest"]
+    pinned = OLD if moved else golang
+    checkout.configure(builderImage=f"golang:1.25@{pinned}", runtimeImage=f"alpine:latest@{alpine}")
     # A stand-in would say nothing of the image that it stands in for.
-    checkout.stand_ins = ("golang:1.25", "alpine:3")
-    done = checkout.run("check-bases", code=code)
-    assert done.stdout.splitlines() == [line, f"runtimeImage alpine:3: {ALPINE}"]
-    assert ("Base images have moved" in done.stderr) is bool(code)
+    write_endpoint(
+        checkout.root, Endpoint("vm:5443", "b", "/ca.pem", dict.fromkeys(("golang:1.25", "alpine:latest"), OLD))
+    )
+    done = checkout.run("check-bases", code=1 if moved else 0)
+    change = f"{OLD} → {golang}" if moved else golang
+    assert done.stdout.splitlines() == [f"builderImage golang:1.25: {change}", f"runtimeImage alpine:latest: {alpine}"]
+    assert ("Base images have moved" in done.stderr) is moved
     assert "What is not pinned" not in done.stderr
     assert checkout.started == []
-    assert checkout.buildx.calls == [f"{INSPECT} golang:1.25", f"{INSPECT} alpine:3"]
-    assert checkout.buildx.environment["BUILDX_CONFIG"] == f"{checkout.root}/.local/buildx"
 
 
-def test_check_bases_tells_what_is_not_pinned(checkout: Checkout) -> None:
-    checkout.configure(runtimeImage=f"alpine:3@{GOLANG}")
-    checkout.buildx.answer("", GOLANG)
+def test_check_bases_tells_what_is_not_pinned(checkout: Checkout, images: Images) -> None:
+    checkout.configure(runtimeImage=images.pinned("alpine:latest"))
     done = checkout.run("check-bases")
     assert "What is not pinned may change with any build: make pin-bases STACK=dev" in done.stderr
 
 
-def test_check_bases_asks_other_registries_without_docker_hub(checkout: Checkout) -> None:
-    checkout.hub = DockerHub(answers=False)
-    checkout.configure(builderImage="example.com/own:7", runtimeImage="example.com/base:1")
-    checkout.buildx.answer("", GOLANG)
-    assert f"builderImage example.com/own:7: not pinned → {GOLANG}" in checkout.run("check-bases").stdout
+def test_check_bases_asks_other_registries_without_docker_hub(
+    checkout: Checkout, registry: FakeRegistry, tls: tuple[object, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(tls[1]))
+    digest = registry.put_image("own", {"linux/amd64": {}}, "7")
+    checkout.configure(builderImage=f"{registry.server}/own:7", runtimeImage=f"{registry.server}/own:7")
+    assert f"builderImage {registry.server}/own:7: not pinned → {digest}" in checkout.run("check-bases").stdout
 
 
-def test_check_bases_has_no_answer_where_nobody_knows(checkout: Checkout) -> None:
-    checkout.hub = DockerHub(answers=False)
+def test_check_bases_has_no_answer_where_nobody_knows(checkout: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("carbide_infra.registry.transport._FIRST_PAUSE", 0)
     done = checkout.run("check-bases", code=2)
-    assert "nobody here knows what golang:1.25 and alpine:latest give today" in done.stderr
-    assert (done.stdout, checkout.buildx.calls) == ("", [])
+    assert "builderImage = golang:1.25: docker.io gives no answer (127.0.0.1:1: cannot be reached" in done.stderr
+    assert "or name a mirror with CARBIDE_DOCKERHUB_MIRROR" in done.stderr
+    assert done.stdout == ""
 
 
 # ---- Updates, previews, refreshes.
@@ -363,12 +393,14 @@ def test_refresh_logs_in_as_the_stack_says(
 ) -> None:
     registry.login = ("me", "s3cr3t")
     checkout.configure(registryUsername="me")
-    config = {"registryUsername": {"value": "me"}, "registryPassword": {"value": "s3cr3t", "secret": True}}
+    values = {"registryServer": registry.server, "registryRepository": "team", "registryUsername": "me"}
+    anonymous = {key: {"value": value} for key, value in values.items()}
+    config = anonymous | {"registryPassword": {"value": "s3cr3t", "secret": True}}
     checkout.pulumi.answer("config", {f"carbide-infra:{key}": value for key, value in config.items()})
     checkout.run("refresh")
     assert "config --json --show-secrets --stack dev --non-interactive" in checkout.pulumi.calls
     assert forgotten(checkout) == [stack[1], stack[3]]
-    checkout.pulumi.answer("config", {"carbide-infra:registryUsername": {"value": "me"}})
+    checkout.pulumi.answer("config", {f"carbide-infra:{key}": value for key, value in anonymous.items()})
     assert registry.server in checkout.run("refresh", code=1).stderr
     monkeypatch.setenv("CARBIDE_REGISTRY_PASSWORD", "s3cr3t")
     checkout.run("refresh")
@@ -391,7 +423,7 @@ UP = (
 
 @pytest.fixture
 def built(checkout: Checkout) -> Iterator[Checkout]:
-    checkout.pulumi.answer("stack output", images_at("127.0.0.1:1", GOLANG))
+    checkout.pulumi.answer("stack output", images_at("127.0.0.1:1", DIGEST))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("carbide_infra.cli.up.image_sizes", lambda *_: {"carbide-rest-api": {"linux/amd64": 4_900_000}})
         yield checkout
@@ -410,7 +442,7 @@ def test_up_selects_updates_and_shows_the_table(built: Checkout, tmp_path: Path)
     assert built.pulumi.calls == [SELECT, UP.format(root=built.root), OUTPUTS]
     assert built.pulumi.folder == built.root
     (line,) = (line for line in done.stdout.splitlines() if line.startswith("carbide-rest-api "))
-    assert line.split()[1:3] == ["127.0.0.1:1/team/carbide-rest-api:1.4.0-8b1c6d050d4a", GOLANG]
+    assert line.split()[1:3] == ["127.0.0.1:1/team/carbide-rest-api:1.4.0-8b1c6d050d4a", DIGEST]
     assert line.split()[-6:] == ["linux/arm64", "4.9", "?", "digest", "new", "7"]
     assert done.stderr.splitlines()[-1].startswith("1 image rebuilt, 1 new digest: deployments of carbide-rest-api ")
     assert summary.read_text().startswith("before\n1 image rebuilt")

@@ -13,7 +13,6 @@ from carbide_infra.cli.app import app
 from carbide_infra.errors import MissingPrerequisite, SetupError
 from carbide_infra.stack.deployed import Deployed
 from carbide_infra.stack.pulumi_stack import PulumiStack, open_stack
-from carbide_infra.stack.registry_access import registry_password
 from tests.support.fake_programs import FakeProgram
 from tests.support.outputs import exported
 
@@ -195,14 +194,6 @@ def test_verify_asks_for_secrets_only_where_the_stack_has_a_login(pulumi: FakePr
 
 def test_one_image_with_a_login_is_enough_to_want_it() -> None:
     assert Deployed({}, inputs={"a": {"registries": []}, "b": {"registries": [{"address": "x"}]}}).wants_login
-
-
-def test_the_stacks_own_password_counts_before_the_environments(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("CARBIDE_REGISTRY_PASSWORD", raising=False)
-    assert registry_password({}) is None
-    monkeypatch.setenv("CARBIDE_REGISTRY_PASSWORD", "environment")
-    assert registry_password({"registryPassword": ""}) == "environment"
-    assert registry_password({"registryPassword": "stack"}) == "stack"
 
 
 # ---- Baselines.

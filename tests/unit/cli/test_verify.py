@@ -172,7 +172,7 @@ def test_a_checkouts_own_registry_is_trusted(
     monkeypatch.setenv("SSL_CERT_FILE", "/nowhere")
     arguments = saved(tmp_path, carbide_rest_api=promised)
     assert "SSL_CERT_FILE = '/nowhere'" in run(*arguments).stderr
-    write_endpoint(tmp_path, Endpoint("vm:5443", "carbide-local", str(tls[1]), ()))
+    write_endpoint(tmp_path, Endpoint("vm:5443", "carbide-local", str(tls[1])))
     assert run(*arguments).exit_code == 0
 
     def outside() -> Path:
@@ -235,9 +235,11 @@ def test_a_stack_is_read_with_its_own_login(
     has_variable: bool,
 ) -> None:
     registry.login = LOGIN
-    values = {"registryUsername": LOGIN[0]} | ({} if has_variable else {"registryPassword": LOGIN[1]})
+    values = {"registryServer": registry.server, "registryRepository": "team", "registryUsername": LOGIN[0]}
     if has_variable:
         monkeypatch.setenv("CARBIDE_REGISTRY_PASSWORD", LOGIN[1])
+    else:
+        values["registryPassword"] = LOGIN[1]
     inputs = {"registries": [{"address": registry.server}], "labels": {f"{OCI}source": "https://example.com"}}
     stack = opened(monkeypatch, tls, tmp_path, images={IMAGE: promised}, inputs=inputs, config=values)
     done = run("--stack", "prod")
@@ -309,7 +311,7 @@ def test_images_are_built_again_from_the_state(
     *,
     cold: bool,
 ) -> None:
-    values = {"registryServer": "local", "registryUsername": "me"}
+    values = {"registryServer": "local", "registryRepository": "team", "registryUsername": "me"}
     recorded = promised.model_copy(update={"revision": "c" * 40})
     stack = opened(monkeypatch, tls, tmp_path, images={IMAGE: recorded}, config=values)
     rebuilds.found = {IMAGE: check(IMAGE)}

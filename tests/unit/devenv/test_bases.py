@@ -15,10 +15,10 @@ import pytest
 from carbide_infra.errors import SetupError
 from carbide_infra.names import STAND_IN_LABEL
 from carbide_infra.registry import docker_hub
-from carbide_infra.registry.docker_hub import DockerHub, Mirror, configured_mirror, find_docker_hub, registry_answers
-from carbide_infra.registry.hub_images import BaseImages, HubImage, hub_image
+from carbide_infra.registry.docker_hub import DockerHub, find_docker_hub, registry_answers
+from carbide_infra.registry.mirror import Mirror, configured_mirror
 from devenv import bases, debian, stand_ins
-from devenv.bases import ensure_bases
+from devenv.bases import BaseImages, ensure_bases
 from devenv.builder import Builder
 from devenv.certificates import ensure_bundle
 from devenv.stand_ins import StandInMaker, find_go
@@ -26,27 +26,6 @@ from tests.support.fake_programs import FakeProgram
 
 DIGEST = f"sha256:{'0' * 64}"
 PUBLISHED = ["1.9.2", "1.24.9", "1.25.0", "1.25.9", "1.25.10", "1.26rc1", "1.26.0", "1.27rc2"]
-
-
-@pytest.mark.parametrize(
-    ("reference", "repository", "tag", "digest"),
-    [
-        ("golang:1.25", "library/golang", "1.25", None),
-        ("golang", "library/golang", "latest", None),
-        ("docker.io/golang:1.26-alpine", "library/golang", "1.26-alpine", None),
-        ("docker.io/library/alpine:3.22", "library/alpine", "3.22", None),
-        (f"alpine@{DIGEST}", "library/alpine", "latest", DIGEST),
-        (f"alpine:3.22@{DIGEST}", "library/alpine", "3.22", DIGEST),
-        ("nvidia/cuda:12", "nvidia/cuda", "12", None),
-    ],
-)
-def test_images_of_docker_hub(reference: str, repository: str, tag: str, digest: str | None) -> None:
-    assert hub_image(reference) == HubImage(reference, repository, tag, digest)
-
-
-@pytest.mark.parametrize("reference", ["nvcr.io/nvidia/base:1", "vm:5443/golang:1.25", "localhost/alpine"])
-def test_images_of_other_registries(reference: str) -> None:
-    assert hub_image(reference) is None
 
 
 @pytest.mark.parametrize(
@@ -103,7 +82,7 @@ class Bench:
         self.made.append((name, tuple(platforms)))
         self.registry.pushed[f"library/{name}"] = f"digest {len(self.made)}"
 
-    def ensure(self, builder: str = "golang:1.25", runtime: str = "alpine:latest", *platforms: str) -> tuple[str, ...]:
+    def ensure(self, builder: str = "golang:1.25", runtime: str = "alpine:latest", *platforms: str) -> dict[str, str]:
         self.made.clear()
         return ensure_bases(BaseImages((builder,), {runtime: platforms or ("linux/amd64",)}), self.maker)
 
@@ -114,10 +93,12 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
 
 
 def test_stand_ins_are_made_once_and_told_each_time(bench: Bench) -> None:
-    assert bench.ensure() == ("golang:1.25", "alpine:latest")
+    made = bench.ensure()
+    assert list(made) == ["golang:1.25", "alpine:latest"]
+    assert made == {name: bench.registry.pushed[f"library/{name}"] for name in made}
     assert sorted(bench.made) == [("alpine:latest", ("linux/amd64",)), ("golang:1.25", ())]
     bench.told.clear()
-    assert bench.ensure() == ("golang:1.25", "alpine:latest")
+    assert bench.ensure() == made
     assert not bench.made
     assert len(bench.told) == 1
     assert STAND_IN_LABEL in bench.told[0]
@@ -154,14 +135,14 @@ def test_a_damaged_record_means_to_make_them_again(bench: Bench, text: str) -> N
 
 
 def test_what_cannot_be_stood_in_for_is_told(bench: Bench) -> None:
-    assert bench.ensure(f"golang:1.25@{DIGEST}", "debian:12") == ()
+    assert bench.ensure(f"golang:1.25@{DIGEST}", "debian:12") == {}
     assert not bench.made
     assert [line.rpartition(" ")[2] for line in bench.told] == [f"golang:1.25@{DIGEST}", "debian:12"]
 
 
 def test_a_pinned_stand_in_is_one_that_is_there(bench: Bench) -> None:
     bench.registry.pushed[f"library/alpine:{DIGEST}"] = DIGEST
-    assert bench.ensure("nvcr.io/a/b", f"alpine@{DIGEST}") == ()
+    assert bench.ensure("nvcr.io/a/b", f"alpine@{DIGEST}") == {}
     assert not bench.told
 
 
@@ -281,9 +262,23 @@ def test_a_go_stand_in_is_for_the_builders_own_platform(tmp_path: Path, monkeypa
     (call,) = buildx.calls
     assert "--platform linux/arm64 " in call
     assert "compression=uncompressed --tag vm:5443/library/golang:1.25 " in call
-    assert "--build-arg DEBIAN_ARCHIVE=debian-trixie-linux-arm64 --build-arg GO_ARCHIVE=go-1.25.10-linux-arm64 " in call
+    assert (
+        "--build-arg DEBIAN_ARCHIVE=debian-trixie-linux-arm64 --build-arg GO_ARCHIVE=golang-1.25.10-linux-arm64 "
+        in call
+    )
     assert "--build-arg GO_VERSION=1.25.10 " in call
     assert "--build-arg DIFFERENCE=Go 1.25.10 on Debian trixie instead of golang " in call
+
+
+def test_every_folder_of_go_has_a_time_of_its_own(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "go.tar", "w") as tar:
+        stand_ins._add_tree(tar, {"src/fmt/print.go": b"package fmt", "VERSION": b"go1.25"})
+    with tarfile.open(tmp_path / "go.tar") as tar:
+        members = {member.name: member for member in tar}
+    folders = ["usr", "usr/local", "usr/local/go", "usr/local/go/src", "usr/local/go/src/fmt"]
+    assert [name for name, member in members.items() if member.isdir()] == folders
+    assert {member.mtime for member in members.values()} == {debian.EPOCH}
+    assert members.keys() - folders == {"usr/local/go/src/fmt/print.go", "usr/local/go/VERSION"}
 
 
 def test_go_programs_are_executable() -> None:

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from carbide_infra.errors import MissingPrerequisite, SetupError
-from carbide_infra.registry.docker_hub import Mirror
+from carbide_infra.registry.mirror import Mirror
 from devenv import builder, containers
 from devenv.builder import Builder, container_arguments, docker_answers, render_config, use_builder
 from devenv.certificates import Certificates

@@ -49,7 +49,7 @@ def test_what_starts_nothing_asks_for_nothing_that_builds(root: Path, monkeypatc
 def test_once_is_once_for_the_same_base_images(root: Path) -> None:
     configure(root)
     assert _is_wanted(Start.ONCE, _settings(root, "dev", Start.ONCE), root)
-    write_endpoint(root, Endpoint("vm:5443", "b", "/ca", (), ("golang:1.25", "alpine:latest")))
+    write_endpoint(root, Endpoint("vm:5443", "b", "/ca", {}, ("golang:1.25", "alpine:latest")))
     assert not _is_wanted(Start.ONCE, _settings(root, "dev", Start.ONCE), root)
     configure(root, goVersion="1.26")
     assert _is_wanted(Start.ONCE, _settings(root, "dev", Start.ONCE), root)

@@ -14,9 +14,10 @@ import pytest
 from carbide_infra.endpoint import Endpoint, read_endpoint
 from carbide_infra.errors import MissingPrerequisite, SetupError
 from carbide_infra.progress import Report
-from carbide_infra.registry.docker_hub import DockerHub, Mirror
-from carbide_infra.registry.hub_images import BaseImages
+from carbide_infra.registry.docker_hub import DockerHub
+from carbide_infra.registry.mirror import Mirror
 from devenv import up
+from devenv.bases import BaseImages
 from devenv.builder import Builder
 from devenv.certificates import Certificates
 from devenv.registry import Registry
@@ -137,12 +138,13 @@ class Setup:
         self.mirrors = mirrors
         return self._noted("builder", self.builder)
 
-    def _ensure_bases(self, bases: BaseImages, maker: StandInMaker) -> tuple[str, ...]:
+    def _ensure_bases(self, bases: BaseImages, maker: StandInMaker) -> dict[str, str]:
         assert (maker.builder, maker.registry) == (self.builder, self.registry)
         self.bases = bases
-        return self._noted("bases", ("alpine:latest",))
+        return self._noted("bases", {"alpine:latest": DIGEST})
 
 
+DIGEST = f"sha256:{'0' * 64}"
 BASES = BaseImages(("golang:1.25",), {"alpine:latest": ("linux/arm64",)})
 NAMES = ("bin", "pulumi", "buildx", "plugin", "buildctl", "buildkitd")
 TOOLS = Tools(*(Path("/tools", name) for name in NAMES))
@@ -160,13 +162,13 @@ def test_up_brings_registry_builder_and_bases_and_leaves_an_endpoint(
     assert setup.mirrors == [Mirror("vm:5443")]
     bundle = str(setup.registry.certificates.bundle)
     bases = ("golang:1.25", "alpine:latest")
-    expected = Endpoint("vm:5443", "carbide-local", bundle, ("alpine:latest",), bases)
+    expected = Endpoint("vm:5443", "carbide-local", bundle, {"alpine:latest": DIGEST}, bases)
     assert endpoint == expected == read_endpoint(tmp_path)
 
 
 def test_where_docker_hub_answers_nothing_stands_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     setup = Setup(tmp_path, monkeypatch, DockerHub(answers=True))
-    assert up.local_up(tmp_path, TOOLS, BASES, lambda _: None).stand_ins == ()
+    assert up.local_up(tmp_path, TOOLS, BASES, lambda _: None).stand_ins == {}
     assert setup.done[1:] == ["hub bundle.pem", "builder"]
     assert setup.mirrors == []
 

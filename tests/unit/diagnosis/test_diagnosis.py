@@ -1,17 +1,20 @@
 """Judgements of the doctor, each on facts that are given."""
 
 import subprocess
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
+from carbide_infra.diagnosis.base_images import check_bases
 from carbide_infra.diagnosis.builder import check_builder
 from carbide_infra.diagnosis.finding import Finding
 from carbide_infra.diagnosis.machine import check_disks, check_umask
 from carbide_infra.diagnosis.registry import check_registry
-from carbide_infra.diagnosis.source_tree import check_bases, check_source
+from carbide_infra.diagnosis.source_tree import check_source
 from carbide_infra.paths import project_root
 from carbide_infra.registry.client import RegistryClient
+from carbide_infra.registry.errors import Denied, NotFound, RegistryError, Unreachable
 from carbide_infra.registry.transport import Transport
 from carbide_infra.settings import Settings, load_settings, selected_images
 from tests.support.registry_server import FakeRegistry, Fault, make_tls
@@ -26,12 +29,19 @@ Status:           {status}
 BuildKit version: v0.31.1
 Platforms:        linux/amd64*, linux/386
 """
+NOW = f"sha256:{'a' * 64}"
 PLATFORMS = ("linux/amd64", "linux/arm64")
 
 
-def found_bases(*stand_ins: str, **config: object) -> list[Finding]:
+def found_bases(
+    *stand_ins: str, answers: Mapping[str, str | RegistryError] | None = None, **config: object
+) -> list[Finding]:
     values = settings(**config)
-    return list(check_bases(values, selected_images(values, project_root()), stand_ins))
+
+    def ask(texts: Sequence[str]) -> Mapping[str, str | RegistryError]:
+        return {text: (answers or {}).get(text, NOW) for text in texts}
+
+    return list(check_bases(values, selected_images(values, project_root()), dict.fromkeys(stand_ins, NOW), ask))
 
 
 def found_source(root: Path, **config: object) -> list[Finding]:
@@ -76,11 +86,33 @@ def test_a_builder_that_nobody_knows() -> None:
 
 
 def test_base_images_are_pinned_tracked_stood_in_for_or_may_move() -> None:
-    pinned = "alpine:3@sha256:" + "a" * 64
-    assert [f.level for f in found_bases(runtimeImage=pinned)] == ["warn", "ok"]
-    assert [f.level for f in found_bases(trackBaseImages="true")] == ["ok", "ok"]
+    pinned = f"alpine:3@{NOW}"
+    assert [f.level for f in found_bases(runtimeImage=pinned, trackBaseImages=False)] == ["warn", "ok"]
+    assert [f.told for f in found_bases(runtimeImage=pinned)] == [f"golang:1.25 is sha256:{'a' * 12}… now", pinned]
     golang, _ = found_bases("golang:1.25")
     assert "stand-in" in golang.told
+
+
+@pytest.mark.parametrize(
+    ("problem", "server", "levels"),
+    [
+        (Denied("ghcr.io: no; log in"), "local", ("fail", "fail")),
+        (NotFound("ghcr.io: no"), "local", ("fail", "fail")),
+        (Unreachable("ghcr.io: silent; wait"), "local", ("warn", "warn")),
+        (Unreachable("ghcr.io: silent; wait"), "nvcr.io", ("fail", "warn")),
+    ],
+)
+def test_a_base_that_cannot_be_had_is_named_with_its_registry(
+    problem: RegistryError, server: str, levels: tuple[str, str]
+) -> None:
+    tag, pinned = "ghcr.io/my/golang:1", f"ghcr.io/my/alpine@{NOW}"
+    found = found_bases(
+        answers={tag: problem, pinned: problem}, builderImage=tag, runtimeImage=pinned, registryServer=server
+    )
+    assert tuple(finding.level for finding in found) == levels
+    assert found[0].told.startswith(f"builderImage = {tag}: ghcr.io ")
+    assert found[1].told.startswith(f"runtimeImage = {pinned}: ghcr.io ")
+    assert all(finding.fix for finding in found)
 
 
 def test_a_source_that_is_not_there(tmp_path: Path) -> None:
@@ -112,6 +144,10 @@ def test_a_detached_head_is_no_lack_of_history(tmp_path: Path, monkeypatch: pyte
     assert found() == [*well[:2], ("warn", "git ref"), well[2]]
     monkeypatch.setenv("CARBIDE_REF", "refs/heads/main")
     assert found() == well
+    (tmp_path / "README").touch()
+    assert found() == well, "no image is made of it"
+    (tmp_path / "api/cmd/api/main.go").write_text("package main // edited\n")
+    assert found() == [*well[:2], ("warn", "git tree")]
 
 
 def test_a_package_that_is_not_there_and_a_user_that_may_do_everything(tmp_path: Path) -> None:

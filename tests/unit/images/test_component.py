@@ -2,18 +2,30 @@
 
 import csv
 import hashlib
+from dataclasses import replace
 from typing import Any, get_args
 
 import pulumi
 import pytest
 
 from carbide_infra.catalogue.values import Platform
-from carbide_infra.images.component import BuildTarget, ServiceImage, stack_output
+from carbide_infra.images.component import BuildTarget, ServiceImage, build_provider, description, stack_output
 from carbide_infra.images.plan import ImagePlan
+from carbide_infra.outputs import StackOutputs
 from tests.support.catalogue import FOLDER
-from tests.support.outputs import digest_of
-from tests.support.recording_engine import COMPONENT, IMAGE, INDEX, RecordingEngine, Registration, secret
-from tests.unit.images.test_plan import plan
+from tests.support.outputs import digest_of, exported_by_version_1
+from tests.support.outputs import exported as exported_outputs
+from tests.support.recording_engine import (
+    COMPONENT,
+    IMAGE,
+    INDEX,
+    PROVIDER,
+    RECORD,
+    RecordingEngine,
+    Registration,
+    secret,
+)
+from tests.unit.images.test_plan import SOURCE, plan
 
 API, OTHER = "carbide-rest-api", "carbide-rest-ipam"
 SECRETS = {"gitcreds": "machine x", "goenv": "GOPROXY=y\n", "extra_ca": ""}
@@ -72,13 +84,33 @@ def image_of(engine: RecordingEngine) -> Registration:
     return image
 
 
-def test_the_state_names_each_input_file_and_the_dockerfile() -> None:
-    (component,) = up(plan()).of(COMPONENT).values()
-    dockerfile = FOLDER / "Dockerfile.carbide-rest-api"
-    assert component.inputs == {
+def test_the_state_records_what_an_image_is_made_of_and_like() -> None:
+    made = plan()
+    engine = up(made)
+    assert engine.of(COMPONENT)[API].inputs == {}
+    record = engine.of(RECORD)[API].inputs["input"]
+    assert record == {
+        "key": made.key,
         "inputs": f"0644 {'0' * 64} 7 go.mod",
-        "dockerfile": hashlib.sha256(dockerfile.read_bytes()).hexdigest(),
+        "modules": "",
+        "moduleFiles": "",
+        "coarse": "",
+        "dockerfile": hashlib.sha256((FOLDER / "Dockerfile.carbide-rest-api").read_bytes()).hexdigest(),
+        "dockerfileLocation": "docker/production/Dockerfile.carbide-rest-api",
+        "dockerfileText": "",
+        "image": description(made),
     }
+    assert record["image"]["ports"] == {"http": 8388}
+
+
+def test_a_record_is_written_once_its_image_is_there() -> None:
+    engine = up(plan())
+    assert (engine.of(RECORD)[API].parent, engine.of(RECORD)[API].dependencies) == (API, [API])
+    assert up_failing(API).of(RECORD).keys() == {OTHER}
+
+
+def test_a_preview_shows_the_record_before_there_is_an_image() -> None:
+    assert up(plan(), preview=True).of(RECORD)[API].inputs == up(plan()).of(RECORD)[API].inputs
 
 
 def test_every_platform_of_the_settings_is_one_of_the_providers() -> None:
@@ -92,8 +124,10 @@ def test_an_image_is_told_the_plan_and_nothing_else() -> None:
     assert image.name == API
     assert image.inputs == {
         "tags": [made.tag],
-        "context": {"location": ".local/contexts/prod/carbide-rest-api"},
-        "dockerfile": {"location": "docker/production/Dockerfile.carbide-rest-api"},
+        "context": {"location": f".local/contexts/carbide-rest-api/{made.key}"},
+        "dockerfile": {
+            "location": f".local/contexts/carbide-rest-api/{made.key}.dockerfile/Dockerfile.carbide-rest-api"
+        },
         "platforms": ["linux/amd64", "linux/arm64"],
         "buildArgs": made.build_args,
         "labels": made.labels,
@@ -189,7 +223,7 @@ def test_output_is_the_contract() -> None:
         "sizeBudget": 30_000_000,
     }
     assert engine.exported == {"images": {API: output}}
-    assert engine.outputs[API] == {"image": output}
+    assert engine.outputs[API] == {}
 
 
 def output_of(made: ImagePlan) -> dict[str, Any]:
@@ -231,6 +265,19 @@ def test_a_preview_without_a_password_names_the_user_alone() -> None:
     assert image.inputs["registries"] == [{"address": "nvcr.io", "username": "$oauthtoken"}]
 
 
+def test_bases_are_pulled_with_logins_of_their_own_and_tags_moved_without() -> None:
+    logins = {"docker.io": ("me", "hub"), "a.test": ("me", "a"), "nvcr.io": ("other", "key")}
+    engine = up(plan(), logins=logins)
+    others = [
+        {"address": name, "username": "me", "password": secret(logins[name][1])} for name in ("a.test", "docker.io")
+    ]
+    assert image_of(engine).inputs["registries"] == [LOGIN, *others]
+    assert all(index.inputs["registry"] == LOGIN for index in engine.of(INDEX).values())
+    anonymous = up(plan(), username=None, password=None, logins=logins)
+    assert [entry["address"] for entry in image_of(anonymous).inputs["registries"]] == ["a.test", "docker.io"]
+    assert not any("registry" in index.inputs for index in anonymous.of(INDEX).values())
+
+
 def test_builder_and_caches_reach_the_engine() -> None:
     image = image_of(up(plan(), builder="fleet", cache_from=["type=registry,ref=r"], cache_to=["type=inline"]))
     assert image.inputs["builder"] == {"name": "fleet"}
@@ -238,43 +285,106 @@ def test_builder_and_caches_reach_the_engine() -> None:
     assert image.inputs["cacheTo"] == [{"raw": "type=inline"}]
 
 
-def test_an_overridden_health_command_travels_inline() -> None:
-    image = image_of(up(plan({"serviceOverrides": {API: {"health": {"command": ["true"]}}}})))
-    assert 'CMD ["true"]' in image.inputs["dockerfile"]["inline"]
-    assert "location" not in image.inputs["dockerfile"]
+def test_a_dockerfile_that_no_file_has_is_in_the_record() -> None:
+    record = up(plan({"serviceOverrides": {API: {"health": {"command": ["true"]}}}})).of(RECORD)[API].inputs["input"]
+    assert 'CMD ["true"]' in record["dockerfileText"]
+    assert record["dockerfileLocation"] == ""
 
 
-# ---- Failures.
+def test_the_provider_is_that_of_earlier_states_and_the_same_on_every_machine() -> None:
+    """Which DOCKER_HOST there is, the plugin adds to the inputs; the state's stays."""
+    engine = RecordingEngine()
+    engine.run(build_provider)
+    (provider,) = engine.of(PROVIDER).values()
+    assert provider.options["ignoreChanges"] == ["host"]
+    (alias,) = provider.options["aliases"]
+    assert alias.spec.name == "default_0_0_22"
 
 
-def failed(*failing: str) -> tuple[RecordingEngine, str]:
-    """What the engine was sent for two images, and what the program ended with."""
-    engine = RecordingEngine(failing)
-    with pytest.raises(pulumi.RunError) as caught:
-        resources(engine, plan(), plan(image=OTHER))
-    return engine, str(caught.value)
+# ---- Failures, and updates of a part.
 
 
-@pytest.mark.parametrize("failing", [API, f"{API}-version"])
-def test_a_failure_stops_no_other_image_and_exports_nothing(failing: str) -> None:
-    engine, message = failed(failing)
-    assert message == f"{API} failed; what is finished stays, and the stack's outputs are as before"
-    assert {f"{OTHER}-{kind}" for kind in ("version", "revision", "latest")} <= engine.of(INDEX).keys()
-    assert engine.outputs[OTHER]["image"]["digest"] == digest_of(OTHER)
-    assert engine.exported is None
+def both(engine: RecordingEngine, *plans: ImagePlan) -> RecordingEngine:
+    return resources(engine, *(plans or (plan(), plan(image=OTHER))))
 
 
-def test_no_tag_of_a_failed_image_moves() -> None:
-    engine, _ = failed(API)
-    assert all(name.startswith(OTHER) for name in engine.of(INDEX))
+def up_failing(*failing: str, before: dict[str, Any] | None = None) -> RecordingEngine:
+    """What the engine is sent for two images; `before` is what the last update exported."""
+    answers = {"pulumi:pulumi:readStackOutputs": lambda _: {"outputs": before or {}}}
+    return both(RecordingEngine(failing, answers))
 
 
-def test_a_failed_tag_leaves_the_other_tags_and_takes_the_output() -> None:
-    engine, _ = failed(f"{API}-version")
+def exported(engine: RecordingEngine) -> dict[str, Any]:
+    assert engine.exported is not None
+    images: dict[str, Any] = engine.exported["images"]
+    return images
+
+
+@pytest.mark.parametrize("before", [exported_outputs(), exported_by_version_1()])
+def test_a_failed_image_stays_as_it_was_and_stops_no_other(before: dict[str, Any]) -> None:
+    engine = up_failing(API, before=before)
+    assert {f"{OTHER}-{kind}" for kind in ("version", "revision", "latest")} == engine.of(INDEX).keys()
+    assert exported(engine)[API] == StackOutputs.of(before).image(API).exported()
+    assert exported(engine)[OTHER]["digest"] == digest_of(OTHER)
+    assert engine.asked == [("pulumi:pulumi:readStackOutputs", {"name": "organization/carbide-infra/test"}, "")]
+
+
+def test_an_image_that_never_was_is_not_exported_when_it_fails() -> None:
+    assert exported(up_failing(API)).keys() == {OTHER}
+    assert exported(up_failing(API, OTHER)) == {}
+    assert exported(up_failing(API, before={"schemaVersion": 99, "images": {}})).keys() == {OTHER}
+
+
+def test_a_failed_tag_is_not_said_to_point_at_the_image() -> None:
+    engine = up_failing(f"{API}-version")
     assert {f"{API}-revision", f"{API}-latest"} <= engine.of(INDEX).keys()
-    assert not engine.outputs[API].get("image")
+    assert exported(engine)[API]["tags"] == [plan().tags[0], *plan().tags[2:]]
+    assert not engine.asked
 
 
-def test_all_that_failed_is_named_in_order() -> None:
-    _, message = failed(OTHER, API)
-    assert message.startswith(f"{API}, {OTHER} failed; ")
+OLD = plan(source=replace(SOURCE, version="1.3.0"))
+OLD_DIGEST = digest_of("old")
+
+
+def state_of(old: ImagePlan, *, record: dict[str, Any] | None = None) -> dict[tuple[str, str], dict[str, Any]]:
+    """What the state holds of an image that an update leaves out."""
+    name = old.image.name
+    image = {"digest": OLD_DIGEST, "tags": [old.tag], "buildArgs": old.build_args, "platforms": ["linux/arm64"]}
+    stash = {**old.record, "image": description(old)} if record is None else record
+    aliases = {
+        (INDEX, f"{name}-{alias.kind}"): {"ref": f"{old.repository}:{alias.tag}@{OLD_DIGEST}"} for alias in old.aliases
+    }
+    return {(IMAGE, name): image, (RECORD, name): {"input": stash}, **aliases}
+
+
+def test_an_image_that_an_update_leaves_out_is_said_to_be_what_it_is() -> None:
+    images = exported(both(RecordingEngine(left_out=state_of(OLD))))
+    assert images[API] == output_of(OLD) | {"digest": OLD_DIGEST, "ref": f"{OLD.repository}@{OLD_DIGEST}"}
+    assert images[API]["tags"] == [f"1.3.0-{OLD.key}", "1.3.0", "f" * 40, "latest"]
+    assert images[OTHER]["version"] == "1.4.0"
+
+
+def test_a_tag_that_an_update_leaves_out_points_where_it_did() -> None:
+    tag = {(INDEX, f"{API}-version"): {"ref": f"{OLD.repository}:1.4.0@{OLD_DIGEST}"}}
+    assert "1.4.0" not in exported(both(RecordingEngine(left_out=tag)))[API]["tags"]
+
+
+def test_what_an_update_leaves_out_and_nobody_has_made_is_not_exported() -> None:
+    nowhere: dict[tuple[str, str], dict[str, Any]] = {
+        (kind, name): {}
+        for kind, name in [(IMAGE, API), (RECORD, API), *((INDEX, f"{API}-{alias.kind}") for alias in plan().aliases)]
+    }
+    engine = RecordingEngine(answers={"pulumi:pulumi:readStackOutputs": lambda _: {"outputs": {}}}, left_out=nowhere)
+    assert exported(both(engine)).keys() == {OTHER}
+
+
+@pytest.mark.parametrize("record", [{}, {**OLD.record, "key": "0" * 12, "image": description(plan())}])
+def test_a_record_of_another_build_tells_nothing_that_the_image_tells_itself(record: dict[str, Any]) -> None:
+    image = exported(both(RecordingEngine(left_out=state_of(OLD, record=record))))[API]
+    assert (image["version"], image["platforms"]) == ("1.3.0", ["linux/arm64"])
+    assert image["port"] == 8388
+
+
+def test_an_image_whose_record_alone_was_left_out_is_said_to_be_as_planned() -> None:
+    old = {key: state for key, state in state_of(OLD).items() if key[0] == RECORD}
+    assert exported(both(RecordingEngine(left_out=old)))[API] == output_of(plan())

@@ -14,11 +14,12 @@ from carbide_infra.paths import project_root
 from carbide_infra.settings import load_settings, selected_images
 from carbide_infra.source.facts import Source
 from carbide_infra.source.inputs import InputFile, Inputs
+from carbide_infra.source.origins import Origin
 from tests.support.catalogue import CATALOGUE, FOLDER
 
 API = CATALOGUE["carbide-rest-api"]
 INPUTS = Inputs((InputFile("go.mod", executable=False, sha256="0" * 64, size=7),), None)
-SOURCE = Source(Path("/src"), "1.4.0", "f" * 40, "main", frozenset(), epoch=1700000000, warnings=())
+SOURCE = Source(Path("/src"), "1.4.0", "f" * 40, "main", epoch=1700000000, warnings=(), has_known_release=True)
 REVISION = "c" * 40
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
@@ -27,22 +28,25 @@ JSON = st.recursive(
 )
 
 
-def plan(
+def plan(  # noqa: PLR0913 - each test names what it is about
     config: dict[str, Any] | None = None,
     inputs: Inputs = INPUTS,
     source: Source = SOURCE,
-    stand_ins: tuple[str, ...] = (),
+    stand_ins: dict[str, str] | None = None,
     image: str = API.name,
     dockerfile: Dockerfile | None = None,
     revision: str | None = REVISION,
+    *,
+    is_commit: bool = True,
 ) -> ImagePlan:
     values = {"registryServer": "nvcr.io", "registryRepository": "org/team", "tagLatest": True} | (config or {})
     stack_settings = load_settings(values, {})
     selection = selected_images(stack_settings, project_root())
     (found,) = (each for each in selection.images if each.name == image)
-    stack = Stack("prod", project_root(), stack_settings.registry_server, stack_settings, stand_ins)
+    stack = Stack(project_root(), stack_settings.registry_server, stack_settings, stand_ins or {})
     text = dockerfile or dockerfile_of(found.on_bases_of(CATALOGUE[image]), project_root(), FOLDER)
-    return plan_image(found, text, inputs, revision, source, stack)
+    origin = Origin(source.revision, {} if is_commit else {"go.mod": "differs from"}, (), revision)
+    return plan_image(found, text, inputs, origin, source, stack)
 
 
 def test_a_plan_names_everything_the_engine_gets() -> None:
@@ -50,7 +54,7 @@ def test_a_plan_names_everything_the_engine_gets() -> None:
     assert made.repository == "nvcr.io/org/team/carbide-rest-api"
     assert made.tag == f"nvcr.io/org/team/carbide-rest-api:1.4.0-{made.key}"
     assert made.tags == (f"1.4.0-{made.key}", "1.4.0", "f" * 40, "latest")
-    assert made.context == ".local/contexts/prod/carbide-rest-api"
+    assert made.place.context == Path(f".local/contexts/carbide-rest-api/{made.key}")
     assert made.dockerfile.location == "docker/production/Dockerfile.carbide-rest-api"
     assert made.build_args == {
         "BUILDER_IMAGE": "golang:1.25",
@@ -67,6 +71,12 @@ def test_the_key_of_a_plan_never_changes() -> None:
     made = plan({"revisionLabel": True}, Inputs(files, None), dockerfile=dockerfile)
     assert made.key == "b84e646da674"
     assert made.record == {
+        "key": made.key,
+        "modules": "",
+        "moduleFiles": "",
+        "coarse": "",
+        "dockerfileLocation": "",
+        "dockerfileText": dockerfile.text,
         "inputs": f"0644 {'0' * 64} 7 go.mod\n0755 {'1' * 64} 9 run",
         "dockerfile": "125dbea9cfb5f8524fe969a3abc3dba47e3c767f4ff3abd40b1c07936442aba4",
     }
@@ -135,10 +145,16 @@ def test_labels_name_base_and_revision_where_the_stack_wants_them() -> None:
 
 def test_a_stand_in_base_is_told_and_its_end_is_a_change() -> None:
     label = "com.nvidia.carbide.stand-in-base"
-    stood_in = plan(stand_ins=("golang:1.25", "alpine:latest", "golang:1.24"))
+    stood_in = plan(stand_ins=dict.fromkeys(("golang:1.25", "alpine:latest", "golang:1.24"), "sha256:1"))
     assert stood_in.labels[label] == "alpine:latest, golang:1.25"
     assert label not in plan().labels
     assert stood_in.key != plan().key
+
+
+def test_a_pinned_base_is_a_stand_in_by_its_digest() -> None:
+    pinned = {"runtimeImage": "alpine:latest@sha256:" + "b" * 64, "builderImage": "golang:1.25@sha256:" + "b" * 64}
+    made = plan(pinned, stand_ins={"alpine:latest": "sha256:" + "b" * 64, "golang:1.25": "sha256:" + "c" * 64})
+    assert made.labels["com.nvidia.carbide.stand-in-base"] == "alpine:latest"
 
 
 def test_the_commit_alone_changes_no_key_but_its_tag() -> None:
@@ -152,8 +168,8 @@ def test_the_commit_alone_changes_no_key_but_its_tag() -> None:
 @pytest.mark.parametrize(
     ("change", "tags"),
     [
-        ({"changed": frozenset({"README"})}, ["1.4.0"]),
         ({"revision": None}, ["1.4.0"]),
+        ({"has_known_release": False}, ["f" * 40, "latest"]),
         ({"branch": None}, ["f" * 40]),
         ({"branch": "feature/Größe"}, ["feature-Gr--e-" + "f" * 40]),
         ({"branch": "b" * 200}, ["b" * 87 + "-" + "f" * 40]),
@@ -164,6 +180,10 @@ def test_tags_promise_only_what_the_tree_is(change: dict[str, Any], tags: list[s
     made = plan(source=replace(SOURCE, **change))
     assert list(made.tags[1:]) == tags
     assert all(len(tag) <= 128 for tag in made.tags)
+
+
+def test_an_image_that_is_not_the_commit_s_promises_none() -> None:
+    assert plan(is_commit=False).tags[1:] == ("1.4.0",)
 
 
 @settings(max_examples=30)

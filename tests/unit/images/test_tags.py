@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ class Repository:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        if not (root / ".git").exists():
+        if not root.exists() or not any(root.iterdir()):
             self.git("init", "--quiet", "--initial-branch=main", "--template=")
             self.commit("VERSION", "1.4.0\n")
 
@@ -43,8 +44,8 @@ class Repository:
     def source(self, full_ref: str | None = None) -> Source:
         return read_source(self.root, None, full_ref=full_ref)
 
-    def tags(self, full_ref: str | None = None, settings: Settings = SETTINGS) -> list[str]:
-        return [alias.tag for alias in aliases(settings, self.source(full_ref))]
+    def tags(self, full_ref: str | None = None, settings: Settings = SETTINGS, *, is_commit: bool = True) -> list[str]:
+        return [alias.tag for alias in aliases(settings, self.source(full_ref), is_commit=is_commit)]
 
     @property
     def sha(self) -> str:
@@ -131,10 +132,9 @@ def test_later_commits_leave_a_released_version_alone(repository: Repository) ->
 
 
 def test_what_is_not_committed_does_not_reach_a_released_version(repository: Repository) -> None:
-    (repository.root / "README").write_text("not committed")
-    assert repository.tags() == ["1.4.0"]
+    assert repository.tags(is_commit=False) == ["1.4.0"]
     repository.git("tag", "v1.4.0")
-    assert repository.tags() == []
+    assert repository.tags(is_commit=False) == []
 
 
 def test_a_detached_head_promises_its_sha_alone(repository: Repository) -> None:
@@ -173,6 +173,47 @@ def test_a_short_ref_name_is_refused_with_a_good_one(repository: Repository, ful
         repository.source(full_ref)
 
 
-def test_outside_git_there_is_only_the_version(tmp_path: Path) -> None:
-    (tmp_path / "VERSION").write_text("1.4.0\n")
-    assert [alias.tag for alias in aliases(SETTINGS, read_source(tmp_path, None))] == ["1.4.0"]
+# ---- What git cannot tell is not "unreleased".
+
+DEVELOPMENT = load_settings(CONFIG | {"registryServer": "local"}, {})
+
+
+def tarball(repository: Repository, folder: Path) -> Repository:
+    copy = repository.copy(folder)
+    shutil.rmtree(folder / ".git")
+    return copy
+
+
+def broken(repository: Repository, folder: Path) -> Repository:
+    copy = repository.copy(folder)
+    (folder / ".git/HEAD").unlink()
+    return copy
+
+
+def without_tags(repository: Repository, folder: Path) -> Repository:
+    repository.git("clone", "--quiet", "--no-tags", f"file://{repository.root}", str(folder))
+    return Repository(folder)
+
+
+def without_history(repository: Repository, folder: Path) -> Repository:
+    repository.git("clone", "--quiet", "--depth=1", f"file://{repository.root}", str(folder))
+    return Repository(folder)
+
+
+@pytest.mark.parametrize("make", [tarball, broken, without_tags, without_history])
+def test_the_tag_of_a_version_that_may_be_released_stays(
+    make: Callable[[Repository, Path], Repository], repository: Repository, tmp_path: Path
+) -> None:
+    repository.git("tag", "v1.4.0")
+    repository.commit("later.go", "package later\n")
+    copy = make(repository, tmp_path / "copy")
+    assert "1.4.0" not in copy.tags()
+    assert any("1.4.0 may be released" in warning for warning in copy.source().warnings)
+    assert "1.4.0" in copy.tags(settings=DEVELOPMENT), "nobody deploys from there"
+    with pytest.raises(ConfigError, match=r"^requireHistory = true: "):
+        read_source(copy.root, None, require_history=True)
+
+
+def test_a_shallow_clone_of_the_release_knows_it(repository: Repository, tmp_path: Path) -> None:
+    repository.git("tag", "v1.4.0")
+    assert without_history(repository, tmp_path / "copy").tags() == ["1.4.0", repository.sha, "latest"]

@@ -1,7 +1,11 @@
 """How a registry lets us in: challenges, logins, tokens; and what is sent to whom."""
 
 import base64
+import re
+import ssl
+import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -217,3 +221,103 @@ def test_a_registry_without_tls_may_have_a_token_server_without(
         client = RegistryClient(plain.server, Credentials(*LOGIN), transport, plain_http=True)
         assert client.digest_of(REPOSITORY, "1.0") == digest
         assert bool(registry.requests) is has_tls
+
+
+KEYS = (
+    "check registryUsername (NVCR: $oauthtoken), registryPassword (or CARBIDE_REGISTRY_PASSWORD) and registryRepository"
+)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "words"),
+    [
+        (401, {"errors": [{"code": "DENIED", "message": "Access Denied"}]}, ": Access Denied"),
+        (403, {"errors": [{"code": "NAME_UNKNOWN"}]}, ": NAME_UNKNOWN"),
+        (401, {"details": "incorrect username or password"}, ": incorrect username or password"),
+        (400, {"error": "invalid_grant", "error_description": "token expired"}, ": token expired"),
+        (401, {"errors": []}, ""),
+        (401, ["text"], ""),
+        (401, {"message": "a\u001b[31m\nb  c"}, ": a [31m b c"),
+        (401, {"message": "x" * 300}, f": {'x' * 200}…"),
+    ],
+)
+def test_a_refusal_says_the_service_s_words_and_the_three_keys_that_cause_it(
+    registry: FakeRegistry, client: RegistryClient, status: int, body: object, words: str
+) -> None:
+    registry.login, registry.bearer = LOGIN, True
+    registry.faults["/token"] = Fault(status, 9, body=encoded(body))
+    with pytest.raises(Denied) as raised:
+        client.manifest(REPOSITORY, "1.0")
+    realm = f"{registry.address}/token"
+    advice = f"{KEYS}, or run docker login {registry.server}"
+    assert str(raised.value) == f"{registry.server}: refuses the login at {realm} ({status}){words}; {advice}"
+
+
+def test_a_registry_that_refuses_a_good_token_says_the_same_keys(
+    registry: FakeRegistry, client: RegistryClient, digest: str
+) -> None:
+    body = encoded({"errors": [{"code": "DENIED", "message": "requested access to the resource is denied"}]})
+    registry.faults[f"/v2/{REPOSITORY}/manifests/{digest}"] = Fault(403, 9, body=body)
+    with pytest.raises(Denied, match=f"requested access to the resource is denied; {re.escape(KEYS)}$"):
+        client.manifest(REPOSITORY, digest)
+
+
+# ---- A token server that fails for a while.
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_a_token_server_that_recovers_is_asked_again(
+    registry: FakeRegistry, client: RegistryClient, digest: str, pauses: list[float], status: int
+) -> None:
+    registry.faults["/token"] = Fault(status, 2, {"Retry-After": "3"} if status == 429 else {})
+    assert client.digest_of(REPOSITORY, "1.0") == digest
+    assert pauses == ([3, 3] if status == 429 else [0.5, 1.0])
+
+
+@pytest.mark.usefixtures("digest")
+@pytest.mark.parametrize("status", [408, 429, 500, 503])
+def test_a_token_server_that_fails_refuses_nobody(registry: FakeRegistry, client: RegistryClient, status: int) -> None:
+    registry.faults["/token"] = Fault(status, 99)
+    message = f"{registry.server}: its token server {registry.address}/token answers {status}; try again later"
+    with pytest.raises(RegistryError, match=f"^{re.escape(message)}$") as raised:
+        client.digest_of(REPOSITORY, "1.0")
+    assert not isinstance(raised.value, Denied)
+
+
+def test_scopes_do_not_wait_for_each_other_s_token(registry: FakeRegistry, client: RegistryClient) -> None:
+    registry.login, registry.bearer = LOGIN, True
+    names = [f"team/{number}" for number in range(6)]
+    digests = [registry.put_image(name, CONFIGS, "1") for name in names]
+    registry.faults["/token"] = Fault(503, 6, silence=0.4)
+    start = time.monotonic()
+    with ThreadPoolExecutor(6) as pool:
+        assert list(pool.map(lambda name: client.digest_of(name, "1"), names)) == digests
+    assert time.monotonic() - start < 1.6
+
+
+# ---- Where the login does not go.
+
+
+@pytest.mark.parametrize("scheme", ["basic", "bearer"])
+@pytest.mark.parametrize("is_blob", [True, False])
+def test_who_we_are_redirected_to_gets_no_login(
+    registry: FakeRegistry, tls: tuple[ssl.SSLContext, Path], client: RegistryClient, *, scheme: str, is_blob: bool
+) -> None:
+    registry.login = LOGIN
+    with FakeRegistry(login=("other", "login"), bearer=scheme == "bearer").running(tls[0]) as stranger:
+        path = f"/v2/{REPOSITORY}/" + (f"blobs/sha256:{'0' * 64}" if is_blob else "manifests/1.0")
+        registry.faults[path] = Fault(307, 9, {"Location": f"{stranger.address}{path}"})
+        with pytest.raises(RegistryError, match=f"leads to {stranger.server}, which wants a login of its own"):
+            client.blob(REPOSITORY, f"sha256:{'0' * 64}") if is_blob else client.manifest(REPOSITORY, "1.0")
+        assert [request.headers.get("Authorization") for request in stranger.requests] == [None]
+
+
+def test_the_token_server_s_own_redirect_loses_the_login(
+    registry: FakeRegistry, tls: tuple[ssl.SSLContext, Path], client: RegistryClient
+) -> None:
+    registry.login, registry.bearer = LOGIN, True
+    with FakeRegistry(login=LOGIN, bearer=True).running(tls[0]) as stranger:
+        registry.faults["/token"] = Fault(307, 9, {"Location": f"{stranger.address}/token"})
+        with pytest.raises(RegistryError):
+            client.digest_of(REPOSITORY, "1.0")
+        assert [request.headers.get("Authorization") for request in stranger.requests] == [None]

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from carbide_infra.registry.client import Manifest, RegistryClient
+from carbide_infra.registry.credentials import Credentials
 from carbide_infra.registry.errors import Corrupt, Denied, NotFound, RegistryError
+from carbide_infra.registry.registries import Registries
 from tests.support.registry_server import (
     DOCKER_LIST,
     DOCKER_MANIFEST,
@@ -234,14 +236,14 @@ def test_the_address_of_an_upload_may_be_whole(registry: FakeRegistry, client: R
     assert registry.asked[1:] == [f"DELETE {UPLOADS}1?_state=signed%3D"]
 
 
-@pytest.mark.parametrize("status", [200, 202, 204, 404, 405])
+@pytest.mark.parametrize("status", [200, 202, 204, 403, 404, 405])
 def test_an_upload_that_ends_by_itself_is_well(registry: FakeRegistry, client: RegistryClient, status: int) -> None:
     registry.faults[f"{UPLOADS}1"] = Fault(status, 1)
     client.check_upload(REPOSITORY)
     assert len(registry.requests) == 2
 
 
-@pytest.mark.parametrize("status", [201, 400, 403])
+@pytest.mark.parametrize("status", [201, 400, 501])
 def test_an_upload_that_does_not_end_is_told(registry: FakeRegistry, client: RegistryClient, status: int) -> None:
     registry.faults[f"{UPLOADS}1"] = Fault(status, 1)
     with pytest.raises(RegistryError, match="the end of an upload to team/image"):
@@ -254,7 +256,6 @@ def test_an_upload_that_does_not_end_is_told(registry: FakeRegistry, client: Reg
         (Fault(403, 9), Denied),
         (Fault(200, 9, {"Location": f"{UPLOADS}1"}), RegistryError),
         (Fault(202, 9), RegistryError),
-        (Fault(404, 9), NotFound),
     ],
 )
 def test_who_may_not_upload_is_told(
@@ -267,19 +268,37 @@ def test_who_may_not_upload_is_told(
     assert len(registry.requests) == 1
 
 
+def test_a_repository_that_does_not_exist_is_told_with_the_service_s_words(
+    registry: FakeRegistry, client: RegistryClient
+) -> None:
+    body = encoded({"errors": [{"code": "NAME_UNKNOWN", "message": "The repository does not exist"}]})
+    registry.faults[UPLOADS] = Fault(404, 9, body=body)
+    message = (
+        f"{registry.server}: has no repository team/image to push to: The repository does not exist; check "
+        "registryRepository, or create the repository there"
+    )
+    with pytest.raises(NotFound, match=f"^{re.escape(message)}$"):
+        client.check_upload(REPOSITORY)
+
+
 # ---- Construction.
 
 
-@pytest.mark.parametrize("given", [LOGIN, (None, None)])
+@pytest.mark.parametrize("given", [True, False])
 def test_a_client_takes_login_and_trust_from_where_it_is(
-    registry: FakeRegistry, tls: tuple[SSLContext, Path], tmp_path: Path, given: tuple[str | None, str | None]
+    registry: FakeRegistry,
+    tls: tuple[SSLContext, Path],
+    tmp_path: Path,
+    given: bool,  # noqa: FBT001
 ) -> None:
     registry.login = LOGIN
     login = {"username": LOGIN[0], "password": LOGIN[1]}
-    (tmp_path / "config.json").write_bytes(encoded({"auths": {registry.server: {} if given[0] else login}}))
+    (tmp_path / "config.json").write_bytes(encoded({"auths": {registry.server: {} if given else login}}))
     environment = {"DOCKER_CONFIG": str(tmp_path), "SSL_CERT_FILE": str(tls[1])}
     digest = registry.put_image(REPOSITORY, CONFIGS, "1.0")
-    with RegistryClient.connected(registry.server, environment, *given) as client:
+    logins = {registry.server: Credentials(*LOGIN)} if given else {}
+    with Registries(environment, logins) as registries:
+        client = registries.client(registry.server)
         assert client.server == registry.server
         assert client.digest_of(REPOSITORY, "1.0") == digest
 
@@ -288,4 +307,4 @@ def test_a_client_of_nobody_is_anonymous(registry: FakeRegistry, tls: tuple[SSLC
     registry.login = LOGIN
     environment = {"DOCKER_CONFIG": str(tmp_path), "SSL_CERT_FILE": str(tls[1])}
     with pytest.raises(Denied, match="wants a login, and there is none"):
-        RegistryClient.connected(registry.server, environment).digest_of(REPOSITORY, "1.0")
+        Registries(environment).client(registry.server).digest_of(REPOSITORY, "1.0")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from carbide_infra.registry import credentials
-from carbide_infra.registry.credentials import Credentials, docker_credentials, find_credentials
+from carbide_infra.registry.credentials import Credentials, docker_credentials
 from carbide_infra.registry.errors import RegistryError
 from tests.support.registry_server import encoded
 
@@ -39,16 +39,7 @@ def helper(folder: Path, name: str, **answers: object) -> Path:
     return program
 
 
-# ---- The stack's, and the file's.
-
-
-def test_the_stacks_login_comes_first_where_it_is_whole(tmp_path: Path) -> None:
-    environment = docker_config(tmp_path, {"auths": {"nvcr.io": auth("docker:login")}})
-    assert find_credentials("nvcr.io", "me", "mine", environment) == Credentials("me", "mine")
-    docker = Credentials("docker", "login")
-    for username, password in (("me", None), (None, "mine"), ("", "mine"), ("me", ""), (None, None)):
-        assert find_credentials("nvcr.io", username, password, environment) == docker
-    assert find_credentials("other.io", None, None, environment) is None
+# ---- The file's.
 
 
 @pytest.mark.parametrize("content", [{}, [], {"auths": {}}, {"auths": {"nvcr.io": {}}}, {"auths": {"nvcr.io": None}}])

@@ -11,7 +11,8 @@ from threading import Thread, current_thread
 import pytest
 
 from carbide_infra.registry import docker_hub
-from carbide_infra.registry.docker_hub import DockerHub, Mirror, find_docker_hub, registry_answers
+from carbide_infra.registry.docker_hub import DockerHub, find_docker_hub, registry_answers
+from carbide_infra.registry.mirror import Mirror
 from tests.support.registry_server import LOGIN, FakeRegistry, Fault
 
 Trust = tuple[ssl.SSLContext, Path]

@@ -200,7 +200,7 @@ def test_the_local_registry_is_the_one_of_this_checkout(world: World, monkeypatc
     done = world.release("--tag", "v1.4.0")
     assert done.exit_code == 2
     assert "registryServer = 'local': no local registry was set up in this checkout; run make local-up" in done.stderr
-    write_endpoint(world.repository.root, Endpoint(world.registry.server, "builder", "ca.pem", ()))
+    write_endpoint(world.repository.root, Endpoint(world.registry.server, "builder", "ca.pem"))
     assert world.release("--tag", "v1.4.0").exit_code == 0
     assert world.digests("1.4.0") == BUILT
 

@@ -1,13 +1,17 @@
 """How the client reaches a registry: failures that pass, redirects, proxies, trust; over real connections."""
 
 import base64
+import gzip
 import ssl
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from carbide_infra.registry import client as client_module
 from carbide_infra.registry.client import RegistryClient
+from carbide_infra.registry.docker_hub import HUB
 from carbide_infra.registry.errors import Corrupt, RegistryError, Unreachable
 from carbide_infra.registry.transport import Transport
 from tests.support.proxy_server import FakeProxy
@@ -300,7 +304,10 @@ def test_a_proxy_leads_to_the_registry(
     assert registry.requests[0].headers["Host"] == "registry.example"
 
 
-def test_docker_hub_has_another_address(registry: FakeRegistry, tls: tuple[ssl.SSLContext, Path]) -> None:
+def test_docker_hub_has_another_address(
+    registry: FakeRegistry, tls: tuple[ssl.SSLContext, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(client_module._ADDRESSES, "docker.io", HUB)
     with FakeProxy(registry.server).running() as proxy:
         environment = {"SSL_CERT_FILE": str(tls[1]), "HTTPS_PROXY": proxy.address}
         for server in ("docker.io", "index.docker.io"):
@@ -363,3 +370,18 @@ def test_who_asks_once_gets_the_first_failure(tls: tuple[ssl.SSLContext, Path], 
     registry.faults["/v2/"] = Fault(503, 1)
     transport = Transport({"SSL_CERT_FILE": str(tls[1])}, attempts=1)
     assert transport.send("GET", f"{registry.address}/v2/", {}).status == 503
+
+
+def test_a_compressed_answer_is_as_large_as_what_it_holds(
+    registry: FakeRegistry, transport: Transport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("carbide_infra.registry.transport.LARGEST_BODY", 1 << 20)
+    bomb = gzip.compress(bytes(100 << 20))
+    registry.faults["/x"] = Fault(200, 1, {"Content-Encoding": "gzip"}, body=bomb)
+    tracemalloc.start()
+    try:
+        with pytest.raises(RegistryError, match="/x: is larger than 1048576 bytes"):
+            transport.send("GET", f"{registry.address}/x", {})
+        assert tracemalloc.get_traced_memory()[1] < 20 << 20
+    finally:
+        tracemalloc.stop()

@@ -1,12 +1,14 @@
 """GitHub's API, against one of our own: what is asked, with which token, and what is said of its answers."""
 
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
 
+from carbide_infra.registry import transport
+from carbide_infra.registry.errors import Unreachable
+from carbide_infra.registry.transport import Answer, Transport
 from carbide_infra.report.github import REPOSITORY, Comment, GitHubError, Repository
 from tests.support.fake_github import BOT, HEAD, PERSON, FakeGitHub
 
@@ -16,10 +18,8 @@ COMMENTS = "/repos/org/repo/issues/7/comments"
 
 @pytest.fixture
 def github() -> Iterator[FakeGitHub]:
-    fake = FakeGitHub()
-    yield fake
-    fake.server.shutdown()
-    fake.server.server_close()
+    with closing(FakeGitHub()) as fake:
+        yield fake
 
 
 @pytest.fixture
@@ -79,8 +79,15 @@ def test_no_comment_no_page(github: FakeGitHub, repository: Repository) -> None:
     [(b'{"message": "In words"}', "In words"), (b"<html>", None), (b"{}", None), (b"[]", None)],
 )
 def test_a_refusal_says_what_helps(
-    github: FakeGitHub, repository: Repository, status: int, advice: str, body: bytes, words: str | None
+    github: FakeGitHub,
+    repository: Repository,
+    status: int,
+    advice: str,
+    body: bytes,
+    words: str | None,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(transport, "_FIRST_PAUSE", 0)
     github.faults["/repos/org/repo/pulls/7"] = (status, body)
     reason = words or {401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 500: "Internal Server Error"}.get(
         status
@@ -117,17 +124,39 @@ def test_the_token_is_shown_to_nobody(repository: Repository, github: FakeGitHub
 def test_githubs_own_address_is_the_default_and_has_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Any] = []
 
-    def urlopen(request: urllib.request.Request, timeout: float) -> Any:  # noqa: ANN401
-        asked.append((request.full_url, request.get_method(), request.headers, timeout))
+    def send(self: Transport, method: str, url: str, headers: dict[str, str], body: bytes | None) -> Answer:
+        asked.append((method, url, headers["Authorization"], body, self._options["timeout"].read_timeout))
         message = "no network"
-        raise urllib.error.URLError(message)
+        raise Unreachable(message)
 
-    monkeypatch.setattr(urllib.request, "urlopen", urlopen)
+    monkeypatch.setattr(Transport, "send", send)
     with pytest.raises(GitHubError, match="no network"):
         Repository("org/repo").head_of(1)
-    ((url, method, headers, timeout),) = asked
-    assert (url, method, timeout) == ("https://api.github.com/repos/org/repo/pulls/1", "GET", 30)
-    assert headers["Authorization"] == "Bearer "
+    assert asked == [("GET", "https://api.github.com/repos/org/repo/pulls/1", "Bearer ", None, 30)]
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_the_token_is_not_taken_to_where_github_redirects(
+    github: FakeGitHub, repository: Repository, status: int
+) -> None:
+    github.faults["/repos/org/repo/pulls/7"] = (status, b"")
+    with closing(FakeGitHub()) as stranger:
+        github.location = f"{stranger.url}/repos/org/repo/pulls/7"
+        with pytest.raises(GitHubError, match=rf"leads to {github.location}, which is not {github.url}"):
+            repository.head_of(7)
+        assert stranger.authorizations == [None]
+
+
+def test_a_renamed_repository_is_followed_where_that_changes_nothing(
+    github: FakeGitHub, repository: Repository
+) -> None:
+    github.faults["/repos/org/old/pulls/7"] = (301, b"")
+    github.location = f"{github.url}/repos/org/repo/pulls/7"
+    assert Repository("org/old", github.url, github.token).head_of(7) == HEAD
+    github.faults[COMMENTS] = (307, b"")
+    with pytest.raises(GitHubError, match="307 Temporary Redirect; the repository has another name by now"):
+        repository.create(7, "text")
+    assert github.requests[2:] == [f"POST {COMMENTS}"]
 
 
 @pytest.mark.parametrize(

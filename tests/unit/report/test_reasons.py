@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from carbide_infra.names import STAND_IN_LABEL
-from carbide_infra.report.preview import Step
+from carbide_infra.report.preview import Records, Step
 from carbide_infra.report.reasons import Reason, Restart, go_version, reasons_of, shortened
 
 OCI = "org.opencontainers.image."
@@ -16,7 +16,7 @@ Inputs = Mapping[str, Any]
 
 
 def reasons(before: Inputs | None, after: Inputs | None, *keys: str) -> list[Reason]:
-    return list(reasons_of(None, Step(frozenset({"update"}), before, after, keys=frozenset(keys)), {}))
+    return list(reasons_of(Records(), Step(frozenset({"update"}), before, after, keys=frozenset(keys)), {}))
 
 
 def arguments(before: Inputs, after: Inputs) -> list[Reason]:
@@ -107,6 +107,7 @@ def builder(before: str, after: str, restart: Restart) -> Reason:
             "golang:1.26",
             [GO, builder(f"golang:1.25@{SHORT_OLD}", "golang:1.26", Restart.CERTAIN)],
         ),
+        (f"golang:1.25@{OLD}", f"golang:1.26@{NEW}", [GO]),
         ("golang:1.25", "golang:1.26-alpine", [GO, builder("golang:1.25", "golang:1.26-alpine", Restart.CERTAIN)]),
         (
             f"golang:1.25@{OLD}",
@@ -168,9 +169,9 @@ def of_dockerfile(
     before: Inputs, after: Inputs, shas: tuple[str | None, str | None] = (None, None), **deployed: object
 ) -> list[Reason]:
     old, new = ({} if sha is None else {"dockerfile": sha} for sha in shas)
-    component = Step(frozenset({"update"}), old, new)
+    records = Records(old, new)
     image = Step(frozenset({"update"}), {"dockerfile": before}, {"dockerfile": after}, keys=frozenset({"dockerfile"}))
-    return list(reasons_of(component, image, deployed))
+    return list(reasons_of(records, image, deployed))
 
 
 def test_a_changed_dockerfile_is_named_without_its_folder() -> None:
@@ -188,10 +189,10 @@ def test_a_dockerfile_that_nobody_knows_to_differ_is_no_reason(shas: tuple[str |
 
 
 @pytest.mark.parametrize("side", ["before", "after"])
-def test_a_component_that_comes_or_goes_has_no_other_dockerfile(side: str) -> None:
+def test_a_record_that_comes_or_goes_has_no_other_dockerfile(side: str) -> None:
     inputs = {"dockerfile": "1"}
-    component = Step(frozenset({"update"}), inputs if side == "before" else None, inputs if side == "after" else None)
-    assert reasons_of(component, Step(frozenset({"update"}), {"dockerfile": FILE}, {"dockerfile": FILE}), {}) == ()
+    records = Records(inputs if side == "before" else None, inputs if side == "after" else None)
+    assert reasons_of(records, Step(frozenset({"update"}), {"dockerfile": FILE}, {"dockerfile": FILE}), {}) == ()
 
 
 def test_another_health_command_is_told_as_it_was_deployed() -> None:
@@ -339,9 +340,9 @@ def test_other_values_are_told_as_json() -> None:
 def test_the_kinds_come_in_their_order() -> None:
     before = {"buildArgs": {"A": "1"}, "labels": {"a": "1"}, "platforms": ["p"], "tags": ["a/x:1"]}
     after = {"buildArgs": {"A": "2"}, "labels": {"a": "2"}, "platforms": ["q"], "tags": ["b/x:1"]}
-    component = Step(frozenset({"update"}), {"dockerfile": "1"}, {"dockerfile": "2"})
+    records = Records({"dockerfile": "1"}, {"dockerfile": "2"})
     image = Step(frozenset({"update"}), before, after, keys=frozenset({"push"}))
-    assert [reason.kind for reason in reasons_of(component, image, {})] == [
+    assert [reason.kind for reason in reasons_of(records, image, {})] == [
         *("buildArgument", "dockerfile", "platforms", "label", "repository", "configuration"),
     ]
 
@@ -393,8 +394,7 @@ NET, TEXT = "golang.org/x/net@v0.48.0 h1:a=", "golang.org/x/text@v0.28.0 h1:b="
 
 def of_modules(before: str | None, after: str | None) -> list[Reason]:
     old, new = ({} if lines is None else {"modules": lines} for lines in (before, after))
-    component = Step(frozenset({"update"}), old, new)
-    return list(reasons_of(component, Step(frozenset({"update"}), {}, {}), {}))
+    return list(reasons_of(Records(old, new), Step(frozenset({"update"}), {}, {}), {}))
 
 
 def module(name: str, before: str | None, after: str | None) -> Reason:

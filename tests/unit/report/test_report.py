@@ -3,6 +3,7 @@
 import html
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -141,6 +142,63 @@ def test_commits_are_links_where_the_sources_address_is_a_web_page(url: str, tak
     report = report_of(read_preview(data, "dev"))
     assert report.source_url == taken
     assert ("](" in markdown(report)) is bool(taken)
+
+
+def with_records(data: dict[str, Any]) -> dict[str, Any]:
+    """The same preview, with records beside the images, as the program has written them since."""
+    tags = {
+        (step["urn"].rpartition("::")[2], side): step[side]["inputs"]["tags"][0]
+        for step in data["steps"]
+        if "docker-build:index:Image" in step["urn"]
+        for side in ("oldState", "newState")
+        if side in step
+    }
+    stashes = []
+    for step in data["steps"]:
+        head, _, kind, name = step["urn"].split("::")
+        if kind != "carbide:image:ServiceImage":
+            continue
+        stash = {**step, "urn": f"{head}::carbide-infra::{kind}$pulumi:index:Stash::{name}"}
+        for side in {"oldState", "newState"} & step.keys():
+            record = {
+                **step[side]["inputs"],
+                "key": tags[name, side].rpartition("-")[2],
+                "dockerfileLocation": f"docker/production/Dockerfile.{name}",
+                "dockerfileText": "",
+            }
+            stash[side] = {**step[side], "inputs": {"input": record}}
+            step[side] = {**step[side], "inputs": {}}
+        stashes.append(stash)
+    data["steps"] += stashes
+    return data
+
+
+@pytest.mark.parametrize("scene", [scene for scene in SCENES if scene not in {"failed", "health"}])
+def test_a_record_beside_the_image_gives_the_same_report(scene: str) -> None:
+    recorded_beside = report_of(read_preview(with_records(recorded(scene)), "dev"))
+    assert as_data(recorded_beside) == as_data(reported(scene))
+
+
+def test_a_record_of_another_build_than_the_state_s_image_is_not_compared() -> None:
+    data = with_records(recorded("one_file"))
+    for step in data["steps"]:
+        if step["urn"].endswith(f"Stash::{IPAM}"):
+            step["oldState"]["inputs"]["input"]["key"] = "0" * 12
+    assert images(reported("one_file"))[IPAM].files
+    change = images(report_of(read_preview(data, "dev")))[IPAM]
+    assert (change.action, change.files) == (Action.REBUILT, ())
+    assert [reason.kind for reason in change.reasons] == ["other"]
+
+
+def test_an_image_that_is_built_from_another_folder_alone_restarts_nobody() -> None:
+    """So it is once, when a stack of an earlier version is updated."""
+    data = recorded("nothing")
+    for step in data["steps"]:
+        if step["urn"].endswith(f"Image::{IPAM}"):
+            step["op"], step["diffReasons"] = "update", ["context.location", "dockerfile"]
+    change = images(report_of(read_preview(data, "dev")))[IPAM]
+    assert (change.action, change.restart) == (Action.REBUILT, Restart.NO)
+    assert [reason.kind for reason in change.reasons] == ["moved"]
 
 
 def test_an_image_built_by_an_update_that_failed_is_still_to_come() -> None:

@@ -17,7 +17,7 @@ from tests.support.expected_reports import SCENES, expected_report, reported
 
 NAMED = ("buildArgument", "dockerfile", "label", "configuration", "module", "other")
 UNNAMED = ("goVersion", "builderImage", "runtimeImage", "version", "revision", "epoch", "health", "platforms")
-PLAIN_KINDS = (*UNNAMED, "repository", "unfinished", "missing", "fallback")
+PLAIN_KINDS = (*UNNAMED, "repository", "unfinished", "moved", "missing", "fallback")
 FAILED = ("failed", "go_mod_with_an_error")
 
 

@@ -1,6 +1,6 @@
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,26 +10,10 @@ from carbide_infra.settings import ConfigError
 from carbide_infra.source.facts import (
     Source,
     read_source,
-    revisions_of,
     version_of,
 )
+from tests.support.git_trees import IDENTITY, commit, git
 from tests.support.started_programs import recorded
-
-IDENTITY = ["-c", "user.name=test", "-c", "user.email=test@example.invalid"]
-
-
-def git(root: Path, *arguments: str) -> str:
-    command = ["git", "-C", str(root), *IDENTITY, *arguments]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
-
-
-@pytest.fixture
-def tree(tmp_path: Path) -> Path:
-    (tmp_path / "VERSION").write_text("# licence\n\n1.4.0\n")
-    git(tmp_path, "init", "--quiet", "--initial-branch=main")
-    git(tmp_path, "add", "--all")
-    git(tmp_path, "commit", "--quiet", "--date=@1700000000", "-m", "First")
-    return tmp_path
 
 
 @pytest.mark.parametrize(
@@ -58,7 +42,7 @@ def test_a_version_that_is_no_version_is_refused(tmp_path: Path) -> None:
 def test_facts_of_a_clean_checkout(tree: Path) -> None:
     source = read_source(tree, None)
     assert source.revision == git(tree, "rev-parse", "HEAD")
-    assert (source.version, source.branch, source.is_commit, source.warnings) == ("1.4.0", "main", True, ())
+    assert (source.version, source.branch, source.warnings) == ("1.4.0", "main", ())
     assert source.epoch == int(git(tree, "log", "-1", "--format=%ct"))
 
 
@@ -80,50 +64,6 @@ def test_a_version_that_was_never_committed_has_no_age(tmp_path: Path) -> None:
     git(tmp_path, "init", "--quiet")
     git(tmp_path, "commit", "--quiet", "--allow-empty", "-m", "First")
     assert read_source(tmp_path, None).epoch == 0
-
-
-def test_a_tree_whose_changes_git_cannot_tell_is_not_taken_for_a_clean_one(tree: Path) -> None:
-    (tree / ".git/index").write_bytes(b"no index")
-    with pytest.raises(subprocess.CalledProcessError):
-        read_source(tree, None)
-
-
-@pytest.mark.parametrize("name", ["VERSION", "new file"])
-def test_a_changed_or_new_file_makes_it_dirty(name: str, tree: Path) -> None:
-    (tree / name).write_text("2.0.0\n")
-    source = read_source(tree, None)
-    assert source.changed == frozenset({name})
-    assert not source.is_commit
-
-
-def test_each_file_of_a_new_folder_is_changed(tree: Path) -> None:
-    (tree / "new/deeper").mkdir(parents=True)
-    for name in ("new/a.go", "new/deeper/b c.go"):
-        (tree / name).touch()
-    git(tree, "config", "status.showUntrackedFiles", "no")
-    assert read_source(tree, None).changed == frozenset({"new/a.go", "new/deeper/b c.go"})
-
-
-def test_a_renamed_file_is_changed_under_both_names(tree: Path) -> None:
-    commit(tree, "old.go")
-    git(tree, "mv", "old.go", "new.go")
-    git(tree, "config", "status.renames", "true")
-    assert read_source(tree, None).changed == frozenset({"old.go", "new.go"})
-
-
-def test_changed_files_have_their_names_whatever_is_in_them(tree: Path) -> None:
-    names = frozenset({"line\nbreak", 'quo"te', "größe", os.fsdecode(b"no text \xff")})
-    for name in names:
-        (tree / name).touch()
-    assert read_source(tree, None).changed == names
-
-
-def test_what_changes_beside_the_root_does_not_matter(tree: Path) -> None:
-    commit(tree, "sub/a.go")
-    (tree / "VERSION").write_text("2.0.0\n")
-    source = read_source(tree / "sub", None)
-    assert source.changed == frozenset()
-    assert source.is_commit
 
 
 def test_a_branch_called_like_the_tag_is_not_the_release(tree: Path) -> None:
@@ -160,7 +100,7 @@ def test_stack_version_wins(tree: Path) -> None:
 
 def test_outside_git_the_user_is_told(tmp_path: Path) -> None:
     source = read_source(tmp_path, None)
-    assert (source.revision, source.epoch, source.is_commit, source.is_shallow) == (None, 0, False, False)
+    assert (source.revision, source.epoch, source.is_shallow, source.has_known_release) == (None, 0, False, False)
     assert source.warnings[0].startswith("the source's git history is out of reach (not a git repository")
     with pytest.raises(ConfigError, match=r"requireHistory = true: .*not a git repository"):
         read_source(tmp_path, None, require_history=True)
@@ -191,8 +131,154 @@ def test_a_shallow_clone_knows_its_commit(tree: Path, tmp_path: Path) -> None:
     source = read_source(clone, None)
     assert (source.is_shallow, source.revision) == (True, git(tree, "rev-parse", "HEAD"))
     assert source.warnings == (
-        "the source is a shallow clone: image digests differ from those of a full checkout; git fetch --unshallow",
+        (
+            "the source is a shallow clone: image digests differ from those of a full checkout, and 1.4.0 may be "
+            "released, so no image gets the tag 1.4.0; git fetch --unshallow --tags"
+        ),
     )
+    (warning,) = read_source(clone, None, is_development=True).warnings
+    assert "1.4.0" not in warning, "a development stack's tag moves nevertheless"
+
+
+# ---- Whether the version is released.
+
+
+def copied(tree: Path, to: str, *options: str) -> Path:
+    clone = tree / to
+    git(tree, "clone", "--quiet", *options, f"file://{tree}", str(clone))
+    return clone
+
+
+def test_a_copy_without_tags_does_not_know_what_is_released(tree: Path) -> None:
+    git(tree, "tag", "v1.4.0")
+    commit(tree, "later.go")
+    clone = copied(tree, "clone", "--no-tags")
+    source = read_source(clone, None)
+    assert (source.released, source.has_known_release) == (None, False)
+    assert source.warnings == (
+        (
+            "the source is a copy without release tags: 1.4.0 may be released, so no image gets the tag 1.4.0; git "
+            "fetch --tags, or, where nothing was released yet, git config remote.origin.tagOpt --tags"
+        ),
+    )
+    with pytest.raises(ConfigError, match=r"^requireHistory = true: the source is a copy without release tags; git fe"):
+        read_source(clone, None, require_history=True)
+    assert read_source(clone, None, is_development=True).warnings == ()
+    git(clone, "tag", "v1.4.0", "HEAD~1")
+    found = read_source(clone, None)
+    assert (found.released, found.has_known_release) == (git(tree, "rev-parse", "v1.4.0"), True)
+
+
+def test_a_release_that_cannot_be_read_is_not_taken_for_none(tree: Path) -> None:
+    git(tree, "tag", "-a", "v1.4.0", "-m", "Release")
+    tag = git(tree, "rev-parse", "v1.4.0")
+    commit(tree, "later.go")
+    (tree / ".git/objects" / tag[:2] / tag[2:]).unlink()
+    assert not read_source(tree, None).has_known_release
+
+
+def test_a_branch_that_gets_no_version_tag_is_not_told_of_it(tree: Path) -> None:
+    clone = copied(tree, "clone", "--no-tags")
+    git(clone, "checkout", "--quiet", "-b", "feature")
+    assert read_source(clone, None).warnings == ()
+
+
+def test_tags_that_were_fetched_by_address_alone_may_be_missing(tree: Path) -> None:
+    """As a CI's checkout does it: no remote, no tags, and a history that is shorter than the depth."""
+    (tree / "copy").mkdir()
+    git(tree / "copy", "init", "--quiet", "--initial-branch=main")
+    git(tree / "copy", "fetch", "--quiet", "--no-tags", "--depth=50", f"file://{tree}", "main")
+    git(tree / "copy", "reset", "--quiet", "--hard", "FETCH_HEAD")
+    assert not read_source(tree / "copy", None).is_shallow
+    assert not read_source(tree / "copy", None).has_known_release
+
+
+@pytest.mark.parametrize(
+    "said",
+    [("remote.origin.tagOpt", "--tags"), ("remote.origin.fetch", "+refs/tags/*:refs/tags/*")],
+)
+def test_a_copy_that_fetches_all_tags_knows_that_there_are_none(said: tuple[str, str], tree: Path) -> None:
+    clone = copied(tree, "clone")
+    assert not read_source(clone, None).has_known_release
+    git(clone, "config", "--add", *said)
+    assert read_source(clone, None).has_known_release
+
+
+def test_any_tag_shows_that_tags_were_fetched(tree: Path) -> None:
+    git(tree, "tag", "v1.3.0")
+    assert read_source(copied(tree, "with"), None).has_known_release
+    without = copied(tree, "without", "--no-tags")
+    git(without, "tag", "mine")
+    assert not read_source(without, None).has_known_release, "these are not the remote's"
+
+
+def test_a_repository_of_its_own_knows_its_tags(tree: Path) -> None:
+    assert read_source(tree, None).has_known_release
+
+
+def test_a_tree_that_the_repository_around_it_ignores_has_no_history(tree: Path) -> None:
+    (tree / ".gitignore").write_text("ignored/\n")
+    commit(tree)
+    (tree / "ignored").mkdir()
+    (tree / "ignored/VERSION").write_text("1.4.0\n")
+    source = read_source(tree / "ignored", None)
+    assert (source.revision, source.has_known_release) == (None, False)
+    assert source.warnings == (
+        (
+            f"the source's git history is out of reach (the repository around it, {tree}, holds no file of it): image "
+            "digests differ from those of a full checkout, and 1.4.0 may be released, so no image gets the tag 1.4.0; "
+            "build from a git checkout"
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("broken", "said"),
+    [
+        (lambda git_dir: (git_dir / "HEAD").unlink(), "not a git repository"),
+        (lambda git_dir: (git_dir / "HEAD").write_text("ref: refs/heads/none\n"), "it has no commit yet"),
+        (
+            lambda git_dir: [each.unlink() for each in (git_dir / "objects").rglob("*") if each.is_file()],
+            "its commit cannot be read",
+        ),
+    ],
+)
+def test_beside_a_broken_repository_nothing_is_known(broken: Callable[[Path], object], said: str, tree: Path) -> None:
+    broken(tree / ".git")
+    source = read_source(tree, None)
+    assert (source.version, source.revision, source.released, source.has_known_release) == ("1.4.0", None, None, False)
+    assert said in source.warnings[0]
+    with pytest.raises(ConfigError, match="requireHistory = true: the source's git history is out of reach"):
+        read_source(tree, None, require_history=True)
+
+
+def test_a_partial_clone_without_old_trees_fetches_none(tree: Path) -> None:
+    commit(tree, "later.go")
+    git(tree, "tag", "v1.3.0")
+    git(tree, "config", "uploadpack.allowFilter", "true")
+    blobless = read_source(copied(tree, "blobless", "--filter=blob:none"), None)
+    assert (blobless.epoch, blobless.warnings) == (int(git(tree, "log", "-1", "--format=%ct", "HEAD~1")), ())
+    treeless = read_source(copied(tree, "treeless", "--filter=tree:0"), None)
+    assert (treeless.revision, treeless.epoch) == (blobless.revision, 0)
+    assert treeless.warnings == (
+        (
+            "the source is a partial clone that lacks trees of its history: image digests differ from those of a full "
+            "checkout; git fetch --refetch"
+        ),
+    )
+
+
+def test_a_worktree_has_the_facts_of_its_repository(tree: Path) -> None:
+    git(tree, "tag", "v1.4.0")
+    git(tree, "worktree", "add", "--quiet", "-b", "feature", str(tree / "work"))
+    source = read_source(tree / "work", None)
+    assert (source.branch, source.released, source.warnings) == ("feature", git(tree, "rev-parse", "HEAD"), ())
+
+
+def test_a_branch_may_have_any_name(tree: Path) -> None:
+    name = os.fsdecode("größe\u2028".encode() + b"\xff")
+    git(tree, "branch", "--move", name)
+    assert read_source(tree, None).branch == name
 
 
 def test_a_ref_of_the_ci_counts_more_than_what_is_checked_out(tree: Path) -> None:
@@ -240,101 +326,6 @@ def test_a_released_version_is_told_where_it_is_not_that_of_the_tag(tree: Path) 
     )
 
 
-def commit(root: Path, *names: str) -> str:
-    for name in names:
-        file = root / name
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(file.read_text() + "more\n" if file.exists() else "new\n")
-    git(root, "add", "--all")
-    git(root, "commit", "--quiet", "-m", f"Touch {names}")
-    return git(root, "rev-parse", "HEAD")
-
-
-def test_a_revision_is_the_last_commit_that_touched_the_files(tree: Path) -> None:
-    root = tree / "sub folder"
-    first = commit(tree, "sub folder/a ü.go", "sub folder/b.go")
-    second = commit(tree, "sub folder/b.go")
-    commit(tree, "other")
-    files = {"a": ["a ü.go"], "b": ["b.go"], "both": ["a ü.go", "b.go"], "none": ["missing.go"]}
-    source = read_source(root, None)
-    assert revisions_of(source, files) == {"a": first, "b": second, "both": second, "none": None}
-
-
-def test_a_changed_file_has_no_revision(tree: Path) -> None:
-    root = tree / "sub"
-    first = commit(tree, "sub/a.go", "sub/b.go")
-    (root / "b.go").write_text("edited")
-    assert revisions_of(read_source(root, None), {"a": ["a.go"], "b": ["b.go"]}) == {"a": first, "b": None}
-
-
-def test_a_merge_counts_as_the_commit_that_brought_the_change(tree: Path) -> None:
-    git(tree, "checkout", "--quiet", "-b", "feature")
-    commit(tree, "a.go")
-    git(tree, "checkout", "--quiet", "main")
-    commit(tree, "b.go")
-    git(tree, "merge", "--quiet", "--no-ff", "-m", "Merge", "feature")
-    merge = git(tree, "rev-parse", "HEAD")
-    assert revisions_of(read_source(tree, None), {"a": ["a.go"]}) == {"a": merge}
-
-
-def test_a_revision_is_one_of_the_main_line(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A branch that took its change back again brings none, though two commits of it touched the file."""
-    first = commit(tree, "a.go")
-    monkeypatch.setenv("GIT_COMMITTER_DATE", "@2000000000 +0000")
-    git(tree, "checkout", "--quiet", "-b", "feature")
-    commit(tree, "a.go")
-    git(tree, "revert", "--no-edit", "HEAD")
-    commit(tree, "other.go")
-    git(tree, "checkout", "--quiet", "main")
-    git(tree, "merge", "--quiet", "--no-ff", "-m", "Merge", "feature")
-    assert revisions_of(read_source(tree, None), {"a": ["a.go"]}) == {"a": first}
-
-
-def test_a_file_that_was_renamed_is_touched_under_both_names(tree: Path) -> None:
-    commit(tree, "old.go")
-    git(tree, "mv", "old.go", "new.go")
-    git(tree, "commit", "--quiet", "-m", "Rename")
-    git(tree, "config", "diff.renames", "true")
-    renamed = git(tree, "rev-parse", "HEAD")
-    commit(tree, "later.go")
-    source = read_source(tree, None)
-    assert revisions_of(source, {"old": ["old.go"], "new": ["new.go"]}) == {"old": renamed, "new": renamed}
-
-
-def test_an_empty_commit_touches_nothing(tree: Path) -> None:
-    first = git(tree, "rev-parse", "HEAD")
-    git(tree, "commit", "--quiet", "--allow-empty", "-m", "Nothing")
-    assert revisions_of(read_source(tree, None), {"version": ["VERSION"], "none": []}) == {
-        "version": first,
-        "none": None,
-    }
-
-
-@pytest.mark.parametrize("chunk", [1, 7])
-def test_history_is_read_in_pieces_of_any_size(chunk: int, tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("carbide_infra.source.facts._CHUNK", chunk)
-    names = ["line\nbreak.go", " ", "X", "größe.go", os.fsdecode(b"no text \xff.go")]
-    revisions = {name: commit(tree, name) for name in names}
-    assert revisions_of(read_source(tree, None), {name: [name] for name in names}) == revisions
-
-
-def test_history_is_read_as_far_as_somebody_asks(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    last = commit(tree, "a.go")
-    source = read_source(tree, None)
-    monkeypatch.setattr("carbide_infra.source.facts._Git.history", lambda _: endless(last))
-    assert revisions_of(source, {"a": ["a.go"]}) == {"a": last}
-    assert revisions_of(source, {}) == {}
-
-
-def endless(revision: str) -> Iterator[tuple[str, frozenset[str]]]:
-    yield revision, frozenset({"a.go"})
-    pytest.fail("an older commit was asked for")
-
-
-def test_outside_git_nothing_has_a_revision(tmp_path: Path) -> None:
-    assert revisions_of(read_source(tmp_path, None), {"a": ["a.go"]}) == {"a": None}
-
-
 # ---- What git is asked.
 
 
@@ -342,67 +333,37 @@ def asked(tree: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Source, list[str
     """The facts, and the git commands that gave them, without what all of them begin with."""
     started = recorded(monkeypatch)
     source = read_source(tree, None)
-    revisions_of(source, {"version": ["VERSION"]})
-    beginning = ("git", "-C", str(tree), "-c", "safe.directory=*", "-c", "core.fsmonitor=false")
-    assert {each.command[:7] for each in started} == {beginning}
-    return source, [" ".join(each.command[7:]) for each in started]
+    beginnings = {each.command[:14] for each in started}
+    assert len(beginnings) == 1
+    return source, [" ".join(each.command[14:]) for each in started]
+
+
+QUESTIONS = [
+    "rev-parse --is-shallow-repository HEAD HEAD:./",
+    "log -1 --format=%ct -- VERSION",
+    "for-each-ref --format=%(refname) refs/tags/v1.4.0",
+    "symbolic-ref --quiet HEAD",
+    "config -z --get-regexp ^remote\\.",
+    "for-each-ref --count=1 refs/tags",
+    "rev-parse --git-path FETCH_HEAD",
+]
 
 
 def test_git_is_asked_these_questions(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    questions = [
-        "rev-parse --verify HEAD",
-        "rev-parse --is-shallow-repository",
-        "log -1 --format=%ct -- VERSION",
-        "rev-parse HEAD",
-        "rev-parse --verify --quiet refs/tags/v1.4.0^{commit}",
-        "symbolic-ref --quiet HEAD",
-        "rev-parse --show-prefix",
-        "status --porcelain -z --no-renames --untracked-files=all -- .",
-        "log --first-parent --diff-merges=first-parent --no-renames --relative --name-only -z --format=%x01%H -- .",
-    ]
-    assert asked(tree, monkeypatch)[1] == questions
+    assert asked(tree, monkeypatch)[1] == QUESTIONS
 
 
 def test_a_detached_head_is_asked_for_its_tags(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     git(tree, "tag", "v1.4.0")
     git(tree, "checkout", "--quiet", "--detach")
     source, questions = asked(tree, monkeypatch)
-    assert questions[5:7] == ["symbolic-ref --quiet HEAD", "tag --points-at HEAD"]
+    assert questions == [
+        *QUESTIONS[:3],
+        "rev-parse --verify refs/tags/v1.4.0^{commit}",
+        QUESTIONS[3],
+        "tag --points-at HEAD",
+    ]
     assert (source.branch, source.tag) == (None, "v1.4.0")
-
-
-def test_a_hook_of_another_repository_reads_this_one(
-    tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Git starts hooks with variables that name their repository, wherever the hook then looks."""
-    source, revisions = read_source(tree, None), {"version": git(tree, "rev-parse", "HEAD")}
-    own = {"GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_COMMON_DIR", "GIT_DIR", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY"}
-    for name in (*own, "GIT_WORK_TREE"):
-        monkeypatch.setenv(name, str(tmp_path / "elsewhere"))
-    monkeypatch.setenv("GIT_SSH_COMMAND", "to reach the remote of a partial clone")
-    started = recorded(monkeypatch)
-    assert read_source(tree, None) == source
-    assert revisions_of(source, {"version": ["VERSION"]}) == revisions
-    for each in started:
-        assert each.environment is not None
-        assert not each.environment.keys() & {*own, "GIT_WORK_TREE"}
-        assert "GIT_SSH_COMMAND" in each.environment
-
-
-def test_no_program_of_the_tree_is_run(tree: Path) -> None:
-    program = tree / ".git/monitor"
-    program.write_text(f"#!/bin/sh\ntouch {tree}/.git/ran\n")
-    program.chmod(0o755)
-    git(tree, "config", "core.fsmonitor", str(program))
-    read_source(tree, None)
-    assert not (tree / ".git/ran").exists()
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
-def test_a_checkout_of_another_user_has_its_facts(tree: Path) -> None:
-    os.chown(tree, 65534, 65534)
-    os.chown(tree / ".git", 65534, 65534)
-    assert read_source(tree, None).warnings == ()
 
 
 def test_without_git_the_user_is_told(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,9 +3,10 @@ from pathlib import Path
 import pytest
 
 from carbide_infra.paths import project_root
-from carbide_infra.source.import_path import Imports, imports_of
+from carbide_infra.source.import_path import import_path
+from carbide_infra.source.inputs import Target, Wanted, inputs_of
 
-IMPORTS = Imports({"cmd/a": ["x", "y"], "x": ["z"], "y": ["z"], "z": [], "cmd/b": []})
+IMPORTS = {"cmd/a": ["x", "y"], "x": ["z"], "y": ["z"], "z": [], "cmd/b": []}
 
 
 @pytest.mark.parametrize(
@@ -19,15 +20,11 @@ IMPORTS = Imports({"cmd/a": ["x", "y"], "x": ["z"], "y": ["z"], "z": [], "cmd/b"
     ],
 )
 def test_the_shortest_way(package: str, file: str, path: list[str]) -> None:
-    assert IMPORTS.path(package, file) == path
+    assert import_path(IMPORTS, package, file) == path
 
 
-def test_go_is_asked() -> None:
+def test_go_says_who_imports_whom(cache: Path) -> None:
     sample = project_root() / "examples/carbide-rest-api"
-    imports = imports_of(sample, ["./api/cmd/api"], "linux/amd64")
-    assert imports.path("./api/cmd/api", "ipam/pkg/prefix/prefix.go") == ["api/cmd/api", "ipam/pkg/prefix"]
-
-
-def test_without_go_there_is_no_way(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert imports_of(tmp_path, ["./cmd/a"], "linux/amd64") == Imports()
+    wanted = {"api": Wanted([Target("./api/cmd/api", ("linux/amd64",))])}
+    imports = inputs_of(sample, wanted, cache)["api"].imports
+    assert import_path(imports, "./api/cmd/api", "ipam/pkg/prefix/prefix.go") == ["api/cmd/api", "ipam/pkg/prefix"]

@@ -10,6 +10,7 @@ import stat
 import subprocess
 import sys
 import textwrap
+import time
 import tracemalloc
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -19,9 +20,10 @@ import pytest
 
 from carbide_infra.source import staging
 from carbide_infra.source.inputs import InputFile, Inputs
-from carbide_infra.source.staging import StagingError, collect_garbage, stage
+from carbide_infra.source.staging import UNUSED_SECONDS, Place, StagingError, collect_garbage
 
 FILES = {"VERSION": "1.0\n", "cmd/a/main.go": "package main\n", "cmd/a/mit größe.txt": "ß", "run": "#!/bin/sh\n"}
+DOCKERFILE = "FROM scratch\n"
 Snapshot = dict[str, tuple[int, int, str]]
 
 
@@ -38,7 +40,15 @@ def root(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def context(tmp_path: Path) -> Path:
-    return tmp_path / "contexts/dev/image"
+    return tmp_path / "contexts/image/key"
+
+
+def place_of(context: Path) -> Place:
+    return Place(context.parents[1], context.parent.name, context.name)
+
+
+def stage(root: Path, inputs: Inputs, context: Path, dockerfile: str = DOCKERFILE) -> None:
+    staging.stage(root, inputs, dockerfile, place_of(context))
 
 
 def described(root: Path, *names: str) -> Inputs:
@@ -67,7 +77,7 @@ def siblings(context: Path) -> set[str]:
     return {path.name for path in context.parent.iterdir()}
 
 
-QUIET = {"image", "image.manifest.json", ".staging.lock"}
+QUIET = {"key", "key.dockerfile", "key.manifest.json"}
 
 
 # ---- What is staged.
@@ -91,15 +101,15 @@ def test_a_context_is_the_same_under_every_umask(root: Path, context: Path, umas
 
 def test_times_follow_from_content_alone(root: Path, tmp_path: Path) -> None:
     """BuildKit takes a file of the same size, mode and time for the one it has."""
-    stage(root, described(root), tmp_path / "contexts/one")
+    stage(root, described(root), tmp_path / "contexts/image/one")
     for path in root.rglob("*"):
         os.utime(path, (0, 0))
-    stage(root, described(root), tmp_path / "contexts/two")
-    assert snapshot(tmp_path / "contexts/one") == snapshot(tmp_path / "contexts/two")
-    before = (tmp_path / "contexts/two/VERSION").stat()
+    stage(root, described(root), tmp_path / "contexts/image/two")
+    assert snapshot(tmp_path / "contexts/image/one") == snapshot(tmp_path / "contexts/image/two")
+    before = (tmp_path / "contexts/image/two/VERSION").stat()
     (root / "VERSION").write_text("1.1\n")
-    stage(root, described(root), tmp_path / "contexts/two")
-    after = (tmp_path / "contexts/two/VERSION").stat()
+    stage(root, described(root), tmp_path / "contexts/image/two")
+    after = (tmp_path / "contexts/image/two/VERSION").stat()
     assert after.st_size == before.st_size
     assert after.st_mtime_ns != before.st_mtime_ns
     assert 315_532_800 <= after.st_mtime < 315_532_800 + 2**29
@@ -139,7 +149,7 @@ def test_a_large_file_is_streamed(root: Path, context: Path) -> None:
 def test_no_file_is_left_open(root: Path, context: Path) -> None:
     before = sorted(Path("/dev/fd").iterdir())
     stage(root, described(root), context)
-    collect_garbage(context.parent, [])
+    collect_garbage(context.parents[1])
     assert sorted(Path("/dev/fd").iterdir()) == before
 
 
@@ -155,7 +165,7 @@ def test_a_context_is_made_on_the_file_system_where_it_stays(
     (tmp_path / "temporary").mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
     for name in ("rename", "replace"):
-        monkeypatch.setattr(Path, name, within_a_folder(getattr(Path, name)))
+        monkeypatch.setattr(Path, name, within(context.parent, getattr(Path, name)))
     stage(root, described(root), context)
     (root / "VERSION").write_text("2.0\n")
     stage(root, described(root), context)
@@ -163,29 +173,15 @@ def test_a_context_is_made_on_the_file_system_where_it_stays(
     assert siblings(context) == QUIET
 
 
-def within_a_folder(rename: Callable[[Path, Path], Path]) -> Callable[[Path, Path], Path]:
-    """A rename for which each folder is a file system of its own."""
+def within(folder: Path, rename: Callable[[Path, Path], Path]) -> Callable[[Path, Path], Path]:
+    """A rename for which a folder is a file system of its own."""
 
     def refusing(self: Path, target: Path) -> Path:
-        if self.parent != target.parent:
+        if not (self.is_relative_to(folder) and target.is_relative_to(folder)):
             raise OSError(errno.EXDEV, os.strerror(errno.EXDEV), str(self))
         return rename(self, target)
 
     return refusing
-
-
-def test_a_context_that_is_changing_has_no_manifest(root: Path, context: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    stage(root, described(root), context)
-    (root / "VERSION").write_text("2.0\n")
-    manifests, rename = list[Path](), Path.rename
-
-    def looking(self: Path, target: Path) -> Path:
-        manifests.extend(context.parent.glob("*.json"))
-        return rename(self, target)
-
-    monkeypatch.setattr(Path, "rename", looking)
-    stage(root, described(root), context)
-    assert manifests == []
 
 
 # ---- Again.
@@ -267,7 +263,7 @@ def test_tampering_is_noticed_and_repaired(root: Path, context: Path, tamper: Ca
     tamper(context)
     stage(root, described(root), context)
     assert snapshot(context) == before
-    assert json.loads(staging._manifest(context).read_text())["format"] == 1
+    assert json.loads(staging._manifest(context).read_text())["format"] == 2
     assert siblings(context) - {"elsewhere"} == QUIET
 
 
@@ -280,7 +276,7 @@ def fails(root: Path, inputs: Inputs, context: Path, complaint: str) -> None:
     with pytest.raises(StagingError, match=complaint):
         stage(root, inputs, context)
     assert snapshot(context) == before
-    assert siblings(context) >= {"image", ".staging.lock"}
+    assert siblings(context) >= {"key"}
     assert not [name for name in siblings(context) if name.startswith(".staging-")]
 
 
@@ -325,7 +321,7 @@ def as_nobody(root: Path, tmp_path: Path) -> Iterator[Path]:
 
 
 def test_an_unreadable_file_is_named_with_the_way_out(as_nobody: Path) -> None:
-    root, context = as_nobody / "root", as_nobody / "contexts/image"
+    root, context = as_nobody / "root", as_nobody / "contexts/image/key"
     stage(root, described(root), context)
     (root / "run").write_text("#!/bin/bash\n")
     inputs = described(root)
@@ -334,7 +330,7 @@ def test_an_unreadable_file_is_named_with_the_way_out(as_nobody: Path) -> None:
 
 
 def test_a_closed_folder_in_the_context_is_repaired_by_its_owner(as_nobody: Path) -> None:
-    root, context = as_nobody / "root", as_nobody / "contexts/image"
+    root, context = as_nobody / "root", as_nobody / "contexts/image/key"
     stage(root, described(root), context)
     before = snapshot(context)
     (context / "cmd").chmod(0)
@@ -347,7 +343,7 @@ def test_a_parent_that_cannot_be_written(as_nobody: Path) -> None:
     (as_nobody / "contexts").mkdir()
     (as_nobody / "contexts").chmod(0o500)
     with pytest.raises(StagingError, match=r"build context .* cannot be staged: .*: Permission denied"):
-        stage(as_nobody / "root", described(as_nobody / "root"), as_nobody / "contexts/image")
+        stage(as_nobody / "root", described(as_nobody / "root"), as_nobody / "contexts/image/key")
     (as_nobody / "contexts").chmod(0o700)
 
 
@@ -376,8 +372,8 @@ def test_a_write_beyond_the_limit_keeps_the_old_content(root: Path, context: Pat
     code = f"""
         import resource
         from pathlib import Path
-        from tests.unit.source.test_staging import described
-        from carbide_infra.source.staging import StagingError, stage
+        from tests.unit.source.test_staging import described, stage
+        from carbide_infra.source.staging import StagingError
 
         root = Path({str(root)!r})
         inputs = described(root, "large")
@@ -399,14 +395,14 @@ def run_python(code: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize("step", range(8))
+@pytest.mark.parametrize("step", range(12))
 def test_a_crash_at_any_step_is_repaired_by_the_next_call(root: Path, context: Path, step: int) -> None:
     stage(root, described(root), context)
     (root / "VERSION").write_text("2.0\n")
     code = f"""
         import os
         from pathlib import Path
-        from tests.unit.source.test_staging import described
+        from tests.unit.source.test_staging import described, stage
         from carbide_infra.source import staging
 
         root, left = Path({str(root)!r}), {step}
@@ -425,7 +421,7 @@ def test_a_crash_at_any_step_is_repaired_by_the_next_call(root: Path, context: P
         for name in ("rename", "replace", "unlink", "write_text", "rmdir"):
             crashing(name)
         staging.shutil.rmtree = lambda path: os._exit(9) if left == 0 else None
-        staging.stage(root, inputs, Path({str(context)!r}))
+        stage(root, inputs, Path({str(context)!r}))
     """
     done = run_python(code)
     assert done.returncode in {0, 9}, done.stderr
@@ -439,38 +435,120 @@ def test_a_crash_at_any_step_is_repaired_by_the_next_call(root: Path, context: P
     assert not [name for name in siblings(context) if name.startswith(".staging-")]
 
 
-def test_a_failed_swap_puts_the_old_content_back(root: Path, context: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("step", range(12))
+def test_a_context_that_appears_is_complete_wherever_the_process_is_killed(
+    root: Path, context: Path, step: int
+) -> None:
+    """Each step writes, renames or removes; SIGKILL comes just before it."""
+    code = f"""
+        import os, signal
+        from pathlib import Path
+        from tests.unit.source.test_staging import described, stage
+
+        root, left = Path({str(root)!r}), {step}
+        inputs = described(root)
+
+        def killed(name):
+            original = getattr(Path, name)
+            def step(self, *arguments, **named):
+                global left
+                if left == 0:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                left -= 1
+                return original(self, *arguments, **named)
+            setattr(Path, name, step)
+
+        for name in ("rename", "mkdir", "write_text", "write_bytes", "chmod"):
+            killed(name)
+        stage(root, inputs, Path({str(context)!r}))
+    """
+    assert run_python(code).returncode == -9
+    assert not context.exists()
+    collect_garbage(context.parents[1])
+    assert not context.parent.exists() or not [name for name in siblings(context) if name.startswith(".staging-")]
     stage(root, described(root), context)
-    (root / "VERSION").write_text("2.0\n")
+    assert siblings(context) == QUIET
+    assert (context / "VERSION").read_text() == FILES["VERSION"]
+
+
+def test_a_context_appears_last(root: Path, context: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    moved, rename = list[str](), Path.rename
+
+    def noted(self: Path, target: Path) -> Path:
+        moved.append(target.name)
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", noted)
+    stage(root, described(root), context)
+    assert moved == ["key.dockerfile", "key.manifest.json", "key"]
+
+
+def test_a_manifest_that_cannot_be_put_in_place_leaves_no_context(
+    root: Path, context: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     rename = Path.rename
 
-    def second_fails(self: Path, target: Path) -> Path:
-        if target == context and not self.name.endswith("-old"):
+    def refused(self: Path, target: Path) -> Path:
+        if target.name.endswith(".json"):
             raise OSError(errno.EIO, os.strerror(errno.EIO))
         return rename(self, target)
 
-    monkeypatch.setattr(Path, "rename", second_fails)
-    fails(root, described(root), context, "Input/output error")
-
-
-def test_a_manifest_that_cannot_be_put_in_place_leaves_nothing(
-    root: Path, context: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refused(*_: Path) -> None:
-        raise OSError(errno.EIO, os.strerror(errno.EIO))
-
-    monkeypatch.setattr(Path, "replace", refused)
+    monkeypatch.setattr(Path, "rename", refused)
     with pytest.raises(StagingError, match="Input/output error"):
         stage(root, described(root), context)
-    assert siblings(context) == {"image", ".staging.lock"}
+    assert siblings(context) == {"key.dockerfile"}
 
 
 def test_what_a_crash_left_is_removed_where_there_is_nothing_else_to_do(root: Path, context: Path) -> None:
     stage(root, described(root), context)
     (context.parent / ".staging-left/cmd").mkdir(parents=True)
     (context.parent / ".staging-left.manifest.json").touch()
-    stage(root, described(root), context)
+    collect_garbage(context.parents[1])
     assert siblings(context) == QUIET
+
+
+# ---- The Dockerfile.
+
+
+def test_the_dockerfile_stands_beside_the_context_and_makes_it_ignore_nothing(root: Path, context: Path) -> None:
+    """BuildKit takes the .dockerignore beside a Dockerfile, and then not that of the context."""
+    (root / ".dockerignore").write_text("*\n")
+    stage(root, described(root, ".dockerignore", "VERSION"), context)
+    dockerfile = place_of(context).dockerfile
+    assert dockerfile.read_text() == DOCKERFILE
+    (line,) = dockerfile.with_name(f"{dockerfile.name}.dockerignore").read_text().splitlines()
+    assert line.startswith("#")
+    assert snapshot(context).keys() == {".", ".dockerignore", "VERSION"}
+
+
+def test_line_ends_of_a_dockerfile_are_kept(root: Path, context: Path) -> None:
+    stage(root, described(root), context, "FROM scratch\r\n")
+    assert place_of(context).dockerfile.read_bytes() == b"FROM scratch\r\n"
+
+
+@pytest.mark.parametrize("change", ["edited", "ignore file gone", "another file", "linked", "another text"])
+def test_a_changed_dockerfile_is_staged_anew(root: Path, context: Path, change: str) -> None:
+    stage(root, described(root), context)
+    dockerfile = place_of(context).dockerfile
+    ignore, text = dockerfile.with_name(f"{dockerfile.name}.dockerignore"), DOCKERFILE
+    if change == "edited":
+        dockerfile.write_text("FROM other\n")
+    elif change == "ignore file gone":
+        ignore.unlink()
+    elif change == "another file":
+        dockerfile.with_name(f"{dockerfile.name}.rego").write_text("package docker\n")
+    elif change == "linked":
+        dockerfile.rename(root / "elsewhere")
+        dockerfile.symlink_to(root / "elsewhere")
+    else:
+        text = "FROM text\n"
+    stage(root, described(root), context, text)
+    assert dockerfile.read_text() == text
+    assert {path.name for path in dockerfile.parent.iterdir()} == {dockerfile.name, ignore.name}
+    assert not dockerfile.is_symlink()
+
+
+# ---- Beside others.
 
 
 def _stage_often(arguments: tuple[Path, Path, tuple[str, ...]]) -> None:
@@ -485,9 +563,22 @@ def test_processes_take_turns(root: Path, context: Path) -> None:
     with ProcessPoolExecutor(3) as pool:
         list(pool.map(_stage_often, work))
     assert {path.name for path in context.iterdir()} in ({"VERSION"}, {"run"})
-    assert siblings(context) == QUIET | {"other", "other.manifest.json"}
+    assert siblings(context) == QUIET | {"other", "other.dockerfile", "other.manifest.json"}
     manifest = json.loads(staging._manifest(context).read_text())
     assert {name for name, *_ in manifest["files"]} == {path.name for path in context.iterdir()}
+
+
+def _staged_by(arguments: tuple[Path, Path]) -> dict[str, int]:
+    root, context = arguments
+    stage(root, described(root), context)
+    return {str(path): path.stat().st_ino for path in (context, *context.rglob("*"))}
+
+
+def test_of_processes_that_stage_the_same_at_once_one_does(root: Path, context: Path) -> None:
+    with ProcessPoolExecutor(4) as pool:
+        seen = list(pool.map(_staged_by, [(root, context)] * 8))
+    assert all(each == seen[0] for each in seen), "what one of them has seen stays as it is"
+    assert siblings(context) == QUIET
 
 
 def is_locked(parent: Path) -> bool:
@@ -505,15 +596,16 @@ def test_whoever_works_on_the_contexts_has_the_lock(
     work: str, root: Path, context: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stage(root, described(root), context)
+    unused(context, UNUSED_SECONDS + 60)
     (root / "VERSION").write_text("2.0\n")
     locked, chmod, rmtree = set[bool](), Path.chmod, shutil.rmtree
 
     def changing(path: Path, mode: int) -> None:
-        locked.add(is_locked(context.parent))
+        locked.add(is_locked(context.parents[1]))
         chmod(path, mode)
 
     def removing(path: Path) -> None:
-        locked.add(is_locked(context.parent))
+        locked.add(is_locked(context.parents[1]))
         rmtree(path)
 
     monkeypatch.setattr(Path, "chmod", changing)
@@ -521,28 +613,79 @@ def test_whoever_works_on_the_contexts_has_the_lock(
     if work == "stage":
         stage(root, described(root), context)
     else:
-        collect_garbage(context.parent, [])
+        collect_garbage(context.parents[1])
     assert locked == {True}
-    assert not is_locked(context.parent)
+    assert not is_locked(context.parents[1])
 
 
 # ---- Garbage.
 
 
-def test_contexts_of_images_that_are_not_wanted_are_removed(root: Path, context: Path) -> None:
-    for name in ("image", "old", "older"):
+def unused(context: Path, seconds: float) -> None:
+    """Make it so that the last run that staged it was some time ago."""
+    then = time.time() - seconds
+    os.utime(staging._manifest(context), (then, then))
+
+
+def test_a_context_that_no_run_has_staged_for_seven_days_is_removed(root: Path, context: Path) -> None:
+    for name in ("key", "old", "older"):
         stage(root, described(root), context.with_name(name))
+    unused(context, UNUSED_SECONDS - 60)
+    unused(context.with_name("old"), UNUSED_SECONDS + 60)
+    unused(context.with_name("older"), UNUSED_SECONDS + 60)
     (context.with_name("older") / "cmd").chmod(0)
     (context.parent / "somebody's").mkdir()
-    (context.parent / ".staging-left").mkdir()
-    (context.parent / ".staging-left-old").symlink_to("image")
-    collect_garbage(context.parent, ["image"])
+    collect_garbage(context.parents[1])
     assert siblings(context) == QUIET | {"somebody's"}
     assert (context / "VERSION").read_text() == "1.0\n"
 
 
+def test_a_context_that_a_run_stages_again_stays_seven_days_more(root: Path, context: Path) -> None:
+    stage(root, described(root), context)
+    unused(context, UNUSED_SECONDS + 60)
+    stage(root, described(root), context)
+    collect_garbage(context.parents[1])
+    assert siblings(context) == QUIET
+
+
+def test_a_clock_that_was_ahead_removes_nothing(root: Path, context: Path) -> None:
+    stage(root, described(root), context)
+    unused(context, -365 * 24 * 3600)
+    collect_garbage(context.parents[1])
+    assert siblings(context) == QUIET
+
+
+def test_contexts_by_stack_of_earlier_versions_go_once_they_are_old(root: Path, context: Path) -> None:
+    earlier = context.parents[1] / "dev"
+    stage(root, described(root), context)
+    (earlier / "image").mkdir(parents=True)
+    (earlier / ".staging.lock").touch()
+    (earlier / ".staging-at-work").mkdir()
+    (earlier / "image.manifest.json").touch()
+    collect_garbage(context.parents[1])
+    assert {path.name for path in earlier.iterdir()} >= {"image", ".staging-at-work"}, "such a version may be at work"
+    unused(earlier / "image", UNUSED_SECONDS + 60)
+    collect_garbage(context.parents[1])
+    assert not earlier.exists()
+    assert siblings(context) == QUIET
+
+
+def test_a_context_is_gone_at_once(root: Path, context: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that is killed while it removes one leaves no part of it in its place."""
+    stage(root, described(root), context)
+    unused(context, UNUSED_SECONDS + 60)
+
+    def killed(_: Path) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("shutil.rmtree", killed)
+    with pytest.raises(KeyboardInterrupt):
+        collect_garbage(context.parents[1])
+    assert {name for name in siblings(context) if not name.startswith(".staging-")} == set()
+
+
 def test_garbage_of_a_folder_that_does_not_exist(tmp_path: Path) -> None:
-    collect_garbage(tmp_path / "none", [])
+    collect_garbage(tmp_path / "none")
     assert not (tmp_path / "none").exists()
 
 
@@ -551,9 +694,10 @@ def test_what_a_link_in_a_context_leads_to_is_left_alone(root: Path, context: Pa
     private.mkdir(mode=0o700)
     (private / "file").touch()
     stage(root, described(root), context)
+    unused(context, UNUSED_SECONDS + 60)
     (context / "cmd/link").symlink_to(private)
     (context.parent / ".staging-left").symlink_to(private)
-    collect_garbage(context.parent, [])
+    collect_garbage(context.parents[1])
     assert private.stat().st_mode & 0o777 == 0o700
     assert (private / "file").exists()
 
@@ -561,10 +705,11 @@ def test_what_a_link_in_a_context_leads_to_is_left_alone(root: Path, context: Pa
 @pytest.mark.parametrize("is_gone", [False, True])
 def test_garbage_leaves_nothing_but_the_lock(is_gone: bool, root: Path, context: Path) -> None:  # noqa: FBT001
     stage(root, described(root), context)
+    unused(context, UNUSED_SECONDS + 60)
     if is_gone:
         shutil.rmtree(context)
-    collect_garbage(context.parent, [])
-    assert siblings(context) == {".staging.lock"}
+    collect_garbage(context.parents[1])
+    assert [path.name for path in context.parents[1].iterdir()] == [".staging.lock"]
 
 
 @pytest.mark.parametrize(
@@ -578,12 +723,12 @@ def test_garbage_that_cannot_be_removed_is_named(
     name: str | None, complaint: str, root: Path, context: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stage(root, described(root), context)
+    unused(context, UNUSED_SECONDS + 60)
 
     def refused(_: Path) -> None:
         raise OSError(errno.EACCES, "Permission denied", name)
 
     monkeypatch.setattr("shutil.rmtree", refused)
     with pytest.raises(StagingError) as caught:
-        collect_garbage(context.parent, [])
-    assert str(caught.value) == complaint.format(parent=context.parent)
-    assert context.is_dir()
+        collect_garbage(context.parents[1])
+    assert str(caught.value) == complaint.format(parent=context.parents[1])

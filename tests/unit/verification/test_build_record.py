@@ -2,7 +2,7 @@
 
 import hashlib
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,6 @@ from tests.support.started_programs import recorded
 
 IMAGE = "carbide-rest-api"
 DOCKERFILE = f"docker/production/Dockerfile.{IMAGE}"
-GIT = ("git", "-c", "safe.directory=*", "-c", "core.fsmonitor=false", "-C")
 INPUTS: dict[str, Any] = {
     "platforms": ["linux/amd64", "linux/arm64"],
     "labels": {"a": "b"},
@@ -73,9 +72,9 @@ def scratch(tmp_path: Path) -> Path:
 
 
 def record(
-    revision: str | None = None, dockerfile: str = "", inline: str = "", names: Sequence[str] = tuple(FILES)
+    revision: str | None = None, dockerfile: str = "", inline: str = "", files: Mapping[str, str] = FILES
 ) -> BuildRecord:
-    lines = [f"0644 {sha256(FILES[name])} {len(FILES[name])} {name}" for name in names]
+    lines = [f"0644 {sha256(text)} {len(text)} {name}" for name, text in files.items()]
     record = {"inputs": "\n".join(lines), "dockerfile": sha256(dockerfile)}
     return BuildRecord.of(
         IMAGE, record, {**INPUTS, "dockerfile": {"inline": inline} if inline else {"location": DOCKERFILE}}, revision
@@ -102,11 +101,37 @@ def test_a_record_has_all_that_the_state_says() -> None:
     )
 
 
+def test_a_file_s_name_may_hold_what_ends_lines_elsewhere() -> None:
+    name = "a\f\u2028\x85b.go"
+    made = BuildRecord.of(IMAGE, {"inputs": f"0644 {'a' * 64} 7 {name}", "dockerfile": "d" * 64}, INPUTS, None)
+    assert [file.path for file in made.files] == [name]
+
+
 @pytest.mark.parametrize("empty", [{}, {"dockerfile": {}, "builder": {}}, dict.fromkeys(INPUTS)])
 def test_what_the_state_does_not_say_is_empty(empty: dict[str, Any]) -> None:
     record = {"inputs": "", "dockerfile": "d" * 64}
     made = BuildRecord.of(IMAGE, record, {**empty, "platforms": ["linux/amd64"]}, None)
     assert made == BuildRecord(IMAGE, (), "d" * 64, "", "", None, {}, {}, ("linux/amd64",), "", ())
+
+
+def test_the_dockerfile_is_where_the_record_says() -> None:
+    """The image is told where it is staged, which says nothing of where it comes from."""
+    told = {**INPUTS, "dockerfile": {"location": ".local/contexts/a/0.dockerfile/Dockerfile.a"}}
+    record = {"inputs": "", "dockerfile": "d", "dockerfileLocation": DOCKERFILE, "dockerfileText": ""}
+    made = BuildRecord.of(IMAGE, record, told, None)
+    assert (made.location, made.inline) == (DOCKERFILE, "")
+    made = BuildRecord.of(IMAGE, record | {"dockerfileLocation": "", "dockerfileText": "FROM a\n"}, told, None)
+    assert (made.location, made.inline) == ("", "FROM a\n")
+
+
+def test_an_image_without_a_record_is_told_with_the_way_out() -> None:
+    with pytest.raises(
+        InputsMissing, match=f"^{IMAGE}: the state has no record of what it was built from; run make up"
+    ):
+        BuildRecord.in_state(IMAGE, {}, {IMAGE: INPUTS}, None)
+    record = {"inputs": "", "dockerfile": "d"}
+    found = BuildRecord.in_state(IMAGE, {IMAGE: record}, {IMAGE: INPUTS}, "f" * 40)
+    assert found == BuildRecord.of(IMAGE, record, INPUTS, "f" * 40)
 
 
 # ---- The source tree.
@@ -126,7 +151,7 @@ def test_a_commit_of_then_gives_the_files_below_the_root(
     started = recorded(monkeypatch)
     assert record(then).source(source, scratch) == scratch
     assert {str(path.relative_to(scratch)): path.read_text() for path in scratch.rglob("*") if path.is_file()} == FILES
-    assert [each.command for each in started] == [(*GIT, str(source), "archive", "--format=tar", then)]
+    assert [each.command[14] for each in started] == ["ls-tree", "cat-file"]
 
 
 def missing(made: BuildRecord, root: Path, scratch: Path) -> str:
@@ -155,14 +180,34 @@ def test_a_commit_that_git_does_not_have_is_named(revision: str, source: Path, s
     assert list(scratch.iterdir()) == []
 
 
-def test_a_link_out_of_the_tree_is_left_out(source: Path, scratch: Path, tmp_path: Path) -> None:
+def test_only_recorded_files_come_from_a_commit_also_behind_its_links(
+    source: Path, scratch: Path, tmp_path: Path
+) -> None:
     (source / "absolute").symlink_to(tmp_path)
-    (source / "above").symlink_to("../..")
-    (source / "within").symlink_to("VERSION")
+    (source / "linked").symlink_to("cmd")
+    (source / "more").write_text("")
     then = commit(source, {})
     (source / "VERSION").write_text("2.0\n")
+    made = record(then, files={"VERSION": FILES["VERSION"], "linked/a file.go": FILES["cmd/a file.go"]})
+    assert made.source(source, scratch) == scratch
+    found = {str(path.relative_to(scratch)) for path in scratch.rglob("*") if path.is_file()}
+    assert found == {"VERSION", "linked/a file.go"}
+
+
+def test_attributes_change_nothing_of_what_a_commit_gives(source: Path, scratch: Path) -> None:
+    """As they do in an archive."""
+    then = commit(source, {".gitattributes": "VERSION export-ignore\n* text eol=crlf export-subst\n"})
+    (source / "VERSION").write_text("2.0\n")
     assert record(then).source(source, scratch) == scratch
-    assert {path.name for path in scratch.iterdir()} == {"VERSION", "cmd", "within"}
+
+
+def test_no_record_makes_a_file_elsewhere(source: Path, scratch: Path) -> None:
+    then = git(source, "rev-parse", "HEAD")
+    for name in ("../VERSION", f"{scratch}/VERSION"):
+        made = BuildRecord.of(IMAGE, {"inputs": f"0644 {'0' * 64} 1 {name}", "dockerfile": ""}, INPUTS, then)
+        missing(made, source, scratch)
+    assert not (scratch.parent / "VERSION").exists()
+    assert list(scratch.iterdir()) == []
 
 
 # ---- The Dockerfile.
@@ -207,9 +252,9 @@ def test_a_dockerfile_of_then_is_found_where_it_was_removed_and_came_back(
     write(project, {DOCKERFILE: "FROM uncommitted\n"})
     started = recorded(monkeypatch)
     assert record(dockerfile="FROM one\n").dockerfile_text(project) == "FROM one\n"
-    assert [each.command for each in started] == [
-        (*GIT, str(project), "log", "--format=%H", "--", DOCKERFILE),
-        *((*GIT, str(project), "show", f"{commit}:./{DOCKERFILE}") for commit in (again, removed, first)),
+    assert [each.command[14:] for each in started] == [
+        ("log", "--format=%H", "--", DOCKERFILE),
+        *(("cat-file", "blob", f"{commit}:./{DOCKERFILE}") for commit in (again, removed, first)),
     ]
     assert record(dockerfile="FROM two\n").dockerfile_text(project) == "FROM two\n"
     assert lacking(record(dockerfile=""), project) == NO_DOCKERFILE

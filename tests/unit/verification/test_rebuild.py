@@ -28,7 +28,7 @@ context, dockerfile = pathlib.Path(words[-1]), pathlib.Path(words[words.index("-
 call = {{
     "words": words,
     "environment": dict(os.environ),
-    "folder": str(dockerfile.parent),
+    "folder": str(dockerfile.parents[3]),
     "dockerfile": dockerfile.read_text(),
     "files": {{str(file.relative_to(context)): file.read_text() for file in context.rglob("*") if file.is_file()}},
 }}
@@ -109,13 +109,14 @@ def test_buildx_is_called_as_the_stack_s_builds_are(
     rebuild(made, output(registry, digest_of(b"x")), again, client)
     called = call(tmp_path)
     folder = called["folder"]
+    place = f"{folder}/contexts/{IMAGE}/again"
     fresh = "--build-arg BUILDKIT_CACHE_MOUNT_NS=carbide-verify-1 " if cold else ""
     assert " ".join(called["words"]) == (
         f"build --add-host carbide-verify-1.invalid:127.0.0.1 {fresh}--provenance=false --progress=plain --builder b "
         "--platform linux/amd64,linux/arm64 --build-arg A=1 --build-arg B=x y --label l=v=w "
         "--secret id=gitcreds,env=CARBIDE_SECRET_GITCREDS --secret id=ca,env=CARBIDE_SECRET_CA "
-        f"--secret id=netrc,env=CARBIDE_SECRET_NETRC --file {folder}/Dockerfile "
-        f"--output type=oci,tar=false,oci-mediatypes=true,dest={folder}/layout {folder}/contexts/{IMAGE}"
+        f"--secret id=netrc,env=CARBIDE_SECRET_NETRC --file {place}.dockerfile/Dockerfile.{IMAGE} "
+        f"--output type=oci,tar=false,oci-mediatypes=true,dest={folder}/layout {place}"
     )
     secrets = {"CARBIDE_SECRET_GITCREDS": SECRET, "CARBIDE_SECRET_CA": "pem", "CARBIDE_SECRET_NETRC": ""}
     assert {name: value for name, value in called["environment"].items() if name != "LC_CTYPE"} == {

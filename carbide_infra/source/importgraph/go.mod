@@ -1,3 +1,0 @@
-module importgraph
-
-go 1.21
