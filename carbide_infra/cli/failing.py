@@ -8,6 +8,7 @@ from carbide_infra.cli.outcome import progress
 from carbide_infra.errors import UserError
 from carbide_infra.source.private_modules import cause_of, git_says
 from carbide_infra.stack.failures import Failure, alike, failures_in, program_errors
+from carbide_infra.stack.following import Watch
 from carbide_infra.stack.pulumi_stack import PulumiStack
 from carbide_infra.stack.registry_access import registries_asked_once
 
@@ -19,15 +20,16 @@ _UNTOLD_WAIT = 30.0
 _INDENTED = "\n    "
 
 
-def updated(stack: PulumiStack, first: Path, second: Path) -> int:
+def updated(stack: PulumiStack, first: Path, second: Path, watch: Watch | None = None) -> int:
     """Update a stack, and once more where something failed for a reason that passes; gives the CLI's last exit code.
 
     Args:
         stack: the stack.
         first: file for the engine's events of the update.
         second: file for those of its repetition.
+        watch: shows the images' progress.
     """
-    code = stack.update(first)
+    code = stack.update(first, watch)
     passing = [failure for failure in failures_in(first) if failure.is_passing] if code else []
     if not passing:
         return code
@@ -36,7 +38,7 @@ def updated(stack: PulumiStack, first: Path, second: Path) -> int:
     seconds, why = _wait(stack, passing)
     progress(f"{why}: repeating the update, once, in {seconds:.0f} s.")
     time.sleep(seconds)
-    return stack.update(second)
+    return stack.update(second, watch)
 
 
 def _wait(stack: PulumiStack, passing: Sequence[Failure]) -> tuple[float, str]:

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from carbide_infra.catalogue.model import Image
-from carbide_infra.cli.options import StackName
+from carbide_infra.cli.options import StackName, named_stack
 from carbide_infra.cli.outcome import WELL, ends, print_json, progress
 from carbide_infra.errors import CommandError
 from carbide_infra.images.build_secrets import build_secrets
@@ -20,7 +20,7 @@ from carbide_infra.settings import Settings, load_settings, selected_images
 from carbide_infra.source.import_path import import_path
 from carbide_infra.source.inputs import Inputs
 from carbide_infra.stack.registry_access import base_registries
-from carbide_infra.stack.stack_file import ANY_REGISTRY, DEV_STACK, read_stack_file
+from carbide_infra.stack.stack_file import ANY_REGISTRY, read_stack_file
 
 app = typer.Typer(add_completion=False)
 ImageNames = Annotated[
@@ -36,7 +36,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 @app.command()
 @ends
 def inputs(
-    stack: StackName = DEV_STACK,
+    stack: StackName = "",
     image: ImageNames = None,
     who: Files = None,
     as_json: AsJson = False,  # noqa: FBT002 - a flag of the command line
@@ -45,7 +45,7 @@ def inputs(
 
     Needs the stack's file and the source tree, and no Pulumi. Each line has an image and a path in the source tree.
     """
-    project = project_root()
+    stack, project = named_stack(stack), project_root()
     settings = load_settings(ANY_REGISTRY | read_stack_file(project, stack), os.environ)
     root = settings.source_root(project)
     images = _selected(settings, project, image or ())

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import typer
 
-from carbide_infra.cli.options import StackName
+from carbide_infra.cli.options import StackName, named_stack
 from carbide_infra.cli.outcome import WELL, acts, progress
 from carbide_infra.endpoint import stand_ins_of
 from carbide_infra.errors import UserError
@@ -23,16 +23,16 @@ from carbide_infra.stack.pinning import (
 )
 from carbide_infra.stack.pulumi_stack import open_stack
 from carbide_infra.stack.registry_access import base_registries, registries_for
-from carbide_infra.stack.stack_file import ANY_REGISTRY, DEV_STACK, read_stack_file
+from carbide_infra.stack.stack_file import ANY_REGISTRY, read_stack_file
 
 app = typer.Typer(add_completion=False)
 
 
 @app.command()
 @acts
-def pin_bases(stack: StackName = DEV_STACK) -> int:
+def pin_bases(stack: StackName = "") -> int:
     """Write the current digests of the base images into the stack's configuration and into the catalogue."""
-    project = project_root()
+    stack, project = named_stack(stack), project_root()
     values = read_stack_file(project, stack)
     bases = unpinned_bases(values, catalogue_bases(values, project))
     settings = load_settings(ANY_REGISTRY | values | bases, os.environ)

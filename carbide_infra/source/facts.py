@@ -7,6 +7,7 @@ from pathlib import Path
 
 from carbide_infra.catalogue.model import FileVersion, TagVersion
 from carbide_infra.config_values import VERSION, version_problem
+from carbide_infra.names import NO_HISTORY
 from carbide_infra.settings import ConfigError
 from carbide_infra.source.git import Git, GitError
 
@@ -139,7 +140,7 @@ def read_source(
         lacks = list(_lacks(source, found))
     except GitError as error:
         shown = version or (DEFAULT_VERSION if isinstance(rule, TagVersion) else version_of(root, rule))
-        problem = f"the source's git history is out of reach ({_words(git, error)})"
+        problem = f"{NO_HISTORY} ({_words(git, error)})"
         source, lacks = Source(root, shown, None, None, 0, ()), [_Lack(problem, "build from a git checkout")]
         found = None
     if lacks and require_history:

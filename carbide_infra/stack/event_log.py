@@ -24,6 +24,21 @@ def image_seconds(event_log: Path) -> dict[str, int]:
     return seconds
 
 
+def new_digests(event_log: Path) -> dict[str, bool]:
+    """Whether each image that was built has another digest than before, by image name."""
+    found = {}
+    for event in events(event_log):
+        metadata = event.get("resOutputsEvent", {}).get("metadata", {})
+        if metadata.get("type") == IMAGE_TYPE and metadata.get("op") not in {"same", "delete"}:
+            old, new = (_digest(metadata.get(side)) for side in ("old", "new"))
+            found[metadata["urn"].rsplit("::", 1)[1]] = old is None or old != new
+    return found
+
+
+def _digest(state: Any) -> str | None:  # noqa: ANN401 - JSON
+    return ((state or {}).get("outputs") or {}).get("digest")
+
+
 def has_changes(event_log: Path) -> bool:
     """Whether the update did anything but find every resource as it was."""
     summaries = [event["summaryEvent"] for event in events(event_log) if "summaryEvent" in event]

@@ -21,6 +21,7 @@ from carbide_infra.paths import project_root, state_dir
 from carbide_infra.processes import last_lines, run
 from carbide_infra.programs import find_pulumi
 from carbide_infra.stack.display import shown
+from carbide_infra.stack.following import Watch, followed
 from carbide_infra.stack.locks import has_dead_lock
 from carbide_infra.stack.ssh_agent import without_agent
 from carbide_infra.stack.stack_file import DEV_STACK, PROJECT
@@ -45,6 +46,10 @@ class PulumiStack:
     def select(self) -> None:
         """Make it the selected stack, creating it on first use."""
         self._run("stack", "select", "--create", self.name)
+
+    def selected(self) -> str:
+        """The selected stack, whichever this one is."""
+        return self._run("stack", "--show-name").strip()
 
     def outputs(self) -> dict[str, Any]:
         """Its outputs; empty before its first update.
@@ -109,14 +114,21 @@ class PulumiStack:
         """Show what an update would change; gives the CLI's exit code."""
         return self._show("preview", environment=self._alone())
 
-    def update(self, event_log: Path) -> int:
+    def update(self, event_log: Path, watch: Watch | None = None) -> int:
         """Update it, writing the engine's events; gives the CLI's exit code.
 
         An image that fails does not stop the others. Only the development stack is
         updated unasked at a terminal; elsewhere, as in CI, nobody is there to ask.
+
+        Args:
+            event_log: file to write the engine's events to.
+            watch: shows the images' progress in the place of Pulumi's own display, unless that has to ask.
         """
-        how = ("--continue-on-error", "--suppress-outputs", "--event-log", str(event_log))
-        return self._show("up", *how, *self._consent(), event_log=event_log)
+        consent = self._consent()
+        how = ("up", "--continue-on-error", "--suppress-outputs", "--event-log", str(event_log), *consent)
+        if watch is None or not consent:
+            return self._show(*how, event_log=event_log)
+        return followed([str(self.pulumi), *how, *self._chosen], self._logging, self.project, event_log, watch)
 
     def refresh(self) -> int:
         """Bring the state up to what the registry has; gives the CLI's exit code."""
@@ -144,9 +156,13 @@ class PulumiStack:
     def _show(
         self, *arguments: str, event_log: Path | None = None, environment: Mapping[str, str] | None = None
     ) -> int:
-        # PULUMI_DEBUG_COMMANDS unlocks --event-log, as Pulumi's own Automation API does.
-        environment = {**(environment or self.environment), "PULUMI_DEBUG_COMMANDS": "true"}
+        environment = {**self._logging, **(environment or {})}
         return shown([str(self.pulumi), *arguments, *self._chosen], environment, self.project, event_log)
+
+    @property
+    def _logging(self) -> dict[str, str]:
+        """The environment in which Pulumi takes --event-log, as its own Automation API has it."""
+        return {**self.environment, "PULUMI_DEBUG_COMMANDS": "true"}
 
     def _json(self, *arguments: str) -> dict[str, Any]:
         answer = self._run(*arguments, *self._chosen)
@@ -155,6 +171,15 @@ class PulumiStack:
     def _run(self, *arguments: str) -> str:
         command: list[str | Path] = [self.pulumi, *arguments, "--non-interactive"]
         return run(command, self.environment, f"`pulumi {' '.join(arguments)}`", cwd=self.project)
+
+
+def selected_stack() -> str:
+    """The name of the stack that `pulumi stack select` has selected here; empty where there is none.
+
+    Raises:
+        SetupError: Pulumi has no answer.
+    """
+    return open_stack("").selected()
 
 
 def open_stack(name: str) -> PulumiStack:

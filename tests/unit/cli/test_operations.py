@@ -53,7 +53,7 @@ class Project:
         (self.folder / "code").write_text(str(code))
 
     def run(self, *arguments: str) -> Result:
-        return CliRunner().invoke(app, [*arguments], env={"STACK": None, "SUMMARY": None})
+        return CliRunner().invoke(app, [*arguments], env={"STACK": "dev", "SUMMARY": None})
 
     def asked(self) -> list[str]:
         file = self.folder / "asked"
@@ -256,7 +256,11 @@ def test_the_summary_is_added_to_a_file(project: Project, tmp_path: Path) -> Non
         done = project.run("up", "--summary", str(tmp_path / "summary.md"))
     assert done.exit_code == 0, done.output
     assert IMAGE in done.stdout
-    assert (tmp_path / "summary.md").read_text().startswith("before\n| Image | Reference | Digest | Seconds |\n")
+    assert (
+        (tmp_path / "summary.md")
+        .read_text()
+        .startswith("before\nNo image was built: nothing restarts.\n\n| Image | Digest is |")
+    )
 
 
 @pytest.mark.parametrize("command", ["preview", "refresh"])

@@ -170,7 +170,7 @@ def test_a_preview_is_reported_even_where_it_fails(pulumi: FakeProgram) -> None:
     pulumi.answer("preview", preview, code=255)
     done = run("report", "--stack", "prod", code=2)
     assert "carbide-infra/prod: The preview failed" in done.stdout
-    assert "error: source = '/x': is not a folder" in done.stderr
+    assert "source = '/x': is not a folder" in done.stdout
     assert "Previewing stack prod…" in done.stderr
 
 

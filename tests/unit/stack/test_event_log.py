@@ -2,7 +2,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from carbide_infra.stack.event_log import has_changes, image_seconds
+import pytest
+
+from carbide_infra.stack.event_log import has_changes, image_seconds, new_digests
 
 URN = "urn:pulumi:dev::carbide-infra::carbide:image:ServiceImage$docker-build:index:Image::carbide-rest-api"
 
@@ -25,6 +27,25 @@ def test_seconds_are_between_start_and_outputs(tmp_path: Path) -> None:
 def test_an_image_left_alone_has_no_seconds(tmp_path: Path) -> None:
     log = write(tmp_path / "log", event(10, "resourcePreEvent", "same"), event(10, "resOutputsEvent", "same"))
     assert image_seconds(log) == {}
+
+
+@pytest.mark.parametrize(
+    ("op", "old", "new", "found"),
+    [
+        ("create", None, "b", {"carbide-rest-api": True}),
+        ("update", "a", "b", {"carbide-rest-api": True}),
+        ("update", "a", "a", {"carbide-rest-api": False}),
+        ("same", "a", "a", {}),
+        ("delete", "a", None, {}),
+    ],
+)
+def test_a_digest_is_new_or_as_before(
+    op: str, old: str | None, new: str | None, found: dict[str, bool], tmp_path: Path
+) -> None:
+    ended = event(1, "resOutputsEvent", op)
+    for side, digest in (("old", old), ("new", new)):
+        ended["resOutputsEvent"]["metadata"][side] = digest and {"outputs": {"digest": digest}}
+    assert new_digests(write(tmp_path / "log", ended)) == found
 
 
 def test_only_same_is_no_change(tmp_path: Path) -> None:
