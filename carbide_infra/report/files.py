@@ -6,7 +6,7 @@ from typing import Literal
 
 from carbide_infra.images.record import RecordedFile, recorded_files
 
-_MODULE_FILES = frozenset({"go.mod", "go.sum", "go.work", "go.work.sum", "vendor/modules.txt"})
+_MODULE_FILES = frozenset({"go.mod", "go.sum", "go.work", "go.work.sum"})
 _VERSION_FILE = "VERSION"
 
 Kind = Literal["changed", "added", "removed", "mode changed"]
@@ -29,7 +29,8 @@ class FileChange:
     @property
     def lists_modules(self) -> bool:
         """Whether it says which modules there are, and holds no code itself."""
-        return self.path in _MODULE_FILES
+        name = self.path.rpartition("/")[2]
+        return name in _MODULE_FILES or f"/{self.path}".endswith("/vendor/modules.txt")
 
     @property
     def holds_version(self) -> bool:
