@@ -122,6 +122,18 @@ def module_bump(recorded: Recorded) -> Data:
     return data
 
 
+def go_line(recorded: Recorded) -> Data:
+    """Another `go` line: the module file of an image differs, and no module does."""
+    data = recorded("new_commit")
+    _with_modules(data)
+    record = _inputs(data, COMPONENT_TYPE, API, "newState")
+    record["inputs"] = "\n".join(
+        _edited(line, 1) if line.endswith(" go.mod") else line for line in record["inputs"].splitlines()
+    )
+    _updated(data, API, "contextHash", "tags")
+    return data
+
+
 def without_modules(recorded: Recorded) -> Data:
     """A fork's preview that cannot have the modules: all of go.mod counts, and it is as it was."""
     data = recorded("new_commit")
@@ -277,6 +289,7 @@ MADE: Mapping[str, Callable[[Recorded], Data]] = {
             module_bump,
             coarse,
             without_modules,
+            go_line,
             base_moved,
             unknown_base,
             new_template,
