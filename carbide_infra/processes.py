@@ -15,8 +15,18 @@ _START_TIME = 19
 _DEAD = frozenset("ZX")
 
 
-def run(command: Sequence[str | Path], environment: Mapping[str, str], purpose: str, cwd: Path | None = None) -> str:
-    """Run a program to its end and give its output; raise SetupError that starts with `purpose`."""
+def run(
+    command: Sequence[str | Path],
+    environment: Mapping[str, str],
+    purpose: str,
+    cwd: Path | None = None,
+    *,
+    umask: int = -1,
+) -> str:
+    """Run a program to its end and give its output; raise SetupError that starts with `purpose`.
+
+    Its umask is that of this process, unless another is given.
+    """
     try:
         done = subprocess.run(
             list(command),
@@ -27,6 +37,7 @@ def run(command: Sequence[str | Path], environment: Mapping[str, str], purpose: 
             text=True,
             errors="replace",
             check=False,
+            umask=umask,
         )
     except FileNotFoundError as error:
         message = f"{purpose} failed: {error.filename} is missing."

@@ -18,7 +18,7 @@ from carbide_infra.images.base_images import resolved
 from carbide_infra.images.build_secrets import build_secrets
 from carbide_infra.images.component import BuildTarget
 from carbide_infra.images.plan import ImagePlan, Stack, dockerfile_of, plan_image
-from carbide_infra.paths import cache_dir
+from carbide_infra.paths import cache_dir, state_dir
 from carbide_infra.registry.golang_version import golang_version_of
 from carbide_infra.registry.known_images import KnownImages
 from carbide_infra.registry.told import Told
@@ -37,6 +37,7 @@ from carbide_infra.source.inputs import Inputs, ModuleAccess, inputs_of
 from carbide_infra.source.origin_warnings import warnings_of
 from carbide_infra.source.origins import Origin, origins_of
 from carbide_infra.source.staging import StagingError, collect_garbage, stage
+from carbide_infra.state_files import make_private
 
 if TYPE_CHECKING:
     from carbide_infra.registry.registries import Registries
@@ -219,6 +220,7 @@ def _origins(sources: Sources, inputs: Mapping[str, Inputs]) -> dict[str, Origin
 
 
 def _stage(plans: Sequence[ImagePlan], root: Path, project: Path) -> None:
+    make_private(state_dir(project))
     for plan in plans:
         place = plan.place.below(project)
         stage(root, plan.inputs, plan.dockerfile.text, place)

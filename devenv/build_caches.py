@@ -11,7 +11,7 @@ from itertools import count
 from pathlib import Path
 
 from carbide_infra.paths import cache_dir, state_dir
-from carbide_infra.state_files import read_json, write_json
+from carbide_infra.state_files import make_private, read_json, write_json
 
 
 def claimed_folder(root: Path) -> Path | None:
@@ -25,7 +25,7 @@ def claim_folder(root: Path) -> Iterator[Path]:
     """Choose a folder for this checkout's BuildKit, which is to run at the end of the block: that keeps others away."""
     with _claims() as pool:
         folder = next(folder for folder in _candidates(root, pool) if not _is_used(folder))
-        folder.mkdir(exist_ok=True)
+        make_private(folder)
         write_json(_record(root), {"folder": str(folder)})
         yield folder
 
@@ -44,8 +44,7 @@ def left_folder(root: Path) -> Iterator[Path | None]:
 @contextmanager
 def _claims() -> Iterator[Path]:
     """Keep all folders with those who have them."""
-    pool = cache_dir() / "buildkit"
-    pool.mkdir(parents=True, exist_ok=True)
+    pool = make_private(cache_dir() / "buildkit")
     with (pool / "claims.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield pool

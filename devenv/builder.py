@@ -18,8 +18,9 @@ from carbide_infra.errors import MissingPrerequisite, SetupError
 from carbide_infra.paths import cache_dir, state_dir
 from carbide_infra.processes import run
 from carbide_infra.progress import Report
+from carbide_infra.registry.docker_hub import Mirror
 from carbide_infra.registry.mirror import Mirror
-from carbide_infra.state_files import read_json, read_text, write_json, write_text
+from carbide_infra.state_files import make_private, read_json, read_text, write_json, write_text
 from devenv.build_caches import claim_folder, claimed_folder, left_folder
 from devenv.containers import clear_away, end_containers
 from devenv.daemons import Daemon
@@ -259,8 +260,9 @@ def _socket(root: Path) -> Path:
         Path(tempfile.gettempdir()) / f"carbide-{os.getuid()}-{short}",
     )
     folder = next((place for place in places if _fits(place)), Path("/tmp") / places[-1].name)  # noqa: S108
-    folder.mkdir(parents=True, exist_ok=True)
-    if folder != state_dir(root):
+    if folder == state_dir(root):
+        make_private(folder)
+    else:
         _claim(folder)
     return folder / "buildkitd.sock"
 
@@ -270,6 +272,7 @@ def _fits(folder: Path) -> bool:
 
 
 def _claim(folder: Path) -> None:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     status = folder.lstat()
     if folder.is_symlink() or status.st_uid != os.geteuid():
         message = f"{folder} belongs to somebody else: remove it, the builder's socket goes there."

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from carbide_infra.errors import SetupError
 from carbide_infra.processes import last_lines, start_time
-from carbide_infra.state_files import read_json, read_text, write_json
+from carbide_infra.state_files import PRIVATE_UMASK, make_private, read_json, read_text, write_json
 
 # How long a daemon may take before it is helped along, and then before it is killed.
 PATIENCE_SECONDS, GRACE_SECONDS = 2.0, 20.0
@@ -67,7 +67,7 @@ class Daemon:
 
     def start(self, arguments: Sequence[str], environment: Mapping[str, str], fingerprint: str) -> None:
         """Start it in a session of its own, where a terminal's Ctrl-C does not reach it."""
-        self.log.parent.mkdir(parents=True, exist_ok=True)
+        make_private(self.log.parent)
         if self.log.exists():
             self.log.replace(self.log.with_suffix(".log.1"))
         with self.log.open("wb") as log:
@@ -79,6 +79,7 @@ class Daemon:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
+                umask=PRIVATE_UMASK,
             )
         try:
             record = {"pid": process.pid, "started": start_time(process.pid), "fingerprint": fingerprint}

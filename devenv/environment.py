@@ -6,10 +6,10 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from carbide_infra.paths import state_dir
+from carbide_infra.paths import cache_dir, state_dir
 from carbide_infra.settings import LOCAL_REGISTRY
 from carbide_infra.stack.stack_file import DEV_STACK, read_stack_file
-from carbide_infra.state_files import read_json
+from carbide_infra.state_files import make_private, read_json
 from devenv.certificates import ensure_bundle
 from devenv.toolchain import Tools
 
@@ -43,9 +43,11 @@ def child_environment(root: Path, tools: Tools | None, stack: str) -> dict[str, 
         stack: the one that commands run on.
     """
     environment = _without_other_checkout(os.environ, root)
-    state = state_dir(root)
-    backend = state / "state"
-    backend.mkdir(parents=True, exist_ok=True)
+    state = make_private(state_dir(root))
+    backend = make_private(state / "state")
+    if not os.environ.get("CARBIDE_CACHE_DIR"):
+        # A folder that the user names may serve others, too.
+        make_private(cache_dir())
     environment.setdefault("PULUMI_HOME", str(_pulumi_home(state)))
     environment.setdefault("PULUMI_BACKEND_URL", f"file://{backend}")
     environment.setdefault(
@@ -78,7 +80,7 @@ def _pulumi_home(state: Path) -> Path:
     it where its folder cannot be made; `pulumi -v=9 --logtostderr` still tells everything.
     """
     home = state / "pulumi-home"
-    home.mkdir(parents=True, exist_ok=True)
+    make_private(home)
     logs = home / "logs"
     if logs.is_dir():
         shutil.rmtree(logs)

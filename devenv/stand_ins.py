@@ -19,6 +19,7 @@ from carbide_infra.errors import SetupError
 from carbide_infra.paths import cache_dir
 from carbide_infra.processes import run
 from carbide_infra.progress import Report
+from carbide_infra.state_files import make_private
 from devenv.builder import Builder
 from devenv.debian import EPOCH, fetch_program, make_root, this_debian
 from devenv.go_environment import contained_go
@@ -247,9 +248,7 @@ def _archive(path: Path, write: Callable[[Path], None]) -> Path:
 
 def _archive_dir() -> Path:
     """Give the folder of archives, which all checkouts share."""
-    folder = cache_dir() / "bases"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+    return make_private(cache_dir() / "bases")
 
 
 def _build(

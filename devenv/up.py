@@ -7,12 +7,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from carbide_infra.registry.hub_images import BaseImages
+
 from carbide_infra.endpoint import Endpoint, write_endpoint
 from carbide_infra.errors import SetupError
 from carbide_infra.paths import cache_dir, state_dir
 from carbide_infra.progress import Report
-from carbide_infra.registry.docker_hub import DockerHub, find_docker_hub
+from carbide_infra.registry.docker_hub import DockerHub, Mirror, find_docker_hub
 from carbide_infra.registry.mirror import Mirror
+from carbide_infra.state_files import make_private
 from devenv.bases import BaseImages, ensure_bases
 from devenv.builder import ensure_builder, stop_builder
 from devenv.certificates import ensure_bundle
@@ -57,8 +60,7 @@ def _mirrors(hub: DockerHub, registry: Registry) -> list[Mirror]:
 
 @contextmanager
 def _sole_run(root: Path, report: Report) -> Iterator[None]:
-    state = state_dir(root)
-    state.mkdir(parents=True, exist_ok=True)
+    state = make_private(state_dir(root))
     with (state / "lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -7,6 +7,8 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from carbide_infra.state_files import PRIVATE_UMASK
+
 # As in " +  docker-build:index:Image carbide-rest-api creating (8s) #14 DONE 7.2s"; of an update,
 # the text after the time begins with the changed inputs in brackets.
 _STEP = re.compile(r"(?P<step>\s*\S*\s+\S+:\S+ \S+ (?P<verb>\w+)) (?P<time>\([\d.]+s\)) (\[diff: .*\]; )?(#.*)?$")
@@ -18,7 +20,9 @@ def shown(command: Sequence[str], environment: Mapping[str, str], folder: Path) 
     previous = signal.signal(signal.SIGINT, lambda *_: None)
     try:
         if sys.stdout.isatty():
-            return subprocess.run(command, cwd=folder, env=dict(environment), check=False).returncode
+            return subprocess.run(
+                command, cwd=folder, env=dict(environment), check=False, umask=PRIVATE_UMASK
+            ).returncode
         return _printed_by_step([*command, "--non-interactive"], environment, folder)
     finally:
         signal.signal(signal.SIGINT, previous)
@@ -40,7 +44,9 @@ def steps(lines: Iterable[str]) -> Iterator[str]:
 
 def _printed_by_step(command: Sequence[str], environment: Mapping[str, str], folder: Path) -> int:
     """Run the CLI for a log: without a terminal it prints each line of BuildKit's progress."""
-    with subprocess.Popen(command, cwd=folder, env=dict(environment), stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, cwd=folder, env=dict(environment), stdout=subprocess.PIPE, text=True, umask=PRIVATE_UMASK
+    ) as process:
         assert process.stdout is not None  # noqa: S101 - a pipe was asked for
         for line in steps(process.stdout):
             sys.stdout.write(line)

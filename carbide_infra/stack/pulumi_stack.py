@@ -23,6 +23,7 @@ from carbide_infra.programs import find_pulumi
 from carbide_infra.stack.display import shown
 from carbide_infra.stack.locks import has_dead_lock
 from carbide_infra.stack.stack_file import DEV_STACK, PROJECT
+from carbide_infra.state_files import PRIVATE_UMASK
 
 
 @dataclass(frozen=True)
@@ -147,7 +148,8 @@ class PulumiStack:
 
     def _run(self, *arguments: str) -> str:
         command: list[str | Path] = [self.pulumi, *arguments, "--non-interactive"]
-        return run(command, self.environment, f"`pulumi {' '.join(arguments)}`", cwd=self.project)
+        purpose = f"`pulumi {' '.join(arguments)}`"
+        return run(command, self.environment, purpose, cwd=self.project, umask=PRIVATE_UMASK)
 
 
 def open_stack(name: str) -> PulumiStack:

@@ -1,12 +1,14 @@
 """Tests of the variables that make plain `pulumi` work."""
 
 import os
+import stat
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from carbide_infra.state_files import write_json
+from devenv.build_caches import claim_folder
 from devenv.environment import (
     DEV_PASSPHRASE,
     buildx_config,
@@ -51,6 +53,23 @@ def test_everything_lies_in_the_checkout(tmp_path: Path) -> None:
     assert found["PULUMI_CONFIG_PASSPHRASE"] == DEV_PASSPHRASE
     assert (tmp_path / ".local" / "state").is_dir()
     assert found["HOME"] == os.environ["HOME"]
+
+
+def test_nobody_else_gets_into_the_state_or_the_caches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "new"))
+    cache = tmp_path / "new/carbide-infra"
+    cache.mkdir(parents=True, mode=0o755)
+    (tmp_path / ".local").mkdir(mode=0o755)
+    before = os.umask(0)
+    try:
+        child_environment(tmp_path, TOOLS, "dev")
+        with claim_folder(tmp_path) as caches:
+            pass
+    finally:
+        os.umask(before)
+    private = (tmp_path / ".local", *(tmp_path / ".local").rglob("*"), cache, caches)
+    modes = {oct(stat.S_IMODE(place.stat().st_mode)) for place in private if place.is_dir()}
+    assert modes == {"0o700"}
 
 
 def test_a_home_of_our_own_has_no_room_for_the_automatic_debug_log(tmp_path: Path) -> None:
