@@ -12,6 +12,8 @@ LAST_LINES = 15
 _PROC = Path("/proc")
 # Field 22 of /proc/<pid>/stat, counted from behind the program's name, which may hold blanks.
 _START_TIME = 19
+# The kernel's constant for the namespace that it begins with, whose processes those of all others are, too.
+_FIRST_NAMESPACE = "pid:[4026531836]"
 _DEAD = frozenset("ZX")
 
 
@@ -63,6 +65,27 @@ def start_time(pid: int) -> str | None:
         return None
     boot = read_text(_PROC / "sys/kernel/random/boot_id").strip()
     return f"{boot}:{fields[_START_TIME]}"
+
+
+def pid_namespace() -> str:
+    """Name the namespace that this process knows pids of; empty where there is one only."""
+    try:
+        return str((_PROC / "self/ns/pid").readlink())
+    except OSError:
+        return ""
+
+
+def sees_all_processes() -> bool:
+    """Whether a process that is not seen here does not run on this machine at all."""
+    return pid_namespace() in {"", _FIRST_NAMESPACE}
+
+
+def has_process(pid: int) -> bool:
+    """Whether a process has this pid, here or in a namespace below."""
+    if start_time(pid) is not None:
+        return True
+    lines = (line for status in _PROC.glob("[0-9]*/status") for line in read_text(status).splitlines())
+    return any(str(pid) in line.split()[1:] for line in lines if line.startswith("NSpid:"))
 
 
 def _start_time_by_ps(pid: int) -> str | None:

@@ -37,6 +37,7 @@ from carbide_infra.source.inputs import Inputs, ModuleAccess, inputs_of
 from carbide_infra.source.origin_warnings import warnings_of
 from carbide_infra.source.origins import Origin, origins_of
 from carbide_infra.source.staging import StagingError, collect_garbage, stage
+from carbide_infra.stack.passphrase import require_own_passphrase
 from carbide_infra.state_files import make_private
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ def leave_out_debug_messages() -> None:
 @_reported
 def stack_settings() -> Settings:
     """The stack's configuration, validated."""
+    require_own_passphrase(pulumi.get_stack(), os.environ, Path.cwd())
     namespace = f"{pulumi.get_project()}:"
     values = {key.removeprefix(namespace): value for key, value in CONFIG.get().items() if key.startswith(namespace)}
     for key in SECRET_KEYS:

@@ -18,15 +18,15 @@ from carbide_infra.errors import MissingPrerequisite, SetupError
 from carbide_infra.paths import cache_dir, state_dir
 from carbide_infra.processes import run
 from carbide_infra.progress import Report
-from carbide_infra.registry.docker_hub import Mirror
 from carbide_infra.registry.mirror import Mirror
 from carbide_infra.state_files import make_private, read_json, read_text, write_json, write_text
 from devenv.build_caches import claim_folder, claimed_folder, left_folder
 from devenv.containers import clear_away, end_containers
 from devenv.daemons import Daemon
-from devenv.environment import buildx_config, daemon_environment
+from devenv.environment import buildx_config, daemon_environment, without_other_checkout
 from devenv.prerequisites import ensure_debian_packages, find_program
 from devenv.registry import Registry
+from devenv.registry_login import with_login
 from devenv.toolchain import Tools
 
 BUILDER = "carbide-local"
@@ -99,7 +99,8 @@ def ensure_builder(root: Path, tools: Tools, registry: Registry, mirrors: Sequen
     Raises:
         SetupError: neither Docker nor root is there, or BuildKit does not start.
     """
-    builder = Builder(tools.buildx, environment=os.environ | {"BUILDX_CONFIG": str(buildx_config(root))})
+    environment = without_other_checkout(os.environ, root) | {"BUILDX_CONFIG": str(buildx_config(root))}
+    builder = Builder(tools.buildx, environment=with_login(environment, root, registry.server))
     config = render_config(root, registry, mirrors)
     if docker_answers():
         _stop_buildkit(root)

@@ -7,13 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from carbide_infra.registry.hub_images import BaseImages
-
 from carbide_infra.endpoint import Endpoint, write_endpoint
 from carbide_infra.errors import SetupError
 from carbide_infra.paths import cache_dir, state_dir
 from carbide_infra.progress import Report
-from carbide_infra.registry.docker_hub import DockerHub, Mirror, find_docker_hub
+from carbide_infra.registry.docker_hub import DockerHub, find_docker_hub
 from carbide_infra.registry.mirror import Mirror
 from carbide_infra.state_files import make_private
 from devenv.bases import BaseImages, ensure_bases

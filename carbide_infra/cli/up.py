@@ -12,7 +12,7 @@ from carbide_infra.cli.outcome import WELL, acts, progress
 from carbide_infra.cli.prepared import prepared
 from carbide_infra.cli.tables import shown_digest, wide_console
 from carbide_infra.paths import state_dir
-from carbide_infra.stack.event_log import build_failures, has_changes, image_seconds
+from carbide_infra.stack.event_log import build_failures, has_begun, has_changes, image_seconds, new_event_log
 from carbide_infra.stack.registry_access import images_client
 from carbide_infra.stack.stack_file import DEV_STACK
 from carbide_infra.stack.summary import image_sizes, markdown_summary, told
@@ -32,12 +32,13 @@ def up(stack: StackName = DEV_STACK, summary_file: SummaryFile = None) -> int:
     An image that fails does not stop the others. The exit code is that of `pulumi up`.
     """
     opened = prepared(stack)
-    event_log = state_dir(opened.project) / "events.json"
-    event_log.parent.mkdir(parents=True, exist_ok=True)
-    event_log.unlink(missing_ok=True)
+    event_log = new_event_log(state_dir(opened.project), stack)
     if opened.release_dead_lock():
         progress("The last update was killed: releasing its lock on the stack")
     code = opened.update(event_log)
+    if code and not has_begun(event_log):
+        # Pulumi has said why, and what the stack had before says nothing of it.
+        return code
     failures, seconds = build_failures(event_log), image_seconds(event_log)
     images: dict[str, Any] = opened.outputs().get("images", {})
     if images:

@@ -40,7 +40,8 @@ def docker_credentials(server: str, environment: Mapping[str, str]) -> Credentia
     file = _docker_config(environment)
     config = _read(file)
     key = _HUB_KEY if canonical_server(server) == DOCKER_HUB else server
-    helper = config.get("credHelpers", {}).get(server) or config.get("credsStore")
+    # An empty name says that no program has this server's login, whatever has all others.
+    helper = config.get("credHelpers", {}).get(server, config.get("credsStore"))
     if helper:
         found = _ask_helper(str(helper), key, environment)
         if found is not None:

@@ -4,7 +4,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from carbide_infra.state_files import PRIVATE_UMASK
@@ -14,16 +14,16 @@ from carbide_infra.state_files import PRIVATE_UMASK
 _STEP = re.compile(r"(?P<step>\s*\S*\s+\S+:\S+ \S+ (?P<verb>\w+)) (?P<time>\([\d.]+s\)) (\[diff: .*\]; )?(#.*)?$")
 
 
-def shown(command: Sequence[str], environment: Mapping[str, str], folder: Path) -> int:
-    """Run the CLI before the user's eyes; gives its exit code."""
+def shown(command: Sequence[str], environment: Mapping[str, str], folder: Path, started: Callable[[int], None]) -> int:
+    """Run the CLI before the user's eyes; gives its exit code, and tells its pid once it has started."""
     # The terminal sends Ctrl-C to the CLI as well, which cancels in good order: wait for it.
     previous = signal.signal(signal.SIGINT, lambda *_: None)
     try:
         if sys.stdout.isatty():
-            return subprocess.run(
-                command, cwd=folder, env=dict(environment), check=False, umask=PRIVATE_UMASK
-            ).returncode
-        return _printed_by_step([*command, "--non-interactive"], environment, folder)
+            with subprocess.Popen(command, cwd=folder, env=dict(environment), umask=PRIVATE_UMASK) as process:
+                started(process.pid)
+                return process.wait()
+        return _printed_by_step([*command, "--non-interactive"], environment, folder, started)
     finally:
         signal.signal(signal.SIGINT, previous)
 
@@ -42,12 +42,15 @@ def steps(lines: Iterable[str]) -> Iterator[str]:
             yield f"{step['step']}\n"
 
 
-def _printed_by_step(command: Sequence[str], environment: Mapping[str, str], folder: Path) -> int:
+def _printed_by_step(
+    command: Sequence[str], environment: Mapping[str, str], folder: Path, started: Callable[[int], None]
+) -> int:
     """Run the CLI for a log: without a terminal it prints each line of BuildKit's progress."""
     with subprocess.Popen(
         command, cwd=folder, env=dict(environment), stdout=subprocess.PIPE, text=True, umask=PRIVATE_UMASK
     ) as process:
         assert process.stdout is not None  # noqa: S101 - a pipe was asked for
+        started(process.pid)
         for line in steps(process.stdout):
             sys.stdout.write(line)
             sys.stdout.flush()

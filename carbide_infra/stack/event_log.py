@@ -1,15 +1,40 @@
 """The engine's own log of an update: how long each image took, and what its build said when it failed."""
 
 import json
+import os
 import re
+import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from carbide_infra.names import IMAGE_TYPE
+from carbide_infra.state_files import make_private
 
 # Of a failed build step; the compiler itself stops after ten errors a package.
 LAST_LINES = 40
+_KEPT = 10
+
+
+def new_event_log(folder: Path, stack: str) -> Path:
+    """Name the log of one run, which no other run has; the latest ones are kept.
+
+    Args:
+        folder: the state folder of the project.
+        stack: the stack that is updated.
+    """
+    logs = make_private(folder / "events")
+    for old in sorted(logs.glob("*.json"), key=lambda file: file.stat().st_mtime)[:-_KEPT]:
+        old.unlink(missing_ok=True)
+    descriptor, name = tempfile.mkstemp(prefix=f"{stack.replace('/', '.')}-", suffix=".json", dir=logs)
+    os.close(descriptor)
+    return Path(name)
+
+
+def has_begun(event_log: Path) -> bool:
+    """Whether the engine came to work: it did not where another update holds the lock."""
+    return next(_events(event_log), None) is not None
 
 
 def image_seconds(event_log: Path) -> dict[str, int]:
@@ -60,4 +85,6 @@ def has_changes(event_log: Path) -> bool:
 def _events(event_log: Path) -> Iterator[dict[str, Any]]:
     if event_log.exists():
         for line in event_log.read_text(encoding="utf-8").splitlines():
-            yield json.loads(line)
+            # A process that was killed leaves half a line.
+            with suppress(ValueError):
+                yield json.loads(line)

@@ -11,17 +11,17 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from carbide_infra.errors import SetupError
+from carbide_infra.errors import CommandError, SetupError
 from carbide_infra.paths import project_root
 from carbide_infra.processes import last_lines, run
 from carbide_infra.programs import find_pulumi
 from carbide_infra.stack.display import shown
-from carbide_infra.stack.locks import has_dead_lock
+from carbide_infra.stack.locks import has_dead_lock, note_update, running_update
 from carbide_infra.stack.stack_file import DEV_STACK, PROJECT
 from carbide_infra.state_files import PRIVATE_UMASK
 
@@ -114,20 +114,35 @@ class PulumiStack:
 
         An image that fails does not stop the others. Only the development stack is
         updated unasked at a terminal; elsewhere, as in CI, nobody is there to ask.
+
+        Raises:
+            CommandError: another update runs.
         """
+        self._require_no_other_update()
         how = ("--continue-on-error", "--suppress-outputs", "--event-log", str(event_log))
-        return self._show("up", *how, *self._consent())
+        return self._show("up", *how, *self._consent(), started=self._note)
 
     def refresh(self) -> int:
         """Bring the state up to what the registry has; gives the CLI's exit code."""
-        return self._show("refresh", "--suppress-outputs", *self._consent())
+        self._require_no_other_update()
+        return self._show("refresh", "--suppress-outputs", *self._consent(), started=self._note)
 
     def release_dead_lock(self) -> bool:
         """Cancel the update of a process that was killed; tell whether there was one."""
-        dead = has_dead_lock(self.environment.get("PULUMI_BACKEND_URL", ""), self.name)
+        dead = has_dead_lock(self._backend, self.project, self.name)
         if dead:
             self._run("cancel", "--yes", self.name)
         return dead
+
+    def _require_no_other_update(self) -> None:
+        other = running_update(self._backend, self.name)
+        if other:
+            message = f"stack {self.name}: {other}"
+            raise CommandError(message)
+
+    @property
+    def _backend(self) -> str:
+        return self.environment.get("PULUMI_BACKEND_URL", "")
 
     @property
     def _chosen(self) -> tuple[str, str]:
@@ -137,10 +152,13 @@ class PulumiStack:
         asked = sys.stdin.isatty() and self.name != DEV_STACK
         return [] if asked else ["--yes", "--skip-preview"]
 
-    def _show(self, *arguments: str) -> int:
+    def _note(self, pid: int) -> None:
+        note_update(self.project, self.name, pid)
+
+    def _show(self, *arguments: str, started: Callable[[int], None] = lambda _: None) -> int:
         # PULUMI_DEBUG_COMMANDS unlocks --event-log, as Pulumi's own Automation API does.
         environment = {**self.environment, "PULUMI_DEBUG_COMMANDS": "true"}
-        return shown([str(self.pulumi), *arguments, *self._chosen], environment, self.project)
+        return shown([str(self.pulumi), *arguments, *self._chosen], environment, self.project, started)
 
     def _json(self, *arguments: str) -> dict[str, Any]:
         answer = self._run(*arguments, *self._chosen)

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from carbide_infra.errors import SetupError
+from carbide_infra.stack.passphrase import FILE, PUBLISHED, VALUE
 from carbide_infra.state_files import write_json
 from devenv.build_caches import claim_folder
 from devenv.environment import (
-    DEV_PASSPHRASE,
     buildx_config,
     child_environment,
     daemon_environment,
@@ -50,7 +51,7 @@ def test_everything_lies_in_the_checkout(tmp_path: Path) -> None:
     assert found["SSL_CERT_FILE"] == f"{tmp_path}/.local/tls/ca-bundle.pem"
     assert found["PULUMI_SKIP_UPDATE_CHECK"] == "true"
     assert found["PULUMI_CONTINUE_ON_ERROR"] == "true"
-    assert found["PULUMI_CONFIG_PASSPHRASE"] == DEV_PASSPHRASE
+    assert found["PULUMI_CONFIG_PASSPHRASE_FILE"] == f"{tmp_path}/.local/passphrase"
     assert (tmp_path / ".local" / "state").is_dir()
     assert found["HOME"] == os.environ["HOME"]
 
@@ -116,10 +117,36 @@ def test_a_builder_that_the_machine_brings_is_looked_for_where_docker_keeps_it(
     assert found == folder.format(root=tmp_path, docker=docker)
 
 
-def test_only_the_development_stack_has_a_known_passphrase(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "PULUMI_CONFIG_PASSPHRASE" not in child_environment(tmp_path, TOOLS, "prod")
-    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE_FILE", "/secret")
-    assert "PULUMI_CONFIG_PASSPHRASE" not in child_environment(tmp_path, TOOLS, "dev")
+def test_only_the_development_stack_gets_a_passphrase(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not {VALUE, FILE} & child_environment(tmp_path, TOOLS, "prod").keys()
+    monkeypatch.setenv(FILE, "/secret")
+    for stack in ("dev", "prod"):
+        assert child_environment(tmp_path, TOOLS, stack)[FILE] == "/secret"
+
+
+def test_another_stack_is_not_opened_with_the_development_stacks_passphrase(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`eval "$(make -s env)"`, and then `… STACK=prod` in the same shell."""
+    for name, value in child_environment(tmp_path, TOOLS, "dev").items():
+        monkeypatch.setenv(name, value)
+    found = child_environment(tmp_path, TOOLS, "prod")
+    assert not {VALUE, FILE} & found.keys()
+    assert f"unset {FILE}\n" in export_lines(found)
+    assert FILE in child_environment(tmp_path, TOOLS, "dev"), "the development stack goes on in it"
+
+
+def test_the_published_passphrase_of_an_earlier_version_opens_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VALUE, PUBLISHED)
+    with pytest.raises(SetupError, match=f"{VALUE}: is a passphrase that everybody knows; give the stack prod one"):
+        child_environment(tmp_path, TOOLS, "prod")
+    found = child_environment(tmp_path, TOOLS, "dev")
+    assert VALUE not in found
+    lines = export_lines(found)
+    assert PUBLISHED not in lines
+    assert lines.startswith(f"unset {VALUE}\n"), "Pulumi asks this variable first"
 
 
 def test_no_stack_looks_for_another_plugin(tmp_path: Path) -> None:
@@ -164,9 +191,9 @@ def test_a_shell_takes_the_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("UNRELATED", "secret")
     lines = export_lines(child_environment(root, TOOLS, "dev"))
     assert "secret" not in lines
-    script = f'{lines}printf %s "$PULUMI_HOME|$PULUMI_CONFIG_PASSPHRASE"'
+    script = f'{lines}printf %s "$PULUMI_HOME|$PULUMI_CONFIG_PASSPHRASE_FILE"'
     answer = subprocess.run(["/bin/sh", "-c", script], capture_output=True, text=True, check=True).stdout
-    assert answer == f"{root}/.local/pulumi-home|carbide-dev"
+    assert answer == f"{root}/.local/pulumi-home|{root}/.local/passphrase"
     assert all(line.startswith("export ") and "='" in line for line in lines.splitlines())
 
 
