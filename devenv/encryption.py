@@ -10,7 +10,8 @@ from hashlib import pbkdf2_hmac
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-_ROUNDS, _KEY_BYTES, _SALT_BYTES, _NONCE_BYTES = 1_000_000, 32, 8, 12
+ROUNDS = 1_000_000
+_KEY_BYTES, _SALT_BYTES, _NONCE_BYTES = 32, 8, 12
 # What Pulumi encrypts beside each salt, to know the right passphrase by.
 _KNOWN = "pulumi"
 _BASE64 = "[A-Za-z0-9+/]+=*"
@@ -47,7 +48,7 @@ def opens(text: str, passphrase: str) -> bool:
 class _Key:
     def __init__(self, passphrase: str, salt: str) -> None:
         self.salt = salt
-        self._cipher = AESGCM(pbkdf2_hmac("sha256", passphrase.encode(), _decoded(salt), _ROUNDS, _KEY_BYTES))
+        self._cipher = AESGCM(pbkdf2_hmac("sha256", passphrase.encode(), _decoded(salt), ROUNDS, _KEY_BYTES))
 
     def open(self, match: re.Match[str]) -> str | None:
         """The text in clear; None where another key has locked it."""

@@ -14,6 +14,7 @@ from devenv import builder, containers
 from devenv.builder import Builder, container_arguments, docker_answers, render_config, use_builder
 from devenv.certificates import Certificates
 from devenv.registry import Registry
+from devenv.registry_login import Login
 from devenv.toolchain import Tools
 from tests.support.fake_programs import FakeProgram
 
@@ -26,7 +27,7 @@ def root(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def registry(root: Path) -> Registry:
-    return Registry("vm:5443", Certificates(root / ".local" / "tls"))
+    return Registry("vm:5443", Certificates(root / ".local" / "tls"), Login("s3cr3t"))
 
 
 def tools(folder: Path) -> Tools:

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from carbide_infra.errors import SetupError
+from carbide_infra.registry.credentials import Credentials, docker_credentials
 from carbide_infra.stack.passphrase import FILE, PUBLISHED, VALUE
-from carbide_infra.state_files import write_json
+from carbide_infra.state_files import write_json, write_text
 from devenv.build_caches import claim_folder
 from devenv.environment import (
     buildx_config,
@@ -178,6 +179,21 @@ def test_the_registry_needs_no_proxy(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("no_proxy", "corp.example")
     found = child_environment(tmp_path, TOOLS, "dev")
     assert found["NO_PROXY"] == found["no_proxy"] == "corp.example,vm"
+
+
+def test_only_stacks_of_the_local_registry_know_its_login(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "Pulumi.prod.yaml").write_text("config:\n  carbide-infra:registryServer: nvcr.io\n")
+    assert "DOCKER_CONFIG" not in child_environment(tmp_path, TOOLS, "dev"), "there is no registry yet"
+    write_json(tmp_path / ".local/registry.json", {"host": "vm", "port": 5443})
+    write_text(tmp_path / ".local/registry-password", "s3cr3t\n")
+    found = child_environment(tmp_path, TOOLS, "dev")
+    assert docker_credentials("vm:5443", found) == Credentials("carbide", "s3cr3t")
+    assert "s3cr3t" not in export_lines(found)
+    for name, value in found.items():
+        monkeypatch.setenv(name, value)
+    assert "DOCKER_CONFIG" not in child_environment(tmp_path, TOOLS, "prod")
+    assert "unset DOCKER_CONFIG\n" in export_lines(child_environment(tmp_path, TOOLS, "prod"))
+    assert "DOCKER_CONFIG" not in child_environment(tmp_path / "other", TOOLS, "dev"), "of another checkout"
 
 
 def test_daemons_get_no_secrets() -> None:

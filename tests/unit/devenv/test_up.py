@@ -21,6 +21,7 @@ from devenv.bases import BaseImages
 from devenv.builder import Builder
 from devenv.certificates import Certificates
 from devenv.registry import Registry
+from devenv.registry_login import Login
 from devenv.stand_ins import StandInMaker
 from devenv.toolchain import Tools
 
@@ -63,7 +64,7 @@ def test_other_errors_stay_what_they_are(tmp_path: Path) -> None:
 
 
 def test_where_docker_hubs_images_come_from(tmp_path: Path) -> None:
-    registry, mirror = Registry("vm:5443", Certificates(tmp_path)), Mirror("mirror")
+    registry, mirror = Registry("vm:5443", Certificates(tmp_path), Login("s3cr3t")), Mirror("mirror")
     assert up._mirrors(DockerHub(answers=True), registry) == []
     assert up._mirrors(DockerHub(answers=True, mirror=mirror), registry) == [mirror]
     assert up._mirrors(DockerHub(answers=False), registry) == [Mirror("vm:5443")]
@@ -102,7 +103,7 @@ class Setup:
         self.done: list[str] = []
         self.bases: BaseImages | None = None
         self.mirrors: list[Mirror] = []
-        self.registry = Registry("vm:5443", Certificates(root / "tls"))
+        self.registry = Registry("vm:5443", Certificates(root / "tls"), Login("s3cr3t"))
         self.builder = Builder(Path("buildx"))
         self.reports: list[object] = []
         monkeypatch.setattr(up, "ensure_registry_server", self._ensure_server)
