@@ -19,6 +19,7 @@ from carbide_infra.stack.pulumi_stack import PulumiStack
 from carbide_infra.stack.stack_file import ANY_REGISTRY, DEV_STACK, read_stack_file
 from carbide_infra.state_files import write_json
 from devenv.builder import docker_answers
+from devenv.clean import clean
 from devenv.environment import child_environment, export_lines
 from devenv.findings import findings
 from devenv.ready import Start, ensure, required_tools, start_daemons
@@ -80,6 +81,13 @@ def start(stack: StackName = DEV_STACK) -> None:
 def down() -> None:
     """Stop the local builder and registry; their data stay."""
     local_down(project_root(), _report)
+
+
+@app.command("clean")
+@_reported
+def delete_state() -> None:
+    """Stop everything and delete this checkout's local state; refused where it is another stack's only one."""
+    clean(project_root(), _report)
 
 
 @app.command()
