@@ -67,6 +67,20 @@ def start_time(pid: int) -> str | None:
     return f"{boot}:{fields[_START_TIME]}"
 
 
+def works_in(pid: int, folder: Path) -> bool:
+    """Whether a process works in a folder: not in a copy of it, but also after it was moved, or made anew."""
+    try:
+        if _PROC.joinpath("self").exists():
+            # Of another user's process, nobody but root is told.
+            place = _PROC / str(pid) / "cwd"
+            return str(place.readlink()) == f"{folder} (deleted)" or place.samefile(folder)
+        command = ["lsof", "-a", "-p", str(pid), "-d", "cwd", "-Fn"]
+        told = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+        return any(Path(line[1:]).samefile(folder) for line in told.splitlines() if line.startswith("n"))
+    except OSError:
+        return False
+
+
 def pid_namespace() -> str:
     """Name the namespace that this process knows pids of; empty where there is one only."""
     try:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from carbide_infra.errors import SetupError
-from carbide_infra.processes import last_lines, start_time
+from carbide_infra.processes import last_lines, start_time, works_in
 from carbide_infra.state_files import PRIVATE_UMASK, make_private, read_json, read_text, write_json
 
 # How long a daemon may take before it is helped along, and then before it is killed.
@@ -114,15 +114,17 @@ class Daemon:
     def _pid(self) -> int | None:
         record = read_json(self.pid_file)
         pid, started = record.get("pid"), record.get("started")
-        # A pid alone may belong to another process by now.
-        return pid if isinstance(pid, int) and started and start_time(pid) == started else None
+        # A pid alone may belong to another process by now, and the file may be the copy of another checkout's.
+        known = isinstance(pid, int) and started and start_time(pid) == started
+        return pid if known and works_in(pid, self.state) else None
 
     def _lost(self) -> Iterator[int]:
         """Processes of this daemon that no pid file names: it was deleted, or never written."""
         for entry in _PROC.glob("[0-9]*/cmdline"):
             program, *arguments = read_text(entry).split("\0")
-            if Path(program).name == self.name and str(self.config) in arguments:
-                yield int(entry.parent.name)
+            pid = int(entry.parent.name)
+            if Path(program).name == self.name and str(self.config) in arguments and works_in(pid, self.state):
+                yield pid
 
     def _failure(self, problem: str) -> str:
         return f"{self.name} {problem}; the end of its log {self.log}:\n{last_lines(read_text(self.log))}"
