@@ -115,8 +115,9 @@ class Daemon:
         record = read_json(self.pid_file)
         pid, started = record.get("pid"), record.get("started")
         # A pid alone may belong to another process by now, and the file may be the copy of another checkout's.
-        known = isinstance(pid, int) and started and start_time(pid) == started
-        return pid if known and works_in(pid, self.state) else None
+        if not isinstance(pid, int) or not started or start_time(pid) != started:
+            return None
+        return pid if works_in(pid, self.state) else None
 
     def _lost(self) -> Iterator[int]:
         """Processes of this daemon that no pid file names: it was deleted, or never written."""

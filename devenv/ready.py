@@ -12,10 +12,11 @@ from carbide_infra.settings import LOCAL_REGISTRY, Settings, load_settings, sele
 from carbide_infra.stack.pinning import catalogue_bases, unpinned_bases
 from carbide_infra.stack.stack_file import ANY_REGISTRY, DEV_STACK, read_stack_file
 from devenv.bases import BaseImages
-from devenv.builder import docker_answers, require_builder, use_builder
+from devenv.builder import clear_after_killed, docker_answers, require_builder, use_builder
 from devenv.environment import brings_builder, child_environment
 from devenv.prerequisites import check_prerequisites
 from devenv.toolchain import Tools, ensure_tools, install_plugin
+from devenv.trust import trust_of
 from devenv.up import local_up
 
 
@@ -36,6 +37,7 @@ def ensure(stack: str = DEV_STACK, start: Start = Start.NEVER, report: Report = 
         UserError: what is in the way, in one sentence.
     """
     root = project_root()
+    clear_after_killed(root)
     # Before minutes are spent on tools.
     settings = None if start is Start.NEVER else _settings(root, stack, start)
     brought = brings_builder(root, stack) and start is not Start.UNPINNED
@@ -60,7 +62,7 @@ def required_tools(report: Report) -> Tools:
 
 def start_daemons(root: Path, tools: Tools, settings: Settings, report: Report) -> None:
     """Start builder and registry, and see to the base images; does nothing where all is as it should be."""
-    local_up(root, tools, _bases(settings, root), report)
+    local_up(root, tools, _bases(settings, root), report, trust_of(settings, root))
 
 
 def _bases(settings: Settings, root: Path) -> BaseImages:

@@ -20,10 +20,10 @@ from carbide_infra.paths import cache_dir
 from carbide_infra.processes import run
 from carbide_infra.progress import Report
 from carbide_infra.state_files import make_private
-from devenv.builder import Builder
 from devenv.debian import EPOCH, fetch_program, make_root, this_debian
 from devenv.go_environment import contained_go
 from devenv.prerequisites import require_go
+from devenv.registration import Builder
 from devenv.registry import Registry
 
 # Raise it when the content of an archive changes in a way that its name does not show.

@@ -20,11 +20,12 @@ from devenv.certificates import ensure_bundle
 from devenv.registry import Registry, ensure_registry, registry_daemon
 from devenv.stand_ins import StandInMaker
 from devenv.toolchain import Tools, ensure_registry_server
+from devenv.trust import Trust
 
 DISK_FULL = "no space left on device"
 
 
-def local_up(root: Path, tools: Tools, bases: BaseImages, report: Report) -> Endpoint:
+def local_up(root: Path, tools: Tools, bases: BaseImages, report: Report, trust: Trust = Trust.OTHER) -> Endpoint:
     """Bring up what images are built with; does nothing where all is as it should be.
 
     Raises:
@@ -33,7 +34,7 @@ def local_up(root: Path, tools: Tools, bases: BaseImages, report: Report) -> End
     with _explained(root), _sole_run(root, report):
         registry = ensure_registry(root, ensure_registry_server(report), report)
         hub = find_docker_hub(os.environ, ensure_bundle(root), report)
-        builder = ensure_builder(root, tools, registry, _mirrors(hub, registry), report)
+        builder = ensure_builder(root, tools, registry, _mirrors(hub, registry), report, trust)
         maker = StandInMaker(root, builder, registry, report)
         stand_ins = {} if hub.answers else ensure_bases(bases, maker)
         endpoint = Endpoint(

@@ -90,7 +90,7 @@ class Checkout:
         assert (program, command[0]) == (self.root / "bin/carbide-infra", "carbide-infra")
         self.environment = environment
 
-    def _start(self, root: Path, _tools: Tools, bases: BaseImages, _report: object) -> Endpoint:
+    def _start(self, root: Path, _tools: Tools, bases: BaseImages, _report: object, _trust: object) -> Endpoint:
         assert root == self.root
         self.started.append(bases)
         endpoint = Endpoint("vm:5443", "carbide-local", "/ca.pem", self.stand_ins)

@@ -18,12 +18,13 @@ from carbide_infra.registry.docker_hub import DockerHub
 from carbide_infra.registry.mirror import Mirror
 from devenv import up
 from devenv.bases import BaseImages
-from devenv.builder import Builder
 from devenv.certificates import Certificates
+from devenv.registration import Builder
 from devenv.registry import Registry
 from devenv.registry_login import Login
 from devenv.stand_ins import StandInMaker
 from devenv.toolchain import Tools
+from devenv.trust import Trust
 
 
 @pytest.mark.parametrize(
@@ -102,6 +103,7 @@ class Setup:
         self.root = root
         self.done: list[str] = []
         self.bases: BaseImages | None = None
+        self.trust: Trust | None = None
         self.mirrors: list[Mirror] = []
         self.registry = Registry("vm:5443", Certificates(root / "tls"), Login("s3cr3t"))
         self.builder = Builder(Path("buildx"))
@@ -131,9 +133,10 @@ class Setup:
         return self._noted(f"hub {bundle.name}", hub)
 
     def _ensure_builder(
-        self, root: Path, tools: Tools, registry: Registry, mirrors: list[Mirror], report: object
+        self, root: Path, tools: Tools, registry: Registry, mirrors: list[Mirror], report: object, trust: Trust
     ) -> Builder:
         assert (root.name, tools) == (self.root.name, TOOLS)
+        self.trust = trust
         self.reports.append(report)
         assert registry is self.registry
         self.mirrors = mirrors
@@ -169,7 +172,8 @@ def test_up_brings_registry_builder_and_bases_and_leaves_an_endpoint(
 
 def test_where_docker_hub_answers_nothing_stands_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     setup = Setup(tmp_path, monkeypatch, DockerHub(answers=True))
-    assert up.local_up(tmp_path, TOOLS, BASES, lambda _: None).stand_ins == {}
+    assert up.local_up(tmp_path, TOOLS, BASES, lambda _: None, Trust.MAIN).stand_ins == {}
+    assert setup.trust is Trust.MAIN
     assert setup.done[1:] == ["hub bundle.pem", "builder"]
     assert setup.mirrors == []
 
