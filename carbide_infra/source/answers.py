@@ -46,7 +46,7 @@ from carbide_infra.source.tree import InputError, Tree
 
 _FORMAT = 1
 _ATTEMPTS = 3
-_UNUSED = ("answer-", "hashes-", "graph-", "importgraph-")
+_UNUSED = ("answer-", "blobs-", "hashes-", "graph-", "importgraph-")
 # Coarser than the clock of any file system: see tree.py.
 _RACY_NANOSECONDS = 2_000_000_000
 
