@@ -17,6 +17,7 @@ from carbide_infra.errors import MissingPrerequisite, SetupError
 from carbide_infra.paths import cache_dir, state_dir
 from carbide_infra.progress import Report
 from carbide_infra.registry.mirror import Mirror
+from carbide_infra.stack.builder import VARIABLE
 from carbide_infra.state_files import make_private, read_text, write_text
 from devenv.build_caches import claim_folder, claimed_folder, left_folder
 from devenv.containers import TEMPORARY, clear_away, end_containers, has_mounts
@@ -60,13 +61,18 @@ def docker_answers() -> bool:
     return done.returncode == 0 and bool(done.stdout.strip())
 
 
+def can_build() -> bool:
+    """Tell whether this machine has what a builder of ours needs."""
+    return docker_answers() or can_embed()
+
+
 def require_builder() -> None:
     """Refuse a machine that nothing can be built on, before minutes are spent on setting it up.
 
     Raises:
         MissingPrerequisite: neither Docker nor root on Linux is there.
     """
-    if not docker_answers() and not can_embed():
+    if not can_build():
         raise MissingPrerequisite(NOBODY_CAN_BUILD)
 
 
@@ -91,6 +97,7 @@ def ensure_builder(
         SetupError: neither Docker nor root is there, or BuildKit does not start.
     """
     environment = without_other_checkout(os.environ, root) | {"BUILDX_CONFIG": str(buildx_config(root))}
+    environment.pop(VARIABLE, None)
     builder = Builder(tools.buildx, environment=with_login(environment, root, registry.server))
     config = render_config(root, registry, mirrors)
     if not (docker_answers() and _starts_in_docker(root, builder, config, config + _ca(registry), report, trust)):

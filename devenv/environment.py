@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from carbide_infra.paths import cache_dir, state_dir
-from carbide_infra.registry.docker_config import config_file
 from carbide_infra.settings import LOCAL_REGISTRY
+from carbide_infra.stack.builder import VARIABLE, chosen_builder
 from carbide_infra.stack.passphrase import FILE, PUBLISHED, VALUE, passphrase_file, require_own_passphrase
 from carbide_infra.stack.stack_file import is_development, read_stack_file
 from carbide_infra.state_files import make_private, read_json
 from devenv.certificates import ensure_bundle
+from devenv.chosen_builder import users_buildx, with_choice_of_its_own
 from devenv.passphrase import ensure_passphrase
 from devenv.registry_login import with_login, without_login
 from devenv.salt import ensure_salt
@@ -58,10 +59,7 @@ def child_environment(root: Path, tools: Tools | None, stack: str) -> dict[str, 
         make_private(cache_dir())
     environment.setdefault("PULUMI_HOME", str(_pulumi_home(state)))
     environment.setdefault("PULUMI_BACKEND_URL", f"file://{backend}")
-    environment.setdefault(
-        "BUILDX_CONFIG",
-        str(config_file(environment).parent / "buildx" if brings_builder(root, stack) else state / "buildx"),
-    )
+    environment = _with_builders(environment, root, stack)
     # Without it the first image that fails stops the others, and all outputs are shown as going.
     environment.setdefault("PULUMI_CONTINUE_ON_ERROR", "true")
     # pulumi-docker is for examples/deployment alone; looking for its plugin takes longer than a whole preview.
@@ -118,12 +116,22 @@ def _pulumi_home(state: Path) -> Path:
     return home
 
 
-def brings_builder(root: Path, stack: str) -> bool:
-    """Tell whether BUILDX_BUILDER names the builder to use, so that none of ours is needed.
+def brought_builder(root: Path, stack: str) -> str | None:
+    """Name the builder of the machine's that a stack builds on; None where one of ours is needed."""
+    values = read_stack_file(root, stack)
+    server = str(values.get("registryServer", LOCAL_REGISTRY))
+    # The local registry is behind a certificate that only our own builder knows.
+    return None if server == LOCAL_REGISTRY else chosen_builder(values.get("builder"), server, os.environ)
 
-    The local registry is behind a certificate that only our own builder knows.
-    """
-    return bool(os.environ.get("BUILDX_BUILDER")) and not is_local(root, stack)
+
+def _with_builders(environment: Mapping[str, str], root: Path, stack: str) -> dict[str, str]:
+    """Let buildx find the builder that a stack builds on, and no other be its current one."""
+    found = dict(environment)
+    if brought_builder(root, stack) is None:
+        found.pop(VARIABLE, None)
+        found["BUILDX_CONFIG"] = str(buildx_config(root))
+        return found
+    return with_choice_of_its_own(found, root)
 
 
 def is_local(root: Path, stack: str) -> bool:
@@ -133,7 +141,7 @@ def is_local(root: Path, stack: str) -> bool:
 
 def buildx_config(root: Path) -> Path:
     """Name the folder where buildx keeps its builders: the user's choice, else the checkout's."""
-    chosen = without_other_checkout(os.environ, root).get("BUILDX_CONFIG")
+    chosen = users_buildx(without_other_checkout(os.environ, root), root)
     return Path(chosen) if chosen else state_dir(root) / "buildx"
 
 

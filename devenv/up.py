@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from carbide_infra.endpoint import Endpoint, write_endpoint
+from carbide_infra.endpoint import Endpoint, read_endpoint, write_endpoint
 from carbide_infra.errors import SetupError
 from carbide_infra.paths import cache_dir, state_dir
 from carbide_infra.progress import Report
@@ -17,6 +17,7 @@ from carbide_infra.state_files import make_private
 from devenv.bases import BaseImages, ensure_bases
 from devenv.builder import ensure_builder, stop_builder
 from devenv.certificates import ensure_bundle
+from devenv.registration import BUILDER
 from devenv.registry import Registry, ensure_registry, registry_daemon
 from devenv.stand_ins import StandInMaker
 from devenv.toolchain import Tools, ensure_registry_server
@@ -42,6 +43,19 @@ def local_up(root: Path, tools: Tools, bases: BaseImages, report: Report, trust:
         )
         write_endpoint(root, endpoint)
         return endpoint
+
+
+def local_registry(root: Path, report: Report) -> None:
+    """Bring up the registry alone, where this machine can build nothing: references name it.
+
+    Which base images have stand-ins stays as it was; none of them is made.
+    """
+    with _explained(root), _sole_run(root, report):
+        registry = ensure_registry(root, ensure_registry_server(report), report)
+        before = read_endpoint(root)
+        bundle = str(registry.certificates.bundle)
+        stand_ins = before.stand_ins if before else {}
+        write_endpoint(root, Endpoint(registry.server, BUILDER, bundle, stand_ins, before.bases if before else ()))
 
 
 def local_down(root: Path, report: Report) -> None:

@@ -12,9 +12,11 @@ from carbide_infra.cli.outcome import WELL, acts, progress
 from carbide_infra.cli.prepared import prepared
 from carbide_infra.cli.tables import shown_digest, wide_console
 from carbide_infra.paths import state_dir
+from carbide_infra.stack.builder import chosen_builder, require_builder
 from carbide_infra.stack.event_log import build_failures, has_begun, has_changes, image_seconds, new_event_log
+from carbide_infra.stack.pulumi_stack import PulumiStack
 from carbide_infra.stack.registry_access import images_client
-from carbide_infra.stack.stack_file import DEV_STACK
+from carbide_infra.stack.stack_file import DEV_STACK, read_stack_file
 from carbide_infra.stack.summary import image_sizes, markdown_summary, told
 
 app = typer.Typer(add_completion=False)
@@ -32,6 +34,7 @@ def up(stack: StackName = DEV_STACK, summary_file: SummaryFile = None) -> int:
     An image that fails does not stop the others. The exit code is that of `pulumi up`.
     """
     opened = prepared(stack)
+    require_builder(_builder(opened), opened.environment)
     event_log = new_event_log(state_dir(opened.project), stack)
     if opened.release_dead_lock():
         progress("The last update was killed: releasing its lock on the stack")
@@ -54,6 +57,11 @@ def up(stack: StackName = DEV_STACK, summary_file: SummaryFile = None) -> int:
     if not has_changes(event_log):
         progress("No changes: every image is as this source tree and stack want it.")
     return WELL
+
+
+def _builder(stack: PulumiStack) -> str | None:
+    values = read_stack_file(stack.project, stack.name)
+    return chosen_builder(values.get("builder"), str(values.get("registryServer")), stack.environment)
 
 
 def _print_table(

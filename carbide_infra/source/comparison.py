@@ -132,4 +132,4 @@ class _KnownBlobs:
         if self._is_new:
             lines = (f"{sha256} {self._kept[sha256]}\n" for sha256 in sorted(set(used) & self._kept.keys()))
             with suppress(OSError):
-                write_text(self._file, "".join(lines), 0o600)
+                write_text(self._file, "".join(lines))

@@ -98,24 +98,36 @@ def test_the_users_choices_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.parametrize(
-    ("builder", "registry", "folder"),
+    ("variable", "config", "registry", "brought"),
     [
-        ("builder-1", "nvcr.io", "{docker}/buildx"),
-        ("builder-1", "local", "{root}/.local/buildx"),
-        ("builder-1", None, "{root}/.local/buildx"),
-        ("", "nvcr.io", "{root}/.local/buildx"),
+        ("builder-1", "", "nvcr.io", True),
+        ("", "fleet", "nvcr.io", True),
+        ("builder-1", "", "local", False),
+        ("builder-1", "", None, False),
+        ("", "", "nvcr.io", False),
     ],
 )
 def test_a_builder_that_the_machine_brings_is_looked_for_where_docker_keeps_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, builder: str, registry: str | None, folder: str
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    variable: str,
+    config: str,
+    registry: str | None,
+    *,
+    brought: bool,
 ) -> None:
-    docker = tmp_path / "docker"
-    monkeypatch.setenv("DOCKER_CONFIG", str(docker))
-    monkeypatch.setenv("BUILDX_BUILDER", builder)
-    line = f"  carbide-infra:registryServer: {registry}\n" if registry else "  carbide-infra:goVersion: '1.25'\n"
-    (tmp_path / "Pulumi.prod.yaml").write_text(f"config:\n{line}")
-    found = child_environment(tmp_path, TOOLS, "prod")["BUILDX_CONFIG"]
-    assert found == folder.format(root=tmp_path, docker=docker)
+    (tmp_path / "docker/buildx/instances").mkdir(parents=True)
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "docker"))
+    monkeypatch.setenv("BUILDX_BUILDER", variable)
+    lines = [f"  carbide-infra:registryServer: {registry}\n"] if registry else ["  carbide-infra:goVersion: '1.25'\n"]
+    lines += [f"  carbide-infra:builder: {config}\n"] if config else []
+    (tmp_path / "Pulumi.prod.yaml").write_text("config:\n" + "".join(lines))
+    found = child_environment(tmp_path, TOOLS, "prod")
+    instances = Path(found["BUILDX_CONFIG"]) / "instances"
+    assert (instances.is_dir() and instances.samefile(tmp_path / "docker/buildx/instances")) is brought
+    if not brought:
+        assert found["BUILDX_CONFIG"] == f"{tmp_path}/.local/buildx"
+        assert "BUILDX_BUILDER" not in found, "nothing else asks for one that does not build"
 
 
 def test_only_the_development_stack_gets_a_passphrase(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
