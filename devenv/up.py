@@ -5,6 +5,7 @@ import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from carbide_infra.endpoint import Endpoint, read_endpoint, write_endpoint
@@ -38,9 +39,10 @@ def local_up(root: Path, tools: Tools, bases: BaseImages, report: Report, trust:
         builder = ensure_builder(root, tools, registry, _mirrors(hub, registry), report, trust)
         maker = StandInMaker(root, builder, registry, report)
         stand_ins = {} if hub.answers else ensure_bases(bases, maker)
+        bundle = str(registry.certificates.bundle)
         endpoint = Endpoint(
-            registry.server, builder.name, str(registry.certificates.bundle), stand_ins, bases.references
-        )
+            registry.server, builder.name, bundle, stand_ins, bases.references, has_hub=hub.answers
+        ).beside(read_endpoint(root))
         write_endpoint(root, endpoint)
         return endpoint
 
@@ -53,9 +55,8 @@ def local_registry(root: Path, report: Report) -> None:
     with _explained(root), _sole_run(root, report):
         registry = ensure_registry(root, ensure_registry_server(report), report)
         before = read_endpoint(root)
-        bundle = str(registry.certificates.bundle)
-        stand_ins = before.stand_ins if before else {}
-        write_endpoint(root, Endpoint(registry.server, BUILDER, bundle, stand_ins, before.bases if before else ()))
+        alone = Endpoint(registry.server, BUILDER, str(registry.certificates.bundle))
+        write_endpoint(root, replace(before, registry=registry.server) if before else alone)
 
 
 def local_down(root: Path, report: Report) -> None:

@@ -103,6 +103,7 @@ class Setup:
         self.root = root
         self.done: list[str] = []
         self.bases: BaseImages | None = None
+        self.stand_ins = {"alpine:latest": DIGEST}
         self.trust: Trust | None = None
         self.mirrors: list[Mirror] = []
         self.registry = Registry("vm:5443", Certificates(root / "tls"), Login("s3cr3t"))
@@ -145,10 +146,11 @@ class Setup:
     def _ensure_bases(self, bases: BaseImages, maker: StandInMaker) -> dict[str, str]:
         assert (maker.builder, maker.registry) == (self.builder, self.registry)
         self.bases = bases
-        return self._noted("bases", {"alpine:latest": DIGEST})
+        return self._noted("bases", self.stand_ins)
 
 
 DIGEST = f"sha256:{'0' * 64}"
+OTHER = f"sha256:{'b' * 64}"
 BASES = BaseImages(("golang:1.25",), {"alpine:latest": ("linux/arm64",)})
 NAMES = ("bin", "pulumi", "buildx", "plugin", "buildctl", "buildkitd")
 TOOLS = Tools(*(Path("/tools", name) for name in NAMES))
@@ -168,6 +170,35 @@ def test_up_brings_registry_builder_and_bases_and_leaves_an_endpoint(
     bases = ("golang:1.25", "alpine:latest")
     expected = Endpoint("vm:5443", "carbide-local", bundle, {"alpine:latest": DIGEST}, bases)
     assert endpoint == expected == read_endpoint(tmp_path)
+
+
+def test_stand_ins_belong_to_the_stacks_and_not_to_the_last_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another stack, with another Go version, is set up between two updates of this one."""
+    setup = Setup(tmp_path, monkeypatch, DockerHub(answers=False))
+    up.local_up(tmp_path, TOOLS, BASES, lambda _: None)
+    setup.stand_ins = {"golang:1.26": OTHER}
+    endpoint = up.local_up(tmp_path, TOOLS, BaseImages(("golang:1.26",), {}), lambda _: None)
+    assert endpoint == read_endpoint(tmp_path)
+    assert endpoint.stand_ins == {"alpine:latest": DIGEST, "golang:1.26": OTHER}
+    assert endpoint.bases == ("golang:1.25", "alpine:latest", "golang:1.26")
+    monkeypatch.setattr(up, "find_docker_hub", lambda *_: DockerHub(answers=True))
+    endpoint = up.local_up(tmp_path, TOOLS, BASES, lambda _: None)
+    assert (endpoint.stand_ins, endpoint.bases) == ({}, ("golang:1.25", "alpine:latest")), "all is to be set up anew"
+
+
+def test_where_nothing_can_be_built_the_registry_is_there_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    setup = Setup(tmp_path, monkeypatch, DockerHub(answers=False))
+    up.local_registry(tmp_path, lambda _: None)
+    assert setup.done == [f"{tmp_path.name} /tools/registry"]
+    bundle = str(setup.registry.certificates.bundle)
+    assert read_endpoint(tmp_path) == Endpoint("vm:5443", "carbide-local", bundle)
+    made = up.local_up(tmp_path, TOOLS, BASES, lambda _: None)
+    up.local_registry(tmp_path, lambda _: None)
+    assert read_endpoint(tmp_path) == made
 
 
 def test_where_docker_hub_answers_nothing_stands_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
