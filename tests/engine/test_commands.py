@@ -1,13 +1,17 @@
 """The commands of README, typed as a user types them, and the faults that users meet."""
 
+import base64
 import json
 import os
 import re
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import time
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -337,3 +341,62 @@ def _go_environment(folder: Path) -> Path:
     proxy = subprocess.run(["go", "env", "GOPROXY"], capture_output=True, text=True, check=True).stdout.strip()
     file.write_text(f"GOPROXY='{proxy}'\n")
     return file
+
+
+def test_the_local_registry_lets_nobody_in_without_its_password(deployed: Deployed) -> None:
+    """Neither to read, nor to put another image where builds look for Docker Hub's golang."""
+    repository = deployed.repository("carbide-rest-api")
+    context = ssl.create_default_context(cafile=str(deployed.ca_bundle))
+    wrong = {"Authorization": f"Basic {base64.b64encode(b'carbide:guessed').decode()}"}
+    asked = [
+        ("GET", "", None),
+        ("GET", "_catalog", None),
+        ("GET", f"{repository.name}/manifests/1.4.0", None),
+        ("DELETE", f"{repository.name}/manifests/{deployed.images['carbide-rest-api']['digest']}", None),
+        ("PUT", "library/golang/manifests/1.25", b"{}"),
+        ("POST", "library/golang/blobs/uploads/", b""),
+    ]
+    for headers in ({}, wrong):
+        for method, path, body in asked:
+            url = f"https://{repository.server}/v2/{path}"
+            request = urllib.request.Request(url, data=body, headers=headers, method=method)
+            with pytest.raises(urllib.error.HTTPError) as refused:
+                urllib.request.urlopen(request, context=context, timeout=60)
+            assert refused.value.code == 401, (method, path)
+
+
+@pytest.mark.stops_daemons
+def test_build_secrets_do_not_outlive_a_killed_builder(deployed: Deployed) -> None:
+    """SIGKILL in the middle of a compile; the next command, which starts nothing, clears away."""
+    checkout = deployed.checkout
+    main = checkout.source / "ipam/cmd/server/main.go"
+    original = main.read_text()
+    main.write_text(original + f"\nvar _ = {time.time_ns()}\n\nfunc init() {{ println({time.time_ns()}) }}\n")
+    folder = json.loads((checkout.root / ".local/buildkit.json").read_text())["folder"]
+    try:
+        process = subprocess.Popen(
+            ["make", "up"],
+            cwd=checkout.root,
+            env=dict(checkout.environment),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL,
+        )
+        deadline = time.monotonic() + 300
+        while not any("buildkit-secrets" in mount for mount in _mounts() if mount.startswith(folder)):
+            assert time.monotonic() < deadline
+            assert process.poll() is None
+            time.sleep(0.02)
+        assert not [mount for mount in _mounts() if "buildkit-secrets" in mount and not mount.startswith(folder)]
+        os.kill(json.loads((checkout.root / ".local/run/buildkitd.json").read_text())["pid"], signal.SIGKILL)
+        assert process.wait(timeout=300) != 0
+        checkout.make("preview")
+        assert not [mount for mount in _mounts() if mount.startswith(f"{folder}/")]
+    finally:
+        main.write_text(original)
+        checkout.make("up")
+    assert checkout.images() == deployed.images
+
+
+def _mounts() -> list[str]:
+    return [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
