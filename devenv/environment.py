@@ -29,6 +29,7 @@ _EXPORTED = (
     "PULUMI_BACKEND_URL",
     "PULUMI_SKIP_UPDATE_CHECK",
     "PULUMI_CONTINUE_ON_ERROR",
+    "PULUMI_OPTION_NO_DEPENDENCIES",
     "PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER",
     FILE,
     "BUILDX_CONFIG",
@@ -78,6 +79,9 @@ def child_environment(root: Path, tools: Tools | None, stack: str) -> dict[str, 
                 environment.get("PATH", os.defpath), root / ".venv" / "bin", *([tools.bin_dir] if tools else [])
             ),
             "PULUMI_SKIP_UPDATE_CHECK": "true",
+            # `pulumi install` would make a virtual environment of the example's own folder: our language host
+            # knows nothing of the one that Pulumi.yaml names, and this shell has the packages.
+            "PULUMI_OPTION_NO_DEPENDENCIES": "true",
             "SSL_CERT_FILE": str(ensure_bundle(root)),
             OWNER: str(root),
         }

@@ -68,6 +68,11 @@ def test_plain_pulumi_works_after_env(deployed: Deployed) -> None:
     assert "unchanged" in done.stderr
 
 
+def test_pulumi_install_leaves_the_example_as_it_is(deployed: Deployed) -> None:
+    deployed.checkout.shell("cd examples/deployment\npulumi install --no-plugins")
+    assert deployed.checkout.git("status", "--porcelain", "--ignored", "examples/deployment") == ""
+
+
 def test_prod_previews_without_credentials(deployed: Deployed) -> None:
     script = "export PULUMI_CONFIG_PASSPHRASE=test-only\npulumi stack init prod\n{}\npulumi stack rm --yes prod"
     try:

@@ -74,6 +74,11 @@ def test_nobody_else_gets_into_the_state_or_the_caches(tmp_path: Path, monkeypat
     assert modes == {"0o700"}
 
 
+def test_pulumi_install_makes_no_virtual_environment_of_a_project_s_folder(tmp_path: Path) -> None:
+    lines = export_lines(child_environment(tmp_path, TOOLS, "dev"))
+    assert "export PULUMI_OPTION_NO_DEPENDENCIES='true'\n" in lines
+
+
 def test_a_home_of_our_own_has_no_room_for_the_automatic_debug_log(tmp_path: Path) -> None:
     logs = tmp_path / ".local/pulumi-home/logs"
     logs.mkdir(parents=True)
