@@ -139,7 +139,7 @@ pin-actions: $(READY) ## Pin the workflows' actions to their newest releases
 
 .PHONY: clean
 clean: ## Stop everything and delete this checkout's local state, its registry too
-	@if [ -e .local ]; then $(MAKE) --no-print-directory venv && $(DEVENV) clean; fi
+	@if [ -e .local ]; then $(MAKE) --silent venv && $(DEVENV) clean; fi
 	@rm -rf $(VENV)
 
 $(READY): pyproject.toml consumer/pyproject.toml requirements.txt tools/bootstrap tools/make_environment.py
