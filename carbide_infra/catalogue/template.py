@@ -23,11 +23,17 @@ _FACTS = {"version": "${VERSION:-dev}", "buildTime": "$built", "revision": "$REV
 _NO_DEBUG_INFORMATION = "-gcflags=all=-dwarf=false"
 
 
-def render(image: Image) -> str:
-    """The Dockerfile of an image: the same text for the same image, on every machine."""
+def render(image: Image, *, ssh: bool = False) -> str:
+    """The Dockerfile of an image: the same text for the same image, on every machine.
+
+    Args:
+        image: the image.
+        ssh: whether modules come by ssh, in a step of their own that alone has the agent.
+    """
     labels = _label_lines(image)
     return _template().render(
         image=image,
+        ssh=ssh,
         summary=(image.description or image.title).rstrip("."),
         others=list(dict.fromkeys(file.image for file in image.foreign_files)),
         mounted=_outermost(file.source for file in image.source_files),
@@ -70,6 +76,7 @@ def _template() -> "jinja2.Template":
         exec_form=_exec_form,
         has_relative_symbols=_has_relative_symbols,
         build_flags=_build_flags,
+        tag_flags=_tag_flags,
         linker_flags=_linker_flags,
     )
     return environment.from_string(resources.files(__package__).joinpath(_TEMPLATE).read_text(encoding="utf-8"))
@@ -163,14 +170,16 @@ def _has_relative_symbols(binary: Binary) -> bool:
 
 def _build_flags(binary: Binary) -> str:
     flags = []
-    if binary.tags:
-        flags.append(f"-tags {','.join(binary.tags)}")
     if "-w" in binary.ldflags:
         # The linker would only drop it.
         flags.append(_NO_DEBUG_INFORMATION)
     if binary.gcflags:
         flags.append(f"'-gcflags={' '.join(binary.gcflags)}'")
-    return "".join(f" {flag}" for flag in flags)
+    return _tag_flags(binary) + "".join(f" {flag}" for flag in flags)
+
+
+def _tag_flags(binary: Binary) -> str:
+    return f" -tags {','.join(binary.tags)}" if binary.tags else ""
 
 
 def _linker_flags(binary: Binary) -> str:

@@ -92,6 +92,7 @@ class ImagePlan:
             record.INPUTS: "\n".join(map(str, self.inputs.files)),
             record.MODULES: "\n".join(self.inputs.modules),
             record.MODULE_FILES: "\n".join(map(str, self.inputs.module_files)),
+            record.TEXTS: json.dumps(self.inputs.texts, sort_keys=True) if self.inputs.texts else "",
             record.COARSE: self.inputs.fallback or "",
             record.DOCKERFILE: dockerfile.sha256,
             record.LOCATION: dockerfile.location or "",
@@ -131,15 +132,16 @@ class Stack:
     stand_ins: Mapping[str, str] = field(default_factory=dict)
 
 
-def dockerfile_of(image: Image, project: Path, folder: Path) -> Dockerfile:
+def dockerfile_of(image: Image, project: Path, folder: Path, *, ssh: bool = False) -> Dockerfile:
     """An image's Dockerfile: the file beside the catalogue, where that says the same as the catalogue.
 
     Args:
         image: the image; its bases are what the Dockerfile's arguments default to.
         project: the folder with Pulumi.yaml.
         folder: the catalogue's.
+        ssh: whether modules come by ssh.
     """
-    text = render(image)
+    text = render(image, ssh=ssh)
     location = os.path.relpath(folder / f"Dockerfile.{image.name}", project)
     try:
         # By its bytes: with other line ends it is another text.

@@ -7,6 +7,7 @@ from typing import Literal
 from carbide_infra.images.record import RecordedFile, recorded_files
 
 _MODULE_FILES = frozenset({"go.mod", "go.sum", "go.work", "go.work.sum", "vendor/modules.txt"})
+_VERSION_FILE = "VERSION"
 
 Kind = Literal["changed", "added", "removed", "mode changed"]
 
@@ -31,14 +32,24 @@ class FileChange:
         return self.path in _MODULE_FILES
 
     @property
-    def place(self) -> str:
-        """Its folder, as a pull request's author thinks of it; the file itself at the root."""
-        return self.path.rpartition("/")[0] or self.path
+    def holds_version(self) -> bool:
+        """Whether it says the version, and holds no code itself."""
+        return self.path == _VERSION_FILE
 
 
 def total_size(record: str) -> int:
     """Bytes of all the files of a record."""
     return sum(file.size for file in _files(record).values())
+
+
+def sizes(record: str) -> dict[str, int]:
+    """Bytes of each file of a record, by path."""
+    return {path: file.size for path, file in _files(record).items()}
+
+
+def paths(record: str) -> list[str]:
+    """The files of a record."""
+    return list(_files(record))
 
 
 def changed_files(before: str, after: str) -> tuple[FileChange, ...]:

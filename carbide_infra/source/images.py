@@ -1,6 +1,6 @@
 """What images want of the source tree: their files, and the facts about their own line of versions."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from carbide_infra.catalogue.files import FileError, files_of
 from carbide_infra.catalogue.model import FileVersion, Image
 from carbide_infra.catalogue.template import build_arguments
 from carbide_infra.settings import LOCAL_REGISTRY, Settings
-from carbide_infra.source.facts import Source, VersionRule, read_source
+from carbide_infra.source.facts import DEFAULT_VERSION, Source, VersionRule, read_source
 from carbide_infra.source.inputs import InputError, Target, Wanted
 
 _Line = tuple[VersionRule, str, str | None]
@@ -57,6 +57,19 @@ def read_sources(settings: Settings, images: Sequence[Image], root: Path, *, ful
                 is_development=settings.registry_server == LOCAL_REGISTRY,
             )
     return Sources(root, {image.name: found[_line(settings, image)] for image in images})
+
+
+def unversioned(settings: Settings, images: Sequence[Image], sources: Sources) -> Iterator[str]:
+    """A sentence for each file that should say a version and does not, so that nobody takes `dev` for one."""
+    files = {
+        image.version.file
+        for image in images
+        if isinstance(image.version, FileVersion) and sources.of(image).version == DEFAULT_VERSION
+        if image.has_own_version or settings.version is None
+    }
+    for file in sorted(files):
+        what = "says no version" if (sources.root / file).is_file() else "is not there"
+        yield f"{file} {what} in {sources.root}: the version is {DEFAULT_VERSION}; write one such as 1.4.0 into it"
 
 
 def _line(settings: Settings, image: Image) -> _Line:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from carbide_infra.catalogue.files import folder_above, module_of
+from carbide_infra.names import WHOLE_TREE
 from carbide_infra.source.answers import answer_of
 from carbide_infra.source.go_command import GoUnavailableError, ModuleAccess, line_of
 from carbide_infra.source.go_list import Question, numbers
@@ -43,6 +44,12 @@ class Inputs:
     module_files: tuple[InputFile, ...] = ()
     imports: Mapping[str, Sequence[str]] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+
+    @property
+    def texts(self) -> dict[str, str]:
+        """By path, the content of each file that is not the tree's."""
+        made = {file.path: file.content for file in self.files if file.content is not None}
+        return {path: content.decode("utf-8", "surrogateescape") for path, content in made.items()}
 
     @property
     def tree_files(self) -> tuple[InputFile, ...]:
@@ -238,7 +245,7 @@ def _sorted(files: Mapping[str, InputFile]) -> tuple[InputFile, ...]:
 
 def _whole_tree_for(reason: str) -> str:
     return (
-        f"Go's import graph is not known because {reason}, so every image depends on the whole source tree: "
+        f"Go's import graph is not known because {reason}, so {WHOLE_TREE}: "
         "install Go 1.21 or newer to track each image's own files."
     )
 
