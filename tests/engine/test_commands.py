@@ -353,6 +353,7 @@ def test_the_documented_ways_to_configure_a_stack_work_as_they_stand(deployed: D
     commands = re.findall(r"^```bash\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
     assert len(commands) == 1
     script = [
+        "export PULUMI_CONFIG_PASSPHRASE=test-only",
         "pulumi stack init documented",
         "pulumi config set registryServer nvcr.io",
         "pulumi config set registryRepository my-org/my-team",
