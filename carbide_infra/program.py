@@ -18,7 +18,7 @@ from carbide_infra.images.base_images import resolved
 from carbide_infra.images.build_secrets import build_secrets, require_agent
 from carbide_infra.images.component import BuildTarget
 from carbide_infra.images.inputs import inputs_of_images
-from carbide_infra.images.plan import ImagePlan, Stack, dockerfile_of, plan_image
+from carbide_infra.images.plan import ImagePlan, Stack, dockerfile_of, edited_dockerfile, plan_image
 from carbide_infra.paths import cache_dir, state_dir
 from carbide_infra.registry.known_images import KnownImages
 from carbide_infra.registry.told import Told
@@ -184,6 +184,10 @@ def plan_images(settings: Settings, selection: Selection, sources: Sources, targ
         )
         for image in images
     ]
+    for plan in plans:
+        warning = None if plan.dockerfile.location else edited_dockerfile(own[plan.image.name], folder)
+        if warning:
+            pulumi.log.warn(warning)
     _stage(plans, sources.root, project)
     return plans
 
