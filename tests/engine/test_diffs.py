@@ -57,9 +57,10 @@ def updated(deployed: Deployed, stack: Stack, tree: Checkout) -> Iterator[Stack]
 
 @pytest.fixture(scope="module")
 def second(stack: Stack) -> Iterator[Stack]:
-    """Another stack that pushes one image to the same repository, with a login."""
-    second = replace(stack, name="second").configured(services=[IPAM], registryUsername="robot")
-    second = second.given(CARBIDE_REGISTRY_PASSWORD="one")  # noqa: S106
+    """Another stack that pushes one image to the same repository, with a login of its own configuration."""
+    password = Path(stack.environment["PULUMI_CONFIG_PASSPHRASE_FILE"]).with_name("registry-password").read_text()
+    second = replace(stack, name="second").configured(services=[IPAM], registryUsername="carbide")
+    second = second.given(CARBIDE_REGISTRY_PASSWORD=password.strip())
     second.pulumi("stack", "init", "--no-select", second.name)
     # It would make the checkout differ from its commit; what is configured comes from elsewhere.
     (second.root / f"Pulumi.{second.name}.yaml").unlink()
@@ -342,7 +343,7 @@ def _named(shown: object) -> object:
 def test_a_base_that_moves_in_its_registry_changes_all_and_is_named(deployed: Deployed, stack: Stack) -> None:
     repository = deployed.repository(IPAM)
     base, tags = f"{repository.server}/{repository.name}:moving", list[str]()
-    with Registries({"SSL_CERT_FILE": str(deployed.ca_bundle)}) as registries:
+    with Registries(stack.environment) as registries:
         client = registries.client(repository.server)
         index = client.manifest(repository.name, deployed.images[IPAM]["digest"])
         # The index last: what stays under a tag is for all platforms.

@@ -481,6 +481,14 @@ def test_the_ci_says_what_is_built(project: Project, monkeypatch: pytest.MonkeyP
     assert "CARBIDE_REF = 'main': is no full name of a ref" in project.refusal()
 
 
+def test_the_development_stacks_passphrase_is_refused_elsewhere(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "carbide-dev")
+    told = "PULUMI_CONFIG_PASSPHRASE: is a passphrase that everybody knows; give the stack "
+    assert project.refusal().startswith(told)
+
+
 def test_without_history_the_user_is_warned_or_refused(project: Project) -> None:
     shutil.rmtree(project.source / ".git")
     engine = project.up()
