@@ -206,7 +206,9 @@ def deployed(checkout: Checkout, session: Path) -> Deployed:
         if not result.exists():
             done = checkout.make("up")
             shutil.copytree(checkout.root / ".local/state", session / "state")
-            result.write_text(json.dumps([checkout.git("rev-parse", "HEAD"), done.stdout + done.stderr, checkout.images()]))
+            result.write_text(
+                json.dumps([checkout.git("rev-parse", "HEAD"), done.stdout + done.stderr, checkout.images()])
+            )
     return Deployed(checkout, session / "state", *json.loads(result.read_text()))
 
 

@@ -311,12 +311,6 @@ def test_builder_caches_and_go_version_are_the_stack_s(project: Project) -> None
     assert images_of(engine)[API]["goVersion"] == "1.26"
 
 
-def test_the_go_version_decides_which_files_are_read(project: Project) -> None:
-    (project.source / "api/cmd/api/newer.go").write_text("//go:build go1.26\n\npackage main\n")
-    assert "newer.go" not in inputs_in(project.up(goVersion="1.25"))
-    assert "newer.go" in inputs_in(project.up(goVersion="1.26", builderImage=f"golang:1.26@{DIGEST}"))
-
-
 def test_every_platform_of_the_stack_counts(project: Project) -> None:
     (project.source / "api/cmd/api/main_s390x.go").write_text("package main\n")
     platforms = '["linux/amd64", "linux/s390x"]'
