@@ -127,6 +127,12 @@ def test_what_is_staged_with_another_text_than_the_tree_s_is_in_the_record(sourc
     assert made.source(source, scratch) == source
 
 
+def test_a_recorded_text_may_hold_bytes_that_are_no_text() -> None:
+    told = {"inputs": f"0644 {'a' * 64} 1 go.mod", "dockerfile": "d", "moduleTexts": json.dumps({"go.mod": "\udcff"})}
+    (file,) = BuildRecord.of(IMAGE, told, INPUTS, None).files
+    assert file.content == b"\xff"
+
+
 def test_the_dockerfile_is_where_the_record_says() -> None:
     """The image is told where it is staged, which says nothing of where it comes from."""
     told = {**INPUTS, "dockerfile": {"location": ".local/contexts/a/0.dockerfile/Dockerfile.a"}}
@@ -165,6 +171,14 @@ def test_a_commit_of_then_gives_the_files_below_the_root(
     assert record(then).source(source, scratch) == scratch
     assert {str(path.relative_to(scratch)): path.read_text() for path in scratch.rglob("*") if path.is_file()} == FILES
     assert [each.command[14] for each in started] == ["ls-tree", "cat-file"]
+
+
+def test_a_commit_gives_files_of_deep_folders(source: Path, scratch: Path) -> None:
+    files = {"a/b/c.go": "package c\n", "a/b/d.go": "package d\n"}
+    then = commit(source, files)
+    commit(source, {"a/b/c.go": "package other\n"})
+    assert record(then, files=files).source(source, scratch) == scratch
+    assert {str(path.relative_to(scratch)): path.read_text() for path in scratch.rglob("*") if path.is_file()} == files
 
 
 def missing(made: BuildRecord, root: Path, scratch: Path) -> str:

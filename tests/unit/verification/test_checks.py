@@ -149,6 +149,17 @@ def test_each_promise_of_the_config_is_looked_at(
     assert {told[f"{platform} {what}"] for platform in PLATFORMS} == {found}
 
 
+def test_each_promised_variable_is_looked_at_and_no_other(registry: FakeRegistry, client: RegistryClient) -> None:
+    digest = pushed(registry, Env=["PATH=/bin", "SAME=a=b", "OTHER=found"])
+    promised = output(registry, digest, environment={"SAME": "a=b", "OTHER": "promised", "GONE": "x"})
+    found = {"environment OTHER": "found", "environment GONE": "none"}
+    assert differences(promised, client) == {
+        f"{platform} {what}": value for platform in PLATFORMS for what, value in found.items()
+    }
+    bare = output(registry, pushed(registry), environment={"GONE": "x"})
+    assert differences(bare, client) == {f"{platform} environment GONE": "none" for platform in PLATFORMS}
+
+
 def test_an_image_without_a_config_keeps_no_promise(registry: FakeRegistry, client: RegistryClient) -> None:
     nothing: dict[str, Any] = {"config": None}
     digest = registry.put_image(REPOSITORY, dict.fromkeys(PLATFORMS, nothing), "1.4.0-key", "1.4.0")
