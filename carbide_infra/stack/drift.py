@@ -77,7 +77,7 @@ def _problems(image: Mapping[str, Any], client: RegistryClient) -> Iterator[str]
     try:
         for platform, manifest in platforms_in(client, repository, client.manifest(repository, digest)).items():
             for layer in read_platform(client, repository, manifest).layers:
-                if not client.has_blob(repository, layer):
-                    yield f"{name}@{digest}: layer {layer} of {platform} is not there"
+                if not client.has_blob(repository, layer.digest):
+                    yield f"{name}@{digest}: layer {layer.digest} of {platform} is not there"
     except (NotFound, Corrupt) as error:
         yield str(error)

@@ -16,7 +16,8 @@ from carbide_infra.registry.errors import Denied
 from carbide_infra.registry.images import compressed_sizes, platforms_of
 from carbide_infra.registry.transport import Transport
 from carbide_infra.verification.build_record import BuildRecord, InputsMissing
-from carbide_infra.verification.checks import ABSENT, Promise, verify_image
+from carbide_infra.verification.checks import Promise, verify_image
+from carbide_infra.verification.layers import ABSENT
 from tests.support.registry_server import INDEX, FakeRegistry, digest_of, encoded
 
 IMAGE = "carbide-rest-api"
@@ -252,6 +253,17 @@ def test_a_registry_may_keep_digests_to_itself(registry: FakeRegistry, client: R
     assert differences(promised, client) == {}
     other = registry.put_image(REPOSITORY, {"linux/s390x": {}}, "1.4.0")
     assert differences(promised, client) == {"tag 1.4.0": other}
+
+
+def test_a_tag_is_what_its_bytes_are_and_not_what_a_header_claims(
+    registry: FakeRegistry, client: RegistryClient
+) -> None:
+    """Row 8: a registry may say the promised digest, and give whoever pulls the tag something else."""
+    digest = pushed(registry)
+    other = registry.put_image(REPOSITORY, {"linux/s390x": {}}, "1.4.0")
+    registry.claimed[REPOSITORY, "1.4.0"] = digest
+    (told,) = differences(output(registry, digest), client).values()
+    assert f"has the digest {other}" in told
 
 
 def test_a_registry_that_refuses_gives_no_answer(registry: FakeRegistry, client: RegistryClient) -> None:
