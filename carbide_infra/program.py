@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from functools import wraps
+from functools import cache, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
@@ -40,6 +40,7 @@ from carbide_infra.source.staging import StagingError, collect_garbage, stage
 from carbide_infra.stack.stack_file import require_quoted
 
 if TYPE_CHECKING:
+    from carbide_infra.registry.client import RegistryClient
     from carbide_infra.registry.registries import Registries
 
 _Arguments = ParamSpec("_Arguments")
@@ -132,7 +133,27 @@ def build_target(settings: Settings) -> BuildTarget:
         cache_to=settings.cache_to,
         logins=settings.other_logins,
         ssh=settings.ssh_agent,
+        released=_releases(settings),
     )
+
+
+def _releases(settings: Settings) -> Callable[[str, str], str | None]:
+    """What the stack's registry says of releases when a tag is about to be moved."""
+
+    @cache
+    def client() -> "RegistryClient":
+        # Not for a preview's time, as below.
+        from carbide_infra.stack.registry_access import registries_of  # noqa: PLC0415
+
+        return registries_of(settings, Path.cwd(), os.environ).client(_server(settings))
+
+    @_reported
+    def released(repository: str, tag: str) -> str | None:
+        from carbide_infra.registry.releases import released_digest  # noqa: PLC0415
+
+        return released_digest(client(), repository.partition("/")[2], tag)
+
+    return released
 
 
 @_reported

@@ -28,6 +28,7 @@ _ACCEPT = {"Accept": ", ".join(sorted(INDEX_TYPES | MANIFEST_TYPES))}
 _ADDRESSES = {DOCKER_HUB: HUB}
 _OK, _CREATED, _ACCEPTED, _NO_CONTENT = 200, 201, 202, 204
 _WAITING = frozenset({429, 503})
+_TAGS_AT_ONCE, _MOST_PAGES = 1000, 100
 _NO_DIGEST = f"sha256:{'0' * 64}"
 _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _NOT_ALLOWED = 401, 403, 404, 405
 
@@ -110,6 +111,25 @@ class RegistryClient(AbstractContextManager["RegistryClient"]):
             return None
         claimed = answer.headers.get("Docker-Content-Digest") or ""
         return claimed if is_digest(claimed) else self.manifest(repository, reference).digest
+
+    def tags(self, repository: str) -> list[str]:
+        """All tags of a repository.
+
+        Raises:
+            NotFound: there is no such repository.
+            RegistryError: it does not list them, or without end.
+        """
+        found, page = [], f"tags/list?n={_TAGS_AT_ONCE}"
+        for _ in range(_MOST_PAGES):
+            answer = self._read("GET", repository, page)
+            listed = _json_object(answer.body, f"{self.server}: the tags of {repository}").get("tags") or []
+            found += [str(tag) for tag in listed]
+            if not listed or 'rel="next"' not in (answer.headers.get("Link") or ""):
+                return found
+            # From its own last one: an address of the registry's could lead anywhere.
+            page = f"tags/list?{urllib.parse.urlencode({'n': _TAGS_AT_ONCE, 'last': found[-1]})}"
+        message = f"{self.server}: lists more than {_MOST_PAGES * _TAGS_AT_ONCE} tags of {repository}"
+        raise RegistryError(message)
 
     def tag(self, repository: str, tag: str, digest: str) -> None:
         """Let a tag point at a manifest that is there.

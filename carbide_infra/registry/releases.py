@@ -1,12 +1,13 @@
 """Releases: digests that are in a registry get a version, and nothing is built."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from carbide_infra.names import RELEASE_MARK
 from carbide_infra.registry.client import RegistryClient
-from carbide_infra.registry.errors import RegistryError
+from carbide_infra.registry.errors import RegistryError, Unreachable
 from carbide_infra.registry.images import PARALLEL
 
 _PAUSE_SECONDS = 20.0
@@ -33,11 +34,69 @@ class Released:
     before: str | None
 
 
+def mark_of(tag: str) -> str:
+    """The tag that keeps, beside a released version's own, what was released under it."""
+    return f"{RELEASE_MARK}{tag}"
+
+
+def released_digest(client: RegistryClient, repository: str, tag: str) -> str | None:
+    """What was released under a version's tag; None where nothing was."""
+    return client.digest_of(repository, mark_of(tag))
+
+
+def releases_in(client: RegistryClient, repository: str, tags: Iterable[str]) -> dict[str, str]:
+    """What was released in a repository: digests by the version's tag.
+
+    Args:
+        client: of the registry.
+        repository: without the server.
+        tags: the versions that are asked for where the registry lists no tags.
+    """
+    try:
+        listed = client.tags(repository)
+        asked = [tag.removeprefix(RELEASE_MARK) for tag in listed if tag.startswith(RELEASE_MARK)]
+    except Unreachable:
+        raise
+    except RegistryError:
+        asked = list(tags)
+    found = {tag: released_digest(client, repository, tag) for tag in asked}
+    return {tag: digest for tag, digest in found.items() if digest}
+
+
 def tagged(
     digests: Mapping[str, str], repositories: Mapping[str, str], tag: str, client: RegistryClient
 ) -> list[Released]:
-    """Let a tag of each image point at its digest, where it does not yet."""
-    return [_tagged(image, repositories[image], tag, digest, client) for image, digest in digests.items()]
+    """Let a tag of each image point at its digest, where it does not yet, and keep that it was released.
+
+    Raises:
+        ReleaseError: an image was released under that tag with another digest; or something else moves the tag.
+    """
+    marks = {image: released_digest(client, repositories[image], tag) for image in digests}
+    _require_same(digests, marks, tag)
+    for image, mark in marks.items():
+        if mark is None:
+            client.tag(repositories[image], mark_of(tag), digests[image])
+    released = [_tagged(image, repositories[image], tag, digest, client) for image, digest in digests.items()]
+    # An update that began before the marks were there may have moved the tag since, and another release the mark.
+    _require_same(digests, {image: released_digest(client, repositories[image], tag) for image in digests}, tag)
+    for image, digest in digests.items():
+        if _tagged(image, repositories[image], tag, digest, client).before != digest:
+            message = (
+                f"{image}: {tag} was moved while it was released, and is back at {digest}; wait for the update that "
+                "runs, and release once more"
+            )
+            raise ReleaseError(message)
+    return released
+
+
+def _require_same(digests: Mapping[str, str], marks: Mapping[str, str | None], tag: str) -> None:
+    for image, mark in marks.items():
+        if mark not in {None, digests[image]}:
+            message = (
+                f"{image}: {tag} was released as {mark}, and this commit's image is {digests[image]}; a released "
+                "version never moves: put the git tag back, or raise VERSION and tag that"
+            )
+            raise ReleaseError(message)
 
 
 def images_of(

@@ -23,6 +23,7 @@ from carbide_infra.registry.images import (
     read_platform,
     split_reference,
 )
+from carbide_infra.registry.releases import releases_in
 from carbide_infra.verification.layers import ABSENT, read_layers
 
 _NONE = "none"
@@ -109,6 +110,8 @@ class _Verification:
         yield self._check("digest", self._output.digest, state)
         for tag in self._output.tags:
             yield self._check(f"tag {tag}", self._output.digest, self._under(tag))
+        for tag, digest in releases_in(self._client, self._repository, self._output.tags).items():
+            yield self._check(f"released {tag}", digest, self._under(tag))
         if platforms is None:
             return
         yield self._check("platforms", _listed(self._output.platforms), _listed(platforms))

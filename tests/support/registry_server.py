@@ -89,6 +89,7 @@ class FakeRegistry:
         token_key: what the token server's answer calls the token.
         challenges: headers of a 401 in the place of its own.
         claimed: digests that its header says, by repository and reference, whatever the bytes are.
+        page: how many tags it lists at once; 0 lists all.
         digest_header: whether it says a manifest's digest, as it need not.
         blobs_elsewhere: base address that blobs are redirected to.
         tokens: those that it takes, and the scope of each.
@@ -102,6 +103,7 @@ class FakeRegistry:
     token_key: str = "token"  # noqa: S105 - a key of JSON
     challenges: list[str] = field(default_factory=list)
     claimed: dict[tuple[str, str], str] = field(default_factory=dict)
+    page: int = 0
     digest_header: bool = True
     blobs_elsewhere: str | None = None
     faults: dict[str, Fault] = field(default_factory=dict)
@@ -279,7 +281,7 @@ class _Handler(BaseHTTPRequestHandler):
         wanted = {"pull"} if self.command in {"GET", "HEAD"} else {"pull", "push"}
         return (
             kind == "repository"
-            and path.startswith((f"/v2/{repository}/manifests/", f"/v2/{repository}/blobs/"))
+            and path.startswith(tuple(f"/v2/{repository}/{kind}/" for kind in ("manifests", "blobs", "tags")))
             and wanted <= set(actions.split(","))
         )
 
@@ -290,11 +292,23 @@ class _Handler(BaseHTTPRequestHandler):
     def _serve(self, path: str) -> None:
         if path == "/v2/":
             return self._answer(200, b"{}")
+        repository, found, _ = path.removeprefix("/v2/").partition("/tags/list")
+        if found:
+            return self._tags(repository)
         for kind, serve in (("manifests", self._manifest), ("blobs/uploads", self._upload), ("blobs", self._blob)):
             repository, found, rest = path.removeprefix("/v2/").partition(f"/{kind}/")
             if found:
                 return serve(repository, rest)
         return self._answer(404)
+
+    def _tags(self, repository: str) -> None:
+        """A page of them, in their order; where there are more, with the address of the next, as an attacker has it."""
+        query = urllib.parse.parse_qs(urllib.parse.urlsplit(self.path).query)
+        tags = sorted(tag for name, tag in self.content.manifests if name == repository and ":" not in tag)
+        rest = [tag for tag in tags if tag > query.get("last", [""])[0]]
+        page = rest[: self.content.page or len(rest)]
+        more = {"Link": '<https://elsewhere.invalid/>; rel="next"'} if len(page) < len(rest) else {}
+        self._answer(200, encoded({"name": repository, "tags": page}), None, **more)
 
     def _manifest(self, repository: str, reference: str) -> None:
         media_type, body = self.content.manifests.get((repository, reference), ("", b""))

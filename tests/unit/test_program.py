@@ -5,6 +5,7 @@ import json
 import os
 import runpy
 import shutil
+import ssl
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import pulumi
 import pytest
 
+from carbide_infra import program
 from carbide_infra.endpoint import Endpoint, write_endpoint
 from tests.support import registry_server
 from tests.support.outputs import digest_of
@@ -64,6 +66,8 @@ VARIABLES = (
     *("GOPROXY", "GOPRIVATE", "GONOPROXY", "GONOSUMDB", "GOSUMDB", "GOINSECURE", "GOVCS"),
     *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"),
 )
+
+RELEASES = program._releases
 
 
 class Project:
@@ -137,6 +141,7 @@ def project(tree: Repository, tmp_path: Path, cache: Path, monkeypatch: pytest.M
     monkeypatch.setattr("carbide_infra.images.build_secrets._DISTRIBUTED", ())  # 150 files to read, for nothing
     monkeypatch.setenv("CARBIDE_CACHE_DIR", str(cache))
     monkeypatch.setattr(pulumi.log, "debug", pulumi.log.debug)  # which the program replaces
+    monkeypatch.setattr("carbide_infra.program._releases", lambda _settings: lambda _repository, _tag: None)
     monkeypatch.chdir(tmp_path)
     yield Project(tmp_path, tree.copy(tmp_path / "source"))
     gc.unfreeze()
@@ -666,3 +671,41 @@ def test_a_foreign_file_without_a_digest_is_for_development_alone(
     write_endpoint(project.folder, Endpoint("machine.test:5443", "carbide", "/ca.pem"))
     engine = project.up(preview=True, registryServer="local", serviceOverrides=overrides)
     assert any("127.0.0.1:1/probe:1: is without a digest" in warning for warning in engine.said("WARNING"))
+
+
+# ---- Releases.
+
+
+@pytest.fixture
+def production(
+    project: Project, registry: FakeRegistry, tls: tuple[ssl.SSLContext, Path], monkeypatch: pytest.MonkeyPatch
+) -> dict[str, Any]:
+    """The configuration of a registry of the tests, which is asked for releases."""
+    assert project
+    monkeypatch.setenv("SSL_CERT_FILE", str(tls[1]))
+    monkeypatch.setenv("DOCKER_CONFIG", str(project.folder))
+    monkeypatch.setattr("carbide_infra.program._releases", RELEASES)
+    return {"registryServer": registry.server}
+
+
+def test_the_stack_s_registry_is_asked_for_releases(
+    project: Project, registry: FakeRegistry, production: dict[str, Any]
+) -> None:
+    released = registry.put_image(f"org/team/{API}", {"linux/amd64": {}}, "released-1.4.0")
+    engine = project.up(**production)
+    (source,) = engine.of(INDEX)[f"{API}-version"].inputs["sources"]
+    assert source == f"{registry.server}/org/team/{API}@{released}"
+    assert {request.path for request in registry.requests} == {
+        f"/v2/org/team/{name}/manifests/released-1.4.0" for name in images_of(engine)
+    }
+
+
+def test_no_version_s_tag_moves_where_the_registry_does_not_tell(
+    project: Project, registry: FakeRegistry, production: dict[str, Any]
+) -> None:
+    """Unknown is not "no"."""
+    registry.login = ("somebody", "else")
+    engine = RecordingEngine()
+    with pytest.raises(pulumi.RunError, match="wants a login, and there is none"):
+        project.up(engine, **production)
+    assert not any(name.endswith("-version") for name in engine.of(INDEX))

@@ -15,6 +15,7 @@ from carbide_infra.cli import release as command
 from carbide_infra.cli.app import app
 from carbide_infra.endpoint import Endpoint, write_endpoint
 from carbide_infra.registry.client import RegistryClient
+from carbide_infra.registry.credentials import Credentials
 from carbide_infra.registry.releases import Released, ReleaseError, images_of, tagged
 from carbide_infra.registry.transport import Transport
 from carbide_infra.stack.pulumi_stack import PulumiStack
@@ -166,6 +167,71 @@ def test_a_tag_of_another_version_is_refused(world: World) -> None:
 # ---- What the registry is asked.
 
 
+# ---- A released version never moves again.
+
+
+def test_a_moved_git_tag_moves_no_released_version(world: World) -> None:
+    """Row 11: v1.4.0 was released, and then put on another commit."""
+    world.push(world.repository.sha, BUILT)
+    world.release("--tag", "v1.4.0")
+    world.push(world.repository.commit("go.mod", "module example.com/y\n"), LATER)
+    world.repository.git("tag", "--force", "v1.4.0")
+    world.registry.requests.clear()
+    done = world.release("--tag", "v1.4.0")
+    assert (done.exit_code, done.stdout, world.writes) == (2, "", [])
+    api = "carbide-rest-api"
+    assert f"{api}: 1.4.0 was released as {BUILT[api]}, and this commit's image is {LATER[api]}" in done.stderr
+    assert "a released version never moves" in done.stderr
+    assert world.digests("1.4.0") == BUILT
+
+
+def test_a_release_puts_a_moved_tag_back(world: World) -> None:
+    world.push(world.repository.sha, BUILT)
+    world.release("--tag", "v1.4.0")
+    world.push("1.4.0", LATER)
+    assert world.release("--tag", "v1.4.0").exit_code == 0
+    assert world.digests("1.4.0") == BUILT
+
+
+def test_no_image_is_tagged_where_another_was_released_otherwise(world: World) -> None:
+    world.push(world.repository.sha, BUILT)
+    world.push("released-1.4.0", {"carbide-site-agent": LATER["carbide-site-agent"]})
+    assert world.release("--tag", "v1.4.0").exit_code == 2
+    assert world.digests("1.4.0") == {}
+
+
+class Racing(RegistryClient):
+    """A registry in which somebody else moves a tag, right after we have."""
+
+    def __init__(self, client: RegistryClient, world: World, moved: str) -> None:
+        super().__init__(client.server, Credentials(*LOGIN), Transport(world.stack.environment))
+        self.world, self.moved = world, moved
+
+    def tag(self, repository: str, tag: str, digest: str) -> None:
+        super().tag(repository, tag, digest)
+        if tag == self.moved:
+            self.world.push(tag, {repository.rpartition("/")[2]: LATER[repository.rpartition("/")[2]]})
+            self.moved = ""
+
+
+@pytest.mark.parametrize(
+    ("moved", "told", "left"),
+    [
+        ("1.4.0", "1.4.0 was moved while it was released, and is back at", BUILT),
+        ("released-1.4.0", "1.4.0 was released as", BUILT),
+    ],
+)
+def test_who_moves_a_tag_during_a_release_is_noticed(
+    world: World, moved: str, told: str, left: Mapping[str, str]
+) -> None:
+    name = "carbide-rest-api"
+    world.push("built", BUILT)
+    client = Racing(RegistryClient(world.registry.server, None, Transport({})), world, moved)
+    with pytest.raises(ReleaseError, match=told):
+        tagged({name: BUILT[name]}, {name: f"org/team/{name}"}, "1.4.0", client)
+    assert world.digests("1.4.0") == {name: left[name]}
+
+
 def test_each_tag_is_looked_up_and_written_once(world: World) -> None:
     sha = world.repository.sha
     world.push(sha, BUILT)
@@ -173,10 +239,13 @@ def test_each_tag_is_looked_up_and_written_once(world: World) -> None:
     assert (done.exit_code, world.opened) == (0, ["prod"]), done.stderr
     asked = [request for request in world.registry.requests if "Authorization" in request.headers]
     looked_up = [request.path for request in asked if request.method == "HEAD"]
+    twice = ("released-1.4.0", "1.4.0")
     assert sorted(looked_up) == sorted(
-        f"/v2/org/team/{image}/manifests/{tag}" for image in BUILT for tag in (sha, "1.4.0")
+        f"/v2/org/team/{image}/manifests/{tag}" for image in BUILT for tag in (sha, *twice, *twice)
     )
-    assert sorted(set(world.writes)) == sorted(f"PUT /v2/org/team/{image}/manifests/1.4.0" for image in BUILT)
+    assert sorted(set(world.writes)) == sorted(
+        f"PUT /v2/org/team/{image}/manifests/{tag}" for image in BUILT for tag in twice
+    )
 
 
 @pytest.mark.parametrize("username", ["me", None])
@@ -343,8 +412,9 @@ def test_the_wait_is_in_minutes(
     assert len(clock.slept) == sleeps
 
 
-def test_a_digest_may_be_there_already() -> None:
-    registry = Answers(99)
-    (released,) = tagged({"early": "sha256:r/early:1"}, {"early": "r/early"}, "1", registry)
-    digest = "sha256:r/early:1"
-    assert released == Released("early", "vm:5443/r/early:1", digest, digest)
+def test_a_digest_may_be_there_already(world: World) -> None:
+    name = "carbide-rest-api"
+    world.push("1", {name: BUILT[name]})
+    client = RegistryClient(world.registry.server, Credentials(*LOGIN), Transport(world.stack.environment))
+    (released,) = tagged({name: BUILT[name]}, {name: f"org/team/{name}"}, "1", client)
+    assert released == Released(name, f"{world.prefix}/{name}:1", BUILT[name], BUILT[name])
