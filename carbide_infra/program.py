@@ -18,7 +18,7 @@ from carbide_infra.images.base_images import resolved
 from carbide_infra.images.build_secrets import build_secrets, require_agent
 from carbide_infra.images.component import BuildTarget
 from carbide_infra.images.inputs import inputs_of_images
-from carbide_infra.images.plan import ImagePlan, Stack, dockerfile_of, edited_dockerfile, plan_image
+from carbide_infra.images.plan import ImagePlan, Stack, edited_dockerfile, plans_of
 from carbide_infra.paths import cache_dir, state_dir
 from carbide_infra.registry.known_images import KnownImages
 from carbide_infra.registry.told import Told
@@ -187,24 +187,11 @@ def _base_registries(settings: Settings) -> "Registries":
 @_reported
 def plan_images(settings: Settings, selection: Selection, sources: Sources, target: BuildTarget) -> Sequence[ImagePlan]:
     """Find each image's inputs, decide the image from them, and stage what it is built from."""
-    project, images = Path.cwd(), selection.images
+    project = Path.cwd()
     stack = Stack(project, target.server, settings, stand_ins_of(settings.registry_server, project))
-    inputs = _inputs(settings, images, sources.root, target)
-    origins = _origins(sources, inputs)
-    folder = settings.catalogue_file(project).parent
-    own = {image.name: image for image in selection.catalogue.images}
-    plans = [
-        plan_image(
-            image,
-            # The bases that a stack has are build arguments; the file's are those of the catalogue.
-            dockerfile_of(image.on_bases_of(own[image.name]), project, folder, ssh=settings.ssh_agent),
-            inputs[image.name],
-            origins[image.name],
-            sources.of(image),
-            stack,
-        )
-        for image in images
-    ]
+    inputs = _inputs(settings, selection.images, sources.root, target)
+    plans = plans_of(selection, inputs, _origins(sources, inputs), sources, stack)
+    own, folder = {image.name: image for image in selection.catalogue.images}, settings.catalogue_file(project).parent
     for plan in plans:
         warning = None if plan.dockerfile.location else edited_dockerfile(own[plan.image.name], folder)
         if warning:

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 
 from carbide_infra.names import RELEASE_MARK
 from carbide_infra.registry.client import RegistryClient
@@ -99,33 +100,64 @@ def _require_same(digests: Mapping[str, str], marks: Mapping[str, str | None], t
             raise ReleaseError(message)
 
 
-def images_of(
-    commit: str, repositories: Mapping[str, str], client: RegistryClient, seconds: float, report: Callable[[str], None]
-) -> dict[str, str]:
-    """The digest of each image of a commit, by the tag that has its SHA; waits until all are there.
+@dataclass(frozen=True)
+class Wanted:
+    """What a release is made from.
 
-    `repositories` are without the server, by image name.
+    Attributes:
+        commit: full SHA.
+        repositories: without the server, by image name.
+        own_tags: the images' own tags as this commit gives them, as far as that is known here; asked at most once.
+        passed: SHA of another commit that an update has run for since, so that none will run for this one; None where
+            it may still come.
+    """
+
+    commit: str
+    repositories: Mapping[str, str]
+    own_tags: Callable[[], Mapping[str, str]]
+    passed: Callable[[], str | None]
+
+
+def images_of(wanted: Wanted, client: RegistryClient, seconds: float, report: Callable[[str], None]) -> dict[str, str]:
+    """The digest of each image of a commit: by the tag that has its SHA, else by its own; waits for an update's end.
 
     Raises:
-        ReleaseError: some are not there in time.
+        ReleaseError: some are not there in time, or will not come.
         RegistryError: the registry does not tell.
     """
     deadline = time.monotonic() + seconds
+    own_tags = cache(wanted.own_tags)
     while True:
-        with ThreadPoolExecutor(PARALLEL) as pool:
-            answers = list(pool.map(lambda name: client.digest_of(name, commit), repositories.values()))
-        digests = {image: digest for image, digest in zip(repositories, answers, strict=True) if digest}
-        missing = sorted(repositories.keys() - digests.keys())
+        tags = dict.fromkeys(wanted.repositories, wanted.commit)
+        digests = _found(tags, wanted.repositories, client)
+        if len(digests) < len(tags):
+            others = {image: tag for image, tag in own_tags().items() if image in tags.keys() - digests.keys()}
+            digests |= _found(others, wanted.repositories, client)
+        missing = sorted(tags.keys() - digests.keys())
         if not missing:
-            return digests
+            return {image: digests[image] for image in tags}
+        never = f"commit {wanted.commit}: {', '.join(missing)} was never built from it"
+        if passed := wanted.passed():
+            message = (
+                f"{never}, and none will be: an update has run for commit {passed} since; put the tag on that commit, "
+                'or on one that has its SHA as a tag, or click "Run workflow" and release what it builds'
+            )
+            raise ReleaseError(message)
         if time.monotonic() + _PAUSE_SECONDS > deadline:
             message = (
-                f"commit {commit}: {', '.join(missing)} was never built from it, there is no tag {commit}; "
+                f"{never}, there is no tag {wanted.commit}; "
                 "tag a commit of main that an update has finished for, or let that update run first"
             )
             raise ReleaseError(message)
-        report(f"Waiting for {', '.join(missing)} of {commit}…")
+        report(f"Waiting for {', '.join(missing)} of {wanted.commit}…")
         time.sleep(_PAUSE_SECONDS)
+
+
+def _found(tags: Mapping[str, str], repositories: Mapping[str, str], client: RegistryClient) -> dict[str, str]:
+    """The digests of the tags that are there, by image."""
+    with ThreadPoolExecutor(PARALLEL) as pool:
+        answers = pool.map(lambda image: client.digest_of(repositories[image], tags[image]), tags)
+        return {image: digest for image, digest in zip(tags, answers, strict=True) if digest}
 
 
 def _tagged(image: str, repository: str, tag: str, digest: str, client: RegistryClient) -> Released:

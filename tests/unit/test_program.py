@@ -15,6 +15,10 @@ import pytest
 
 from carbide_infra import program
 from carbide_infra.endpoint import Endpoint, write_endpoint
+from carbide_infra.images.own_tags import own_tags
+from carbide_infra.registry.registries import Registries
+from carbide_infra.settings import load_settings, selected_images
+from carbide_infra.source.images import read_sources
 from tests.support import registry_server
 from tests.support.outputs import digest_of
 from tests.support.recording_engine import (
@@ -693,6 +697,41 @@ def test_a_foreign_file_without_a_digest_is_for_development_alone(
     write_endpoint(project.folder, Endpoint("machine.test:5443", "carbide", "/ca.pem"))
     engine = project.up(preview=True, registryServer="local", serviceOverrides=overrides)
     assert any("127.0.0.1:1/probe:1: is without a digest" in warning for warning in engine.said("WARNING"))
+
+
+# ---- The images' own tags, as a release asks for them.
+
+
+def own_tags_of(project: Project, deployed: Mapping[str, Mapping[str, Any]], **config: Any) -> dict[str, str]:  # noqa: ANN401
+    settings = load_settings(CONFIG | config, os.environ)
+    selection = selected_images(settings, project.folder)
+    sources = read_sources(settings, selection.images, project.source, full_ref=None)
+    registries = Registries({})
+    return own_tags(settings, selection, sources, project.folder, deployed, lambda: registries)
+
+
+def tags_and_inputs(engine: RecordingEngine) -> tuple[dict[str, str], dict[str, Mapping[str, Any]]]:
+    images = engine.of(IMAGE)
+    tags = {name: image.inputs["tags"][0].rpartition(":")[2] for name, image in images.items()}
+    return tags, {name: image.inputs for name, image in images.items()}
+
+
+def test_a_release_knows_the_tags_that_an_update_gives(project: Project) -> None:
+    """Row 13: pinned bases make them a matter of the tree alone."""
+    tags, _ = tags_and_inputs(project.up(revisionLabel="true"))
+    assert own_tags_of(project, {}, revisionLabel="true") == tags
+
+
+@pytest.mark.usefixtures("bases")
+def test_a_base_that_is_not_pinned_is_the_one_in_the_state(project: Project) -> None:
+    tags, deployed = tags_and_inputs(project.up(**TRACKED))
+    assert own_tags_of(project, deployed, **TRACKED) == tags
+    assert own_tags_of(project, {}, **TRACKED) != tags
+
+
+@pytest.mark.usefixtures("without_go")
+def test_a_tag_that_is_not_known_exactly_is_none(project: Project) -> None:
+    assert own_tags_of(project, {}) == {}
 
 
 # ---- Releases.
