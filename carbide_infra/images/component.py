@@ -1,6 +1,7 @@
 """Resources: one component for each image, holding its build, its record and its movable tags."""
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
@@ -13,7 +14,7 @@ from pydantic import ValidationError
 from carbide_infra.catalogue.model import BaseUser, Image
 from carbide_infra.images import record
 from carbide_infra.images.plan import ImagePlan
-from carbide_infra.images.tags import Alias
+from carbide_infra.images.tags import VERSION, Alias
 from carbide_infra.names import COMPONENT_TYPE, IMAGE_TYPE
 from carbide_infra.outputs import (
     BinaryOutput,
@@ -40,6 +41,10 @@ _T = TypeVar("_T")
 _DEADLINE = pulumi.CustomTimeouts(create="1h", update="1h")
 
 
+def _nothing_released(_repository: str, _tag: str) -> None:
+    """Say so."""
+
+
 @dataclass(frozen=True)
 class BuildTarget:
     """Where all images are built and pushed, with what only the build may know.
@@ -54,6 +59,7 @@ class BuildTarget:
         cache_from: BuildKit cache imports.
         cache_to: BuildKit cache exports.
         ssh: whether the user's ssh agent is forwarded to the step that asks for it.
+        released: what was released by now under a version's tag of a repository, if anything; asked by updates only.
     """
 
     server: str
@@ -65,6 +71,7 @@ class BuildTarget:
     cache_to: Sequence[str]
     logins: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     ssh: bool = False
+    released: Callable[[str, str], str | None] = _nothing_released
 
     @property
     def own_registry(self) -> docker_build.RegistryArgs | None:
@@ -152,14 +159,30 @@ class ServiceImage(pulumi.ComponentResource):
         self, alias: Alias, digest: pulumi.Output[str], settled: pulumi.Output[list[pulumi.Resource]]
     ) -> docker_build.Index:
         plan = self._plan
+        source: pulumi.Output[str] = digest.apply(lambda value: self._source(alias, value))
         return docker_build.Index(
             f"{plan.image.name}-{alias.kind}",
             tag=f"{plan.repository}:{alias.tag}",
-            sources=[digest.apply(lambda value: f"{plan.repository}@{value}" if value else plan.tag)],
+            sources=[source],
             registry=self._target.own_registry,
             push=True,
             opts=pulumi.ResourceOptions(parent=self, retain_on_delete=True, depends_on=settled),
         )
+
+    async def _source(self, alias: Alias, digest: str) -> str:
+        """What a tag is to point at: what was just built, unless its version was released since the program began."""
+        plan = self._plan
+        if not digest:
+            return plan.tag
+        standing = None
+        if alias.kind == VERSION and not pulumi.runtime.is_dry_run():
+            standing = await asyncio.to_thread(self._target.released, plan.repository, alias.tag)
+        if standing and standing != digest:
+            pulumi.log.warn(
+                f"{plan.image.name}: {alias.tag} has been released as {standing}: its tag stays there; "
+                "git fetch --tags, and raise VERSION for what comes next"
+            )
+        return f"{plan.repository}@{standing or digest}"
 
     def _urn_of(self, image: docker_build.Image) -> pulumi.Output[list[pulumi.Resource]]:
         """The image by its name alone, once it is there or has failed.

@@ -19,8 +19,9 @@ from carbide_infra.names import (
     STAND_IN_LABEL,
     VERSION_LABEL,
 )
-from carbide_infra.settings import Settings
+from carbide_infra.settings import Selection, Settings
 from carbide_infra.source.facts import Source
+from carbide_infra.source.images import Sources
 from carbide_infra.source.inputs import Inputs
 from carbide_infra.source.origins import Origin
 from carbide_infra.source.staging import Place
@@ -169,6 +170,30 @@ def edited_dockerfile(image: Image, folder: Path) -> str | None:
         f"{file.name} is not what the catalogue says, and images are built as the catalogue says: "
         "write it there, and have make generate write the file"
     )
+
+
+def plans_of(
+    selection: Selection,
+    inputs: Mapping[str, Inputs],
+    origins: Mapping[str, Origin],
+    sources: Sources,
+    stack: Stack,
+) -> list[ImagePlan]:
+    """Decide the images of a stack, on the bases that it has."""
+    settings, folder = stack.settings, stack.settings.catalogue_file(stack.project).parent
+    own = {image.name: image for image in selection.catalogue.images}
+    return [
+        plan_image(
+            image,
+            # The bases that a stack has are build arguments; the file's are those of the catalogue.
+            dockerfile_of(image.on_bases_of(own[image.name]), stack.project, folder, ssh=settings.ssh_agent),
+            inputs[image.name],
+            origins[image.name],
+            sources.of(image),
+            stack,
+        )
+        for image in selection.images
+    ]
 
 
 def plan_image(

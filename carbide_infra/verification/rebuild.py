@@ -20,7 +20,8 @@ from carbide_infra.source.inputs import Inputs
 from carbide_infra.source.staging import Place, stage
 from carbide_infra.state_files import make_private
 from carbide_infra.verification.build_record import BuildRecord
-from carbide_infra.verification.checks import ABSENT, Check
+from carbide_infra.verification.checks import Check
+from carbide_infra.verification.layers import ABSENT
 
 # What the stack's own builds have, in a folder in the place of a registry.
 _PUSHED, _KEPT = "type=registry,", "type=oci,tar=false,"

@@ -5,6 +5,7 @@ import json
 import os
 import runpy
 import shutil
+import ssl
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,12 @@ from typing import Any
 import pulumi
 import pytest
 
+from carbide_infra import program
 from carbide_infra.endpoint import Endpoint, write_endpoint
+from carbide_infra.images.own_tags import own_tags
+from carbide_infra.registry.registries import Registries
+from carbide_infra.settings import load_settings, selected_images
+from carbide_infra.source.images import read_sources
 from tests.support import registry_server
 from tests.support.outputs import digest_of
 from tests.support.recording_engine import (
@@ -64,6 +70,8 @@ VARIABLES = (
     *("GOPROXY", "GOPRIVATE", "GONOPROXY", "GONOSUMDB", "GOSUMDB", "GOINSECURE", "GOVCS"),
     *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"),
 )
+
+RELEASES = program._releases
 
 
 class Project:
@@ -137,6 +145,7 @@ def project(tree: Repository, tmp_path: Path, cache: Path, monkeypatch: pytest.M
     monkeypatch.setattr("carbide_infra.images.build_secrets._DISTRIBUTED", ())  # 150 files to read, for nothing
     monkeypatch.setenv("CARBIDE_CACHE_DIR", str(cache))
     monkeypatch.setattr(pulumi.log, "debug", pulumi.log.debug)  # which the program replaces
+    monkeypatch.setattr("carbide_infra.program._releases", lambda _settings: lambda _repository, _tag: None)
     monkeypatch.chdir(tmp_path)
     yield Project(tmp_path, tree.copy(tmp_path / "source"))
     gc.unfreeze()
@@ -682,3 +691,76 @@ def test_a_foreign_file_without_a_digest_is_for_development_alone(
     write_endpoint(project.folder, Endpoint("machine.test:5443", "carbide", "/ca.pem"))
     engine = project.up(preview=True, registryServer="local", serviceOverrides=overrides)
     assert any("127.0.0.1:1/probe:1: is without a digest" in warning for warning in engine.said("WARNING"))
+
+
+# ---- The images' own tags, as a release asks for them.
+
+
+def own_tags_of(project: Project, deployed: Mapping[str, Mapping[str, Any]], **config: Any) -> dict[str, str]:  # noqa: ANN401
+    settings = load_settings(CONFIG | config, os.environ)
+    selection = selected_images(settings, project.folder)
+    sources = read_sources(settings, selection.images, project.source, full_ref=None)
+    registries = Registries({})
+    return own_tags(settings, selection, sources, project.folder, deployed, lambda: registries)
+
+
+def tags_and_inputs(engine: RecordingEngine) -> tuple[dict[str, str], dict[str, Mapping[str, Any]]]:
+    images = engine.of(IMAGE)
+    tags = {name: image.inputs["tags"][0].rpartition(":")[2] for name, image in images.items()}
+    return tags, {name: image.inputs for name, image in images.items()}
+
+
+def test_a_release_knows_the_tags_that_an_update_gives(project: Project) -> None:
+    """Row 13: pinned bases make them a matter of the tree alone."""
+    tags, _ = tags_and_inputs(project.up(revisionLabel="true"))
+    assert own_tags_of(project, {}, revisionLabel="true") == tags
+
+
+@pytest.mark.usefixtures("bases")
+def test_a_base_that_is_not_pinned_is_the_one_in_the_state(project: Project) -> None:
+    tags, deployed = tags_and_inputs(project.up(**TRACKED))
+    assert own_tags_of(project, deployed, **TRACKED) == tags
+    assert own_tags_of(project, {}, **TRACKED) != tags
+
+
+@pytest.mark.usefixtures("without_go")
+def test_a_tag_that_is_not_known_exactly_is_none(project: Project) -> None:
+    assert own_tags_of(project, {}) == {}
+
+
+# ---- Releases.
+
+
+@pytest.fixture
+def production(
+    project: Project, registry: FakeRegistry, tls: tuple[ssl.SSLContext, Path], monkeypatch: pytest.MonkeyPatch
+) -> dict[str, Any]:
+    """The configuration of a registry of the tests, which is asked for releases."""
+    assert project
+    monkeypatch.setenv("SSL_CERT_FILE", str(tls[1]))
+    monkeypatch.setenv("DOCKER_CONFIG", str(project.folder))
+    monkeypatch.setattr("carbide_infra.program._releases", RELEASES)
+    return {"registryServer": registry.server}
+
+
+def test_the_stack_s_registry_is_asked_for_releases(
+    project: Project, registry: FakeRegistry, production: dict[str, Any]
+) -> None:
+    released = registry.put_image(f"org/team/{API}", {"linux/amd64": {}}, "released-1.4.0")
+    engine = project.up(**production)
+    (source,) = engine.of(INDEX)[f"{API}-version"].inputs["sources"]
+    assert source == f"{registry.server}/org/team/{API}@{released}"
+    assert {request.path for request in registry.requests} == {
+        f"/v2/org/team/{name}/manifests/released-1.4.0" for name in images_of(engine)
+    }
+
+
+def test_no_version_s_tag_moves_where_the_registry_does_not_tell(
+    project: Project, registry: FakeRegistry, production: dict[str, Any]
+) -> None:
+    """Unknown is not "no"."""
+    registry.login = ("somebody", "else")
+    engine = RecordingEngine()
+    with pytest.raises(pulumi.RunError, match="wants a login, and there is none"):
+        project.up(engine, **production)
+    assert not any(name.endswith("-version") for name in engine.of(INDEX))

@@ -12,7 +12,7 @@ import pytest
 from carbide_infra.errors import SetupError
 from carbide_infra.registry.client import RegistryClient
 from carbide_infra.verification.build_record import BuildRecord
-from carbide_infra.verification.checks import ABSENT
+from carbide_infra.verification.layers import ABSENT
 from carbide_infra.verification.rebuild import RebuildEnvironment, _output, rebuild
 from tests.support.registry_server import INDEX, MANIFEST, FakeRegistry, digest_of, encoded
 from tests.unit.verification.test_checks import IMAGE, PLATFORMS, dockerfile_now, git, output, pushed, record, sha256
