@@ -1,4 +1,4 @@
-"""The steps of `__main__`: from stack config to plans, with every error in the stack's terms."""
+"""The steps of the program: from stack config to plans, with every error in the stack's terms."""
 
 import os
 from collections.abc import Callable, Mapping, Sequence
