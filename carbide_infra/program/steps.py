@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
@@ -18,7 +19,7 @@ from carbide_infra.images.base_images import resolved
 from carbide_infra.images.build_secrets import build_secrets, require_agent
 from carbide_infra.images.component import BuildTarget
 from carbide_infra.images.inputs import inputs_of_images
-from carbide_infra.images.plan import ImagePlan, Stack, dockerfile_of, plan_image
+from carbide_infra.images.plan import ImagePlan, Stack, dockerfile_of, kept_dockerfile_of, plan_image
 from carbide_infra.paths import cache_dir
 from carbide_infra.registry.known_images import KnownImages
 from carbide_infra.registry.told import Told
@@ -34,6 +35,7 @@ from carbide_infra.settings import (
 from carbide_infra.source.facts import REF_VARIABLE
 from carbide_infra.source.images import Sources, read_sources, unversioned
 from carbide_infra.source.inputs import Inputs
+from carbide_infra.source.kept.context import with_dockerfile
 from carbide_infra.source.origin_warnings import warnings_of
 from carbide_infra.source.origins import Origin, origins_of
 from carbide_infra.source.staging import StagingError, collect_garbage, stage
@@ -139,6 +141,9 @@ def build_target(settings: Settings) -> BuildTarget:
 def resolved_bases(settings: Settings, selection: Selection) -> Selection:
     """The images with the digests of their bases; where all are pinned, nobody is asked."""
     project = Path.cwd()
+    root = settings.source_root(project)
+    images = tuple(with_dockerfile(image, root, cache_dir()) for image in selection.images)
+    selection = replace(selection, images=images)
 
     def look_up(references: list[str]) -> Mapping[str, Told]:
         from carbide_infra.registry.image_facts import current_digests  # noqa: PLC0415 - as below
@@ -173,7 +178,9 @@ def plan_images(settings: Settings, selection: Selection, sources: Sources, targ
         plan_image(
             image,
             # The bases that a stack has are build arguments; the file's are those of the catalogue.
-            dockerfile_of(image.on_bases_of(own[image.name]), project, folder, ssh=settings.ssh_agent),
+            kept_dockerfile_of(image.kept, sources.root, project)
+            if image.kept
+            else dockerfile_of(image.on_bases_of(own[image.name]), project, folder, ssh=settings.ssh_agent),
             inputs[image.name],
             origins[image.name],
             sources.of(image),
