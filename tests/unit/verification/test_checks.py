@@ -170,6 +170,17 @@ def test_an_image_without_a_config_keeps_no_promise(registry: FakeRegistry, clie
     assert told[f"linux/arm64 label {OCI}title"] == "none"
 
 
+def test_of_a_dockerfile_of_its_own_only_what_the_stack_knows_is_looked_at(
+    registry: FakeRegistry, client: RegistryClient
+) -> None:
+    unknown = {"user": "", "entrypoint": [], "command": [], "health": [], "labels": {}, "ports": {}}
+    promised = output(registry, pushed(registry), dockerfile="docker/Dockerfile", **unknown)
+    assert differences(promised, client, {}) == {}
+    assert differences(promised, client, {"x": "y"}) == {}
+    told = differences(promised.model_copy(update={"labels": {"x": "y"}}), client)
+    assert told == {f"{platform} label x": "none" for platform in PLATFORMS}
+
+
 def test_an_image_over_its_budget(registry: FakeRegistry, client: RegistryClient) -> None:
     filler = "x" * 200_000
     digest = pushed(registry, Filler=filler)
