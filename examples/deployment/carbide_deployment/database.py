@@ -65,6 +65,9 @@ class Migration(pulumi.ComponentResource):
     done: pulumi.Output[pulumi.Resource]
     """The job, once it has ended well: services depend on it."""
 
+    succeeded: pulumi.Output[bool]
+    """Whether it did; a failed one is an error of the update all the same."""
+
     ref: pulumi.Output[str]
     """What it ran."""
 
@@ -94,6 +97,7 @@ class Migration(pulumi.ComponentResource):
                 raise pulumi.RunError(_failure(name, code, logs or ""))
             return job
 
+        self.succeeded = job.exit_code.apply(lambda code: code == 0)
         # For the provider, a job that fails is a container like any other.
         self.done = pulumi.Output.all(job.exit_code, job.container_logs).apply(lambda ended: require_success(*ended))
         self.register_outputs({})
