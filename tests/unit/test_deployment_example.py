@@ -10,6 +10,7 @@ from typing import Any
 import pulumi
 import pytest
 import yaml
+from carbide_deployment.database import START
 from carbide_deployment.services import MIGRATION, SERVICES
 from carbide_deployment.settings import Settings
 from pulumi.runtime.rpc import UNKNOWN
@@ -201,6 +202,7 @@ def test_the_database_keeps_its_data_and_its_password(first: Recorded) -> None:
     inputs = containers(first)["postgres"]
     assert inputs["volumes"] == [{"volumeName": "carbide-database-dev", "containerPath": "/var/lib/postgresql/data"}]
     assert inputs["wait"] is True
+    assert inputs["entrypoints"] == ["sh", "-c", START]
     assert inputs["healthcheck"]["tests"][:2] == ["CMD", "pg_isready"]
     for name, prefix in (("postgres", "POSTGRES_PASSWORD="), (MIGRATION, "DB_PASSWORD="), (API, "DB_PASSWORD=")):
         variables = containers(first)[name]["envs"]
