@@ -3,7 +3,8 @@
 #   SOURCE=/path/tree  another source tree than the stack's
 #   CATALOGUE=/file    another catalogue of images than the stack's
 #   SUMMARY=/path/file `make up` adds the table of images to it, in Markdown
-#   FORMAT=markdown    the report as a pull request's comment
+#   FORMAT=markdown    the report as a pull request's comment; html: as a page
+#   VERBOSE=1          `make up` with Pulumi's own display; WIDE=1: with whole references and digests
 
 .DEFAULT_GOAL := help
 STACK ?= dev
@@ -26,13 +27,19 @@ PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadgroup --no-loadscope
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-26s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { \
+	    gsub(/[$$][$$]/, "$$"); line = sprintf("  make %-24s", $$1); \
+	    count = split($$2, words, " "); \
+	    for (at = 1; at <= count; at++) { \
+	      if (length(line) + length(words[at]) > 78) { print line; line = sprintf("%31s", "") } \
+	      line = line " " words[at] } \
+	    print line }' $(MAKEFILE_LIST)
 	@echo
 	@echo "  STACK=<name> selects the stack (dev), SOURCE=<path> another Go source tree."
 
 .PHONY: up
-up: $(READY) ## Set up, build and push what changed, show all images
-	@$(STARTED) -- carbide-infra up
+up: $(READY) ## Set up, build and push what changed, show all images (VERBOSE=1, WIDE=1)
+	@$(STARTED) -- carbide-infra up $(if $(VERBOSE),--verbose) $(if $(WIDE),--wide)
 
 .PHONY: build-production-images
 build-production-images: up ## The same as up, under its old name
@@ -42,7 +49,7 @@ preview: $(READY) ## Show what `make up` would change
 	@$(STARTED) --if-new -- carbide-infra preview
 
 .PHONY: report
-report: $(READY) ## Say what a preview means for images and deployments (FORMAT=markdown, json)
+report: $(READY) ## Say what a preview means for images and deployments (FORMAT=markdown, html, json)
 	@$(CARBIDE) report --format $(or $(FORMAT),terminal)
 
 .PHONY: refresh
@@ -95,6 +102,10 @@ test: $(READY) tools ## Set up, run all tests
 .PHONY: test-unit
 test-unit: $(READY) ## Run the fast tests only
 	@$(VENV)/bin/pytest $(PARALLEL) tests/unit
+
+.PHONY: test-look
+test-look: $(READY) ## Render the reports as GitHub and a browser show them, pictures in .local/look
+	@$(VENV)/bin/python -m tests.look $(SCENES)
 
 .PHONY: test-mutation
 test-mutation: $(READY) ## Find mistakes that no unit test notices (ALL=1, MODULES=, MINUTES=, JOBS=, TESTS=)

@@ -1,7 +1,7 @@
 """The steps of `__main__`: from stack config to plans, with every error in the stack's terms."""
 
 import os
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
@@ -15,11 +15,11 @@ from carbide_infra.catalogue.problems import CatalogueError
 from carbide_infra.endpoint import registry_server, require_running, stand_ins_of
 from carbide_infra.errors import UserError
 from carbide_infra.images.base_images import resolved
-from carbide_infra.images.build_secrets import build_secrets
+from carbide_infra.images.build_secrets import build_secrets, require_agent
 from carbide_infra.images.component import BuildTarget
-from carbide_infra.images.plan import ImagePlan, Stack, dockerfile_of, plan_image
+from carbide_infra.images.inputs import inputs_of_images
+from carbide_infra.images.plan import ImagePlan, Stack, dockerfile_of, edited_dockerfile, plan_image
 from carbide_infra.paths import cache_dir, state_dir
-from carbide_infra.registry.golang_version import golang_version_of
 from carbide_infra.registry.known_images import KnownImages
 from carbide_infra.registry.told import Told
 from carbide_infra.settings import (
@@ -32,12 +32,13 @@ from carbide_infra.settings import (
     selected_images,
 )
 from carbide_infra.source.facts import REF_VARIABLE
-from carbide_infra.source.images import Sources, read_sources, wanted_by
-from carbide_infra.source.inputs import Inputs, ModuleAccess, inputs_of
+from carbide_infra.source.images import Sources, read_sources, unversioned
+from carbide_infra.source.inputs import Inputs
 from carbide_infra.source.origin_warnings import warnings_of
 from carbide_infra.source.origins import Origin, origins_of
 from carbide_infra.source.staging import StagingError, collect_garbage, stage
 from carbide_infra.stack.passphrase import require_own_passphrase
+from carbide_infra.stack.stack_file import require_quoted
 from carbide_infra.state_files import make_private
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ def leave_out_debug_messages() -> None:
 def stack_settings() -> Settings:
     """The stack's configuration, validated."""
     require_own_passphrase(pulumi.get_stack(), os.environ, Path.cwd())
+    require_quoted(Path.cwd(), pulumi.get_stack())
     namespace = f"{pulumi.get_project()}:"
     values = {key.removeprefix(namespace): value for key, value in CONFIG.get().items() if key.startswith(namespace)}
     for key in SECRET_KEYS:
@@ -97,7 +99,7 @@ def stack_source(settings: Settings, selection: Selection) -> Sources:
     root = settings.source_root(Path.cwd())
     _require_checked(settings, selection, root)
     sources = read_sources(settings, selection.images, root, full_ref=os.environ.get(REF_VARIABLE))
-    for warning in sources.warnings:
+    for warning in (*sources.warnings, *unversioned(settings, selection.images, sources)):
         pulumi.log.warn(warning)
     return sources
 
@@ -121,6 +123,8 @@ def _require_checked(settings: Settings, selection: Selection, root: Path) -> No
 def build_target(settings: Settings) -> BuildTarget:
     """Registry, builder and secrets of this stack on this machine."""
     password = settings.registry_password
+    if settings.ssh_agent and not pulumi.runtime.is_dry_run():
+        require_agent(os.environ)
     return BuildTarget(
         server=_server(settings),
         username=settings.registry_username,
@@ -130,6 +134,7 @@ def build_target(settings: Settings) -> BuildTarget:
         cache_from=settings.cache_from,
         cache_to=settings.cache_to,
         logins=settings.other_logins,
+        ssh=settings.ssh_agent,
     )
 
 
@@ -171,7 +176,7 @@ def plan_images(settings: Settings, selection: Selection, sources: Sources, targ
         plan_image(
             image,
             # The bases that a stack has are build arguments; the file's are those of the catalogue.
-            dockerfile_of(image.on_bases_of(own[image.name]), project, folder),
+            dockerfile_of(image.on_bases_of(own[image.name]), project, folder, ssh=settings.ssh_agent),
             inputs[image.name],
             origins[image.name],
             sources.of(image),
@@ -179,24 +184,20 @@ def plan_images(settings: Settings, selection: Selection, sources: Sources, targ
         )
         for image in images
     ]
+    for plan in plans:
+        warning = None if plan.dockerfile.location else edited_dockerfile(own[plan.image.name], folder)
+        if warning:
+            pulumi.log.warn(warning)
     _stage(plans, sources.root, project)
     return plans
 
 
 def _inputs(settings: Settings, images: Sequence[Image], root: Path, target: BuildTarget) -> dict[str, Inputs]:
-    releases = _go_releases(settings, {image.builder for image in images})
-    wanted = {image.name: wanted_by(image, root, releases[image.builder]) for image in images}
-    inputs = inputs_of(root, wanted, cache_dir(), ModuleAccess.of_secrets(target.secrets))
+    inputs = inputs_of_images(images, root, target.secrets, lambda: _base_registries(settings))
     _require_exact(settings, inputs)
     for warning in sorted({warning for found in inputs.values() for warning in found.warnings}):
         pulumi.log.warn(warning)
     return inputs
-
-
-def _go_releases(settings: Settings, builders: Collection[str]) -> dict[str, str | None]:
-    """The Go release of each builder image; None where its registry does not tell."""
-    known = KnownImages.of_user()
-    return {builder: golang_version_of(builder, known, lambda: _base_registries(settings)) for builder in builders}
 
 
 def _require_exact(settings: Settings, inputs: Mapping[str, Inputs]) -> None:

@@ -1,21 +1,17 @@
 """Settings: all stack configuration, validated before the first resource exists."""
 
-import csv
 import json
-import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Self, get_args
+from typing import Annotated, Any, Self
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
     SecretStr,
-    StringConstraints,
     ValidationError,
     WithJsonSchema,
     field_validator,
@@ -26,32 +22,28 @@ from pydantic.alias_generators import to_camel
 from carbide_infra.catalogue.bases import NOTHING
 from carbide_infra.catalogue.loading import Catalogue, Stack, load_catalogue
 from carbide_infra.catalogue.model import Image
-from carbide_infra.catalogue.problems import plain_problem
+from carbide_infra.catalogue.problems import NOT_SET, UNKNOWN_KEY, explained, path
 from carbide_infra.catalogue.values import GoVersion, Platform, Reference, go_version_of
+from carbide_infra.config_values import (
+    LOCAL,
+    NETRC,
+    ExportedCache,
+    ImportedCache,
+    KnownHosts,
+    RepositoryText,
+    ServerText,
+    Text,
+    VersionText,
+)
 from carbide_infra.errors import UserError
-from carbide_infra.registry.reference import Reference as ImageReference
-from carbide_infra.registry.reference import is_repository, is_server
+from carbide_infra.registry.reference import is_server
 
-LOCAL_REGISTRY = "local"
+LOCAL_REGISTRY = LOCAL
 """Value of `registryServer` that stands for the registry that `make local-up` runs."""
-
-_SERVER = re.compile(r"[a-zA-Z0-9]([a-zA-Z0-9.-]*[a-zA-Z0-9])?(:\d{1,5})?")
-VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z._+-]{0,99}")
-"""What may be a version: it goes into tags, labels and a linker flag."""
 
 
 class ConfigError(UserError):
     """Stack configuration that cannot work; the message names key, value and a good one."""
-
-
-def _matching(pattern: re.Pattern[str], example: str) -> AfterValidator:
-    def check(value: str) -> str:
-        if not pattern.fullmatch(value):
-            msg = f"is malformed; a good value: {example}"
-            raise ValueError(msg)
-        return value
-
-    return AfterValidator(check)
 
 
 def _decoded(value: object) -> object:
@@ -69,32 +61,8 @@ def _normal_platform(value: object) -> object:
     return "linux/arm64" if value == "linux/arm64/v8" else value
 
 
-def _repository(value: str) -> str:
-    if not is_repository(value):
-        msg = "is not lower-case names separated by '/'; a good value: my-org/my-team"
-        raise ValueError(msg)
-    return value
-
-
-def _cache_entry(value: str) -> str:
-    """As buildx reads it, but for the short form, which names Docker Hub where no registry is named."""
-    fields = dict(field.partition("=")[::2] for field in next(csv.reader([value]), []))
-    problem = "" if fields.get("type") else "does not say type=…"
-    if fields.get("type") == "registry":
-        try:
-            ImageReference.of(fields.get("ref", ""))
-        except ValueError as error:
-            problem = f"names no image to keep the cache in: {error}"
-    if problem:
-        msg = f"{problem}; a good value: type=registry,ref=registry.example/my-org/cache:main"
-        raise ValueError(msg)
-    return value
-
-
-CacheEntry = Annotated[str, AfterValidator(_cache_entry)]
 Structured = BeforeValidator(_decoded)
 _stripped = BeforeValidator(lambda value: value.strip() if isinstance(value, str) else value)
-Text = Annotated[str, StringConstraints(strip_whitespace=True)]
 
 
 class RegistryLogin(BaseModel):
@@ -139,10 +107,12 @@ class Settings(BaseModel):
     source: Annotated[Text, Field(min_length=1)] = Field(
         default="examples/carbide-rest-api",
         description="Path of the Go source tree, absolute or relative to the project",
+        examples=["/path/to/carbide-rest-api"],
     )
     catalogue: Annotated[Text, Field(min_length=1)] = Field(
         default="docker/production/services.yaml",
         description="Path of the catalogue of images, absolute or relative to the project",
+        examples=["docker/production/services.yaml"],
     )
     go_version: Annotated[GoVersion, _stripped] | None = Field(
         default=None,
@@ -159,6 +129,7 @@ class Settings(BaseModel):
     track_base_images: Annotated[bool, Structured] = Field(
         default=True,
         description="Ask the registries of unpinned base images for their digests at each preview and update",
+        examples=[True],
     )
     platforms: Annotated[
         tuple[Annotated[Platform, BeforeValidator(_normal_platform)], ...],
@@ -166,11 +137,12 @@ class Settings(BaseModel):
     ] = Field(
         default=(),
         description="Target platforms of the images; the catalogue's when empty",
+        examples=[["linux/amd64", "linux/arm64"]],
     )
-    registry_server: Annotated[Text, _matching(_SERVER, "nvcr.io")] = Field(
+    registry_server: ServerText = Field(
         description="Registry host[:port]; 'local' is the registry that make local-up runs",
     )
-    registry_repository: Annotated[Text, AfterValidator(_repository)] = Field(
+    registry_repository: RepositoryText = Field(
         description="Repository prefix below the server, such as my-org/my-team",
     )
     registry_username: Text | None = Field(
@@ -185,45 +157,54 @@ class Settings(BaseModel):
         default=None,
         description="Logins at other registries, such as those of base images (secret): JSON, by server",
     )
-    version: Annotated[Text, _matching(VERSION, "1.4.0")] | None = Field(
+    version: VersionText | None = Field(
         default=None,
         description="Version to build; the one that the catalogue's rule finds when unset",
     )
     tag_version: Annotated[bool, Structured] = Field(
         default=True,
         description="Tag each image with the plain version",
+        examples=[True],
     )
     tag_revision: Annotated[bool, Structured] = Field(
         default=True,
         description="Tag each image that is made of exactly what the commit holds with the git SHA",
+        examples=[True],
     )
     tag_latest: Annotated[bool, Structured] = Field(
         default=False,
         description="Tag each image with latest",
+        examples=[True],
     )
     revision_label: Annotated[bool, Structured] = Field(
         default=False,
         description="Label each image with the commit that last touched its inputs; costs digests, see docs",
+        examples=[True],
     )
     require_history: Annotated[bool, Structured] = Field(
         default=False,
         description="Refuse a source tree without its full git history and its tags",
+        examples=[True],
     )
     allow_coarse_inputs: Annotated[bool, Structured] = Field(
         default=False,
         description="Let an update push images whose inputs are not known exactly, without Go or their modules",
+        examples=[True],
     )
     services: Annotated[tuple[str, ...], Structured] = Field(
         default=(),
         description="Images to build, of those in the catalogue; all when empty",
+        examples=[["carbide-rest-api"]],
     )
     service_overrides: Annotated[dict[str, Any], Structured] = Field(
         default_factory=dict,
         description="By image, what this stack changes about it: the same keys as in the catalogue",
+        examples=[{"carbide-rest-api": {"ports": {"http": 8388}}}],
     )
     builder: Text | None = Field(
         default=None,
         description="Name of the buildx builder; the current one when unset",
+        examples=["fleet"],
     )
     go_proxy: Text | None = Field(
         default=None,
@@ -241,13 +222,24 @@ class Settings(BaseModel):
         default=None,
         description=".netrc content for private modules (secret); else CARBIDE_GITCREDS",
     )
-    cache_from: Annotated[tuple[CacheEntry, ...], Structured] = Field(
+    ssh_agent: Annotated[bool, Structured] = Field(
+        default=False,
+        description="Forward this machine's ssh agent to the step of a build that downloads modules; sshKnownHosts too",
+        examples=[True],
+    )
+    ssh_known_hosts: KnownHosts | None = Field(
+        default=None,
+        description="Lines of known_hosts for sshAgent: the git servers whose modules come by ssh, and no others",
+    )
+    cache_from: Annotated[tuple[ImportedCache, ...], Structured] = Field(
         default=(),
         description="BuildKit cache imports, such as type=registry,ref=…",
+        examples=[["type=registry,ref=nvcr.io/my-org/cache"]],
     )
-    cache_to: Annotated[tuple[CacheEntry, ...], Structured] = Field(
+    cache_to: Annotated[tuple[ExportedCache, ...], Structured] = Field(
         default=(),
         description="BuildKit cache exports, such as type=registry,ref=…,mode=max",
+        examples=[["type=registry,ref=nvcr.io/my-org/cache,mode=max"]],
     )
     source_url: Text = Field(
         default="https://github.com/NVIDIA/carbide-rest",
@@ -260,6 +252,13 @@ class Settings(BaseModel):
         if value is None or not str(value).strip():
             msg = "is empty; a good value: nvcr.io as server, my-org/my-team as repository"
             raise ValueError(msg)
+        return value
+
+    @field_validator("gitcreds")
+    @classmethod
+    def _netrc(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            NETRC(value.get_secret_value())
         return value
 
     @field_validator("services")
@@ -280,6 +279,16 @@ class Settings(BaseModel):
     def _credentials_are_whole(self) -> Self:
         if self.registry_password is not None and not self.registry_username:
             msg = "registryUsername is empty although registryPassword is set; NVCR's: $oauthtoken"
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _agent_knows_its_hosts(self) -> Self:
+        if self.ssh_agent and self.ssh_known_hosts is None:
+            msg = (
+                "sshKnownHosts is empty although sshAgent is true: no host's key is learnt while building; "
+                "a good value: the lines that the host's owner publishes"
+            )
             raise ValueError(msg)
         return self
 
@@ -407,7 +416,7 @@ def load_settings(values: Mapping[str, Any], environment: Mapping[str, str]) -> 
     try:
         return Settings.model_validate(merged)
     except ValidationError as error:
-        raise ConfigError("\n".join(_explain(item) for item in error.errors())) from None
+        raise ConfigError("\n".join(_explained(error))) from None
 
 
 _REPLACED_BY_ENVIRONMENT = {"source": "CARBIDE_SOURCE", "catalogue": "CARBIDE_CATALOGUE"}
@@ -419,25 +428,27 @@ _SECRETS_FROM_ENVIRONMENT = {
 # Pulumi has no optional keys: one that is declared needs a default, and the empty text is ours.
 _OPTIONAL_KEYS = frozenset(str(field.alias) for field in Settings.model_fields.values() if field.default is None)
 
+TEXT_KEYS = frozenset(
+    str(field.alias)
+    for field in Settings.model_fields.values()
+    if Structured not in field.metadata and field.alias != "registryLogins"
+)
+"""Config keys whose values are texts."""
+
 SECRET_KEYS = frozenset({*_SECRETS_FROM_ENVIRONMENT, "registryLogins"})
 """Config keys whose values belong encrypted."""
 
 
-def _explain(item: Mapping[str, Any]) -> str:
-    """Turn one pydantic error into a sentence of the stack's own terms."""
-    path = [str(part) for part in item["loc"]]
-    key = ".".join(path)
-    value = None if path and path[0] in SECRET_KEYS else item["input"]
-    match item["type"]:
-        case "extra_forbidden":
-            names = ", ".join(field.alias or name for name, field in Settings.model_fields.items())
-            return _sentence(key, None, f"is an unknown key; known are {names}")
-        case "missing":
-            return _sentence(key, None, f"is not set; pulumi config set {key} <value>")
-        case "literal_error":
-            return _sentence(key, value, f"is no platform; known are {', '.join(get_args(Platform))}")
-        case "value_error":
-            problem = str(item["ctx"]["error"])
-            return _sentence(key, value, problem) if key else problem
-        case _:
-            return _sentence(key, value, plain_problem(item))
+def _explained(error: ValidationError) -> Iterator[str]:
+    """A sentence of the stack's own terms for each problem; a secret is never shown."""
+    for place, value, text in explained(error, Settings):
+        key = path(place)
+        if not key:
+            yield text
+        elif text == NOT_SET:
+            yield f"{key}: {text}; pulumi config set {key} <value>"
+        elif place[0] in SECRET_KEYS:
+            hidden = text.replace(f'"{value}"', '"…"')
+            yield f"{key}: {hidden}"
+        else:
+            yield _sentence(key, None if text.startswith(UNKNOWN_KEY) else value, text)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from carbide_infra.errors import SetupError
 from carbide_infra.names import STAND_IN_LABEL
 from carbide_infra.paths import state_dir
 from carbide_infra.registry.reference import Reference
@@ -40,7 +41,10 @@ def ensure_bases(bases: BaseImages, maker: StandInMaker) -> dict[str, str]:
     """
     wanted = {text: (image, names) for text, image, names in _stand_ins(bases, maker)}
     kept = read_json(_record(maker.root))
-    missing = {image: names for image, names in wanted.values() if not _is_made(image, names, kept, maker)}
+    missing: dict[Reference, set[str]] = {}
+    for image, names in wanted.values():
+        if not _is_made(image, names, kept, maker):
+            missing.setdefault(image, set()).update(names)
     with ThreadPoolExecutor() as pool:
         made = {
             # Another stack may use the same tag for more platforms.
@@ -51,12 +55,11 @@ def ensure_bases(bases: BaseImages, maker: StandInMaker) -> dict[str, str]:
         kept[image.short_name] = future.result()
         write_json(_record(maker.root), kept)
     if wanted:
-        names = " and ".join(wanted)
         maker.report(
-            f"WARNING: Docker Hub does not answer: stand-ins take the place of {names}. "
+            f"WARNING: Docker Hub does not answer: stand-ins take the place of {' and '.join(wanted)}. "
             f"Images built on them say so in the label {STAND_IN_LABEL}, and are not for production."
         )
-    return {text: str(_entry(kept, image).get("digest")) for text, (image, _) in wanted.items()}
+    return {text: str(_entry(kept, image)["digest"]) for text, (image, _) in wanted.items()}
 
 
 def _stand_ins(bases: BaseImages, maker: StandInMaker) -> Iterator[tuple[str, Reference, tuple[str, ...]]]:
@@ -104,12 +107,15 @@ def _make(image: Reference, platforms: Sequence[str], maker: StandInMaker) -> di
         make_golang(maker, image.manifest)
     else:
         make_alpine(maker, image.manifest, platforms)
+    digest = maker.registry.digest(image.repository, image.manifest)
+    if digest is None:
+        message = (
+            f"The stand-in for {image.short_name} was built, but {maker.registry.server} does not have it: see the "
+            "registry's log in .local/log, and run the same command again."
+        )
+        raise SetupError(message)
     maker.report(f"Stand-in for {image.short_name}: done in {time.monotonic() - start:.0f} s")
-    return {
-        "recipe": content_key(image.repository),
-        "digest": maker.registry.digest(image.repository, image.manifest),
-        "platforms": list(platforms),
-    }
+    return {"recipe": content_key(image.repository), "digest": digest, "platforms": list(platforms)}
 
 
 def _record(root: Path) -> Path:

@@ -33,7 +33,8 @@ KEY_VERSION = "1"
 # The linker drops debug information, so the compiler need not make it.
 BUILD_FLAGS = ("-trimpath", "-gcflags=all=-dwarf=false")
 LINKER_FLAGS = "-s -w"
-OLDEST_PULUMI, TOO_NEW_PULUMI = (3, 200), (4, 0)
+# Records are resources of the type pulumi:index:Stash, which engines have had since the end of 2025.
+OLDEST_PULUMI, TOO_NEW_PULUMI = (3, 215), (4, 0)
 OLDEST_BUILDX = (0, 12)
 MANIFEST = ".sizes.json"
 UNFINISHED = ".unfinished-"

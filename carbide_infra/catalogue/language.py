@@ -180,6 +180,8 @@ class FileKeys(Keys):
     @field_validator("from_")
     @classmethod
     def _is_a_path_of_its_own_kind(cls, value: str, info: ValidationInfo) -> str:
+        if "image" not in info.data:  # It is wrong itself, and so nobody knows which kind is meant.
+            return value
         return values.IMAGE_PATH(value) if info.data.get("image") else values.SOURCE_PATH(value)
 
 

@@ -17,6 +17,8 @@ from carbide_infra.errors import UserError
 Key = tuple[str | int, ...]
 """A path of keys, such as ("images", "carbide-rest-api", "files", 0, "mode")."""
 
+NOT_SET = "is not set"
+UNKNOWN_KEY = "is an unknown key"
 _OF_A_KEY = "[key]"
 _NO_RUN = (
     "a command in the final stage would need an emulator for other platforms; "
@@ -122,7 +124,7 @@ def _sentence(kind: str, item: Mapping[str, Any], key: Key, model: type[BaseMode
         return str(item["ctx"]["error"])
     if kind == "extra_forbidden":
         name = str(key[-1])
-        return f"is an unknown key; {_HINTS.get(name) or nearest(name, _known_keys(model, key[:-1]))}"
+        return f"{UNKNOWN_KEY}; {_HINTS.get(name) or nearest(name, _known_keys(model, key[:-1]))}"
     problem = plain_problem(item)
     example = _example(model, key)
     return f"{problem}; a good value: {example}" if example else problem
@@ -133,8 +135,8 @@ def plain_problem(item: Mapping[str, Any]) -> str:
     kind = item["type"]
     value, context = item["input"], item.get("ctx", {})
     if kind == "missing":
-        return "is not set"
-    if kind in {"too_short", "missing_keyword_only_argument"}:
+        return NOT_SET
+    if kind in {"too_short", "string_too_short", "missing_keyword_only_argument"}:
         return "is empty"
     if kind == "literal_error":
         return f"is not one of {context['expected'].replace(' or ', ', ').replace(chr(39), '')}"
@@ -147,6 +149,7 @@ _WANTED = {
     "string_type": "text",
     "int_type": "a whole number",
     "bool_type": "true or false",
+    "bool_parsing": "true or false",
     "tuple_type": "a list",
     "dict_type": "a map",
     "model_type": "a map",

@@ -17,17 +17,26 @@ if TYPE_CHECKING:
 GENERATED = "# Generated from services.yaml by `make generate`"
 """How the first line of every rendered Dockerfile begins."""
 
+MODULE = "$module"
+"""Stands for the path of a binary's module in the names of symbols."""
+
 _TEMPLATE = "Dockerfile.template"
 _NOTHING = "^$"
 _FACTS = {"version": "${VERSION:-dev}", "buildTime": "$built", "revision": "$REVISION"}
 _NO_DEBUG_INFORMATION = "-gcflags=all=-dwarf=false"
 
 
-def render(image: Image) -> str:
-    """The Dockerfile of an image: the same text for the same image, on every machine."""
+def render(image: Image, *, ssh: bool = False) -> str:
+    """The Dockerfile of an image: the same text for the same image, on every machine.
+
+    Args:
+        image: the image.
+        ssh: whether modules come by ssh, in a step of their own that alone has the agent.
+    """
     labels = _label_lines(image)
     return _template().render(
         image=image,
+        ssh=ssh,
         summary=(image.description or image.title).rstrip("."),
         others=list(dict.fromkeys(file.image for file in image.foreign_files)),
         mounted=_outermost(file.source for file in image.source_files),
@@ -70,6 +79,7 @@ def _template() -> "jinja2.Template":
         exec_form=_exec_form,
         has_relative_symbols=_has_relative_symbols,
         build_flags=_build_flags,
+        tag_flags=_tag_flags,
         linker_flags=_linker_flags,
     )
     return environment.from_string(resources.files(__package__).joinpath(_TEMPLATE).read_text(encoding="utf-8"))
@@ -158,24 +168,35 @@ def _literal(text: str) -> str:
 
 
 def _has_relative_symbols(binary: Binary) -> bool:
-    return any(symbol.startswith("./") for symbol in binary.symbols)
+    return any(linker_name(binary, symbol).startswith(MODULE) for symbol in binary.symbols)
 
 
 def _build_flags(binary: Binary) -> str:
     flags = []
-    if binary.tags:
-        flags.append(f"-tags {','.join(binary.tags)}")
     if "-w" in binary.ldflags:
         # The linker would only drop it.
         flags.append(_NO_DEBUG_INFORMATION)
     if binary.gcflags:
         flags.append(f"'-gcflags={' '.join(binary.gcflags)}'")
-    return "".join(f" {flag}" for flag in flags)
+    return _tag_flags(binary) + "".join(f" {flag}" for flag in flags)
+
+
+def _tag_flags(binary: Binary) -> str:
+    return f" -tags {','.join(binary.tags)}" if binary.tags else ""
 
 
 def _linker_flags(binary: Binary) -> str:
     flags = [*binary.ldflags, "-buildid="]
     for symbol, value in binary.symbols.items():
-        name = f"$module/{symbol.removeprefix('./')}" if symbol.startswith("./") else symbol
+        name = linker_name(binary, symbol)
         flags.append(f"-X '{name}={value.text if isinstance(value, Text) else _FACTS[value]}'")
     return " ".join(flags)
+
+
+def linker_name(binary: Binary, symbol: str) -> str:
+    """A symbol as the linker takes it, `$module` for the module's path: a binary's own package is `main` there."""
+    if not symbol.startswith("./"):
+        return symbol
+    folder, _, variable = symbol.removeprefix("./").rpartition(".")
+    own = binary.folder if binary.module is None else posixpath.relpath(binary.folder, binary.module)
+    return f"main.{variable}" if folder == own else f"{MODULE}/{folder}.{variable}"

@@ -42,6 +42,8 @@ _UNITS = {"kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB
 _WILDCARDS = {"*": "[^/]*", "?": "[^/]"}
 _NOT_IN_A_FLAG = frozenset("'\"$`\\")
 
+_LAST_PORT = 65535
+
 _ANY = ".*"
 
 Check = Callable[[str], str | None]
@@ -83,6 +85,24 @@ class Grammar:
     def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         """What an editor can check."""
         return {**handler(core), **({} if self.pattern == _ANY else {"pattern": f"^({self.pattern})$"})}
+
+
+def port_problem(server: str) -> str | None:
+    """What is wrong with the port of a registry's host[:port]."""
+    port = server.rpartition(":")[2] if ":" in server.rpartition("]")[2] else ""
+    return f"the port {port} is not one of 1 to {_LAST_PORT}" if port and not 1 <= int(port) <= _LAST_PORT else None
+
+
+def reference_problem(text: str) -> str | None:
+    """What is wrong with a reference of an image."""
+    scheme, separator, _ = text.partition("://")
+    if separator:
+        return f"is not a reference of an image: those have no scheme; leave out {scheme}://"
+    try:
+        problem = port_problem(ImageReference.of(text).server)
+    except ValueError as error:
+        problem = str(error)
+    return f"is not a reference of an image: {problem}" if problem else None
 
 
 def _no_climbing(path: str) -> str | None:
@@ -132,14 +152,6 @@ def _one_group(pattern: str) -> str | None:
     return None if groups == 1 else f"has {groups} groups, but exactly one must say where the version is"
 
 
-def _reference(text: str) -> str | None:
-    try:
-        ImageReference.of(text)
-    except ValueError as error:
-        return f"is not a reference of an image: {error}"
-    return None
-
-
 def _quoted_mode(value: object) -> object:
     if isinstance(value, int) and not isinstance(value, bool):
         msg = f'is a number to YAML; write it in quotes: "{value:04o}"'
@@ -154,7 +166,7 @@ SYMBOL_TEXT = Grammar("stable", check=_unquoted)
 ImageName = Annotated[str, Grammar("carbide-rest-api", "is not a name of an image", rf"(?=.{{1,128}}$){COMPONENT}")]
 Reference = Annotated[
     str,
-    Grammar("alpine:3.22@sha256:<digest>", check=_reference),
+    Grammar("alpine:3.22@sha256:<digest>", check=reference_problem),
     WithJsonSchema({"type": "string", "pattern": f"^{REFERENCE_PATTERN}$"}),
 ]
 GoVersion = Annotated[str, Grammar('"1.25"', "is not a Go version", r"\d+\.\d+(\.\d+)?((rc|beta)\d+)?")]

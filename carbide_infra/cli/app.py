@@ -22,7 +22,9 @@ COMMANDS: tuple[str, ...] = (
     "baseline",
     "comment",
 )
-EPILOG = "Exit codes: 0 all is well; 1 something differs or fails, as printed; 2 no answer could be given."
+EPILOG = (
+    "Exit codes: 0 all is well; 1 something differs or fails, as printed; 2 no answer could be given; 130 interrupted."
+)
 
 
 class _Subcommands(TyperGroup):
@@ -34,11 +36,26 @@ class _Subcommands(TyperGroup):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401, ARG002
         if cmd_name not in COMMANDS:
             return None
-        return get_command(import_module(f"carbide_infra.cli.{cmd_name.replace('-', '_')}").app)
+        return _plain(get_command(import_module(f"carbide_infra.cli.{cmd_name.replace('-', '_')}").app))
+
+
+def _plain(command: Any) -> Any:  # noqa: ANN401
+    """Print help as text that can be copied, with no frames, and no "<bool>" behind a flag."""
+    command.rich_markup_mode = None
+    # Whole, where Click would cut it.
+    command.short_help = " ".join((command.help or "").partition("\n\n")[0].split())
+    for name in command.commands if isinstance(command, TyperGroup) else ():
+        _plain(command.commands[name])
+    return command
 
 
 app = typer.Typer(
-    cls=_Subcommands, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, epilog=EPILOG
+    cls=_Subcommands,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    epilog=EPILOG,
+    rich_markup_mode=None,
 )
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from carbide_infra.cli.options import StackName
+from carbide_infra.cli.options import StackName, named_stack
 from carbide_infra.cli.outcome import WELL, ends, progress
 from carbide_infra.errors import CommandError, SetupError
 from carbide_infra.stack.baseline import without_encryption, without_secrets
@@ -24,9 +24,9 @@ def baseline() -> None:
 
 @app.command()
 @ends
-def save(stack: StackName, file: BaselineFile) -> int:
+def save(file: BaselineFile, stack: StackName = "") -> int:
     """Write the stack's state without its secrets."""
-    exported = open_stack(stack).exported(show_secrets=True)
+    exported = open_stack(named_stack(stack)).exported(show_secrets=True)
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(without_secrets(exported), indent=1), encoding="utf-8")
     progress(f"Wrote {file}")
@@ -35,12 +35,13 @@ def save(stack: StackName, file: BaselineFile) -> int:
 
 @app.command()
 @ends
-def load(stack: StackName, file: BaselineFile) -> int:
+def load(file: BaselineFile, stack: StackName = "") -> int:
     """Make the stack from a baseline, in a backend that does not have it yet; an empty one without a file.
 
     For a checkout that is thrown away, as in CI: Pulumi.<stack>.yaml loses what is encrypted in it, because the
     passphrase is not there. The new stack's passphrase may be any, as PULUMI_CONFIG_PASSPHRASE.
     """
+    stack = named_stack(stack)
     opened = open_stack(stack)
     config = opened.project / f"Pulumi.{stack}.yaml"
     if not config.is_file():

@@ -5,23 +5,23 @@ import sys
 
 import typer
 
-from carbide_infra.cli.options import StackName
+from carbide_infra.cli.options import StackName, named_stack
 from carbide_infra.cli.outcome import DIFFERENT, WELL, ends, progress
 from carbide_infra.paths import project_root
 from carbide_infra.settings import load_settings
 from carbide_infra.stack.pinning import catalogue_bases, catalogue_pins, catalogue_references, find_pins, unpinned_bases
 from carbide_infra.stack.pulumi_stack import open_stack
 from carbide_infra.stack.registry_access import registries_for
-from carbide_infra.stack.stack_file import ANY_REGISTRY, DEV_STACK, read_stack_file
+from carbide_infra.stack.stack_file import ANY_REGISTRY, read_stack_file
 
 app = typer.Typer(add_completion=False)
 
 
 @app.command()
 @ends
-def check_bases(stack: StackName = DEV_STACK) -> int:
+def check_bases(stack: StackName = "") -> int:
     """Tell whether the pinned base images are still what their tags give; exit code 1 if not, 2 if nobody knows."""
-    project = project_root()
+    stack, project = named_stack(stack), project_root()
     values = read_stack_file(project, stack)
     settings = load_settings(ANY_REGISTRY | values, os.environ)
     bases = unpinned_bases(values, catalogue_bases(values, project))

@@ -9,17 +9,17 @@ import typer
 
 from carbide_infra.cli.outcome import WELL, ends, progress
 from carbide_infra.errors import CommandError
+from carbide_infra.report import words
 from carbide_infra.report.github import DEFAULT_API, REPOSITORY, GitHubError, Repository
+from carbide_infra.report.stranger import harmless
 
 MOST_CHARACTERS = 65_536
 """GitHub takes no more in a comment."""
 
 _MARKER = re.compile(r"<!-- carbide-infra: report of [\w./-]+ -->", re.ASCII)
-_NUMBER = re.compile(r"[1-9][0-9]{0,9}")
+_NUMBER, _RUN = re.compile(r"[1-9][0-9]{0,9}"), re.compile(r"[1-9][0-9]{0,17}")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
-# A fork's report is a stranger's text: it may not call people in our name, nor hide characters.
-_MENTION = re.compile(r"(?<![\w`/@.])@(?=\w)")
-_INVISIBLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u202a-\u202e\u2066-\u2069]")
+_DEFAULT_PAGES = "https://github.com"
 
 app = typer.Typer()
 
@@ -35,15 +35,20 @@ def comment(
     commit: Annotated[
         str, typer.Option(help="Say nothing unless this is still the pull request's last commit, in full.")
     ] = "",
+    run: Annotated[
+        str, typer.Option(help="Number of the run that has the report as a page, in an artifact, to link to it.")
+    ] = "",
 ) -> int:
     """Write a report to its pull request, in the place of the last one.
 
     The token comes from GITHUB_TOKEN and needs to write pull requests; GITHUB_API_URL names another GitHub.
-    Report and number may come from a stranger's run: both are checked, and a report cannot mention anybody.
+    Report and number may come from a stranger's run: both are checked. What the report says is shown as text under a
+    line that says whose it is; of its links, those to the repository's own commits stay.
     """
-    body = _report(file)
+    text = _report(file)
     number = _number(pull_request)
     where = _repository(repository)
+    body = _body(text, where, run)
     if commit and not _COMMIT.fullmatch(commit):
         message = f"--commit {commit}: is not a full SHA"
         raise CommandError(message)
@@ -61,12 +66,26 @@ def comment(
 
 
 def _report(file: Path) -> str:
-    """The report, made harmless."""
     text = _text(file, MOST_CHARACTERS)
     if not _MARKER.fullmatch(text.partition("\n")[0]):
         message = f"{file}: is not a report: its first line is not the marker of one; make it with carbide-infra report"
         raise CommandError(message)
-    return _MENTION.sub("&#64;", _INVISIBLE.sub("", text))[:MOST_CHARACTERS]
+    return text
+
+
+def _body(text: str, repository: Repository, run: str) -> str:
+    """The report made harmless, and short enough, with the way to the page."""
+    pages = f"{os.environ.get('GITHUB_SERVER_URL', _DEFAULT_PAGES).rstrip('/')}/{repository.name}"
+    if run and not _RUN.fullmatch(run):
+        message = f"--run {run}: is not the number of a workflow run"
+        raise CommandError(message)
+    link = f"\n[{words.PAGE}]({pages}/actions/runs/{run}#artifacts)\n" if run else ""
+    body = harmless(text, pages)
+    while len(body) + len(link) > MOST_CHARACTERS:
+        # What makes text harmless makes it longer; a part of the result could be anything.
+        text = text[: len(text) * 3 // 4].rpartition("\n")[0]
+        body = harmless(text, pages)
+    return body + link
 
 
 def _number(given: str) -> int:

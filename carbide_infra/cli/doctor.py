@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from carbide_infra.cli.options import StackName
+from carbide_infra.cli.options import StackName, named_stack
 from carbide_infra.cli.outcome import DIFFERENT, WELL, ends, print_json
 from carbide_infra.cli.tables import wide_console
 from carbide_infra.diagnosis.finding import Finding
@@ -30,7 +30,7 @@ FindingsFile = Annotated[
 @app.command()
 @ends
 def doctor(
-    stack: StackName = DEV_STACK,
+    stack: StackName = "",
     findings_file: FindingsFile = None,
     as_json: AsJson = False,  # noqa: FBT002 - a flag of the command line
 ) -> int:
@@ -39,6 +39,8 @@ def doctor(
     Builds and starts nothing, and leaves nothing in the registry. Exit code 1 when something fails.
     """
     project = project_root()
+    # Without Pulumi nobody knows the selected stack, and that Pulumi is missing is to be told.
+    stack = named_stack(stack, DEV_STACK)
     # An installation that only reads outputs lacks what this needs, and has nothing to check.
     from carbide_infra.diagnosis.checks import checked  # noqa: PLC0415
 

@@ -7,12 +7,12 @@ from enum import StrEnum
 from typing import Annotated
 
 import typer
-from rich.table import Table
+from rich.text import Text
 
+from carbide_infra.cli.options import StackName, Wide, named_stack
 from carbide_infra.cli.outcome import WELL, ends
 from carbide_infra.cli.saved import saved_outputs
-from carbide_infra.cli.tables import shown_digest, wide_console
-from carbide_infra.errors import CommandError
+from carbide_infra.cli.tables import Column, common_to, print_columns, short_digest, wide_console
 from carbide_infra.outputs import StackOutputs, formats
 from carbide_infra.stack.deployed import understood
 from carbide_infra.stack.pulumi_stack import open_stack
@@ -55,10 +55,7 @@ _FORMATS = (
 @app.command()
 @ends
 def images(
-    stack: Annotated[
-        str | None,
-        typer.Option("--stack", envvar="STACK", help="Stack, such as prod or my-org/carbide-infra/prod."),
-    ] = None,
+    stack: StackName = "",
     source: Annotated[
         str | None,
         typer.Option(
@@ -69,32 +66,44 @@ def images(
     ] = None,
     form: Annotated[Format, typer.Option("--format", metavar="FORMAT", help=_FORMATS)] = Format.TABLE,
     as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,  # noqa: FBT002
+    wide: Wide = False,  # noqa: FBT002
 ) -> int:
     """Print a stack's images by digest: as a table, or as the file of another tool."""
     outputs = saved_outputs(source) if source is not None else _exported(stack)
     chosen = Format.JSON if as_json else form
     if chosen is Format.TABLE:
-        _print_table(outputs)
+        _print_table(outputs, wide=wide)
     else:
         sys.stdout.write(_WRITERS[chosen](outputs))
     return WELL
 
 
-def _exported(stack: str | None) -> StackOutputs:
-    if stack is None:
-        message = "no stack is named: add --stack prod, or --from FILE with what `pulumi stack output --json` printed"
-        raise CommandError(message)
+def _exported(given: str) -> StackOutputs:
+    stack = named_stack(given)
     return understood(open_stack(stack).outputs(), f"stack {stack}")
 
 
-def _print_table(outputs: StackOutputs) -> None:
-    """Print whole digests where it is not a terminal, as `make up` does."""
-    console = wide_console()
-    table = Table("Image", "Reference", "Digest", "Platforms", "Port", box=None, pad_edge=False)
-    table.columns[0].no_wrap = True
-    table.columns[1].overflow = "fold"
-    for name, image in outputs.images.items():
-        digest = shown_digest(image.digest, console)
-        port = "–" if image.port is None else str(image.port)  # noqa: RUF001 - a dash for "none", as in the docs
-        table.add_row(name, f"{image.repository}:{image.tags[0]}", digest, ", ".join(image.platforms), port)
-    console.print(table)
+def _print_table(outputs: StackOutputs, *, wide: bool) -> None:
+    console, images = wide_console(), outputs.images
+    ports = ["-" if image.port is None else str(image.port) for image in images.values()]
+    platforms = [", ".join(image.platforms) for image in images.values()]
+    if wide or not console.is_terminal:
+        columns = [
+            Column("Image", list(images)),
+            Column("Reference", [f"{image.repository}:{image.tags[0]}" for image in images.values()]),
+            Column("Digest", [image.digest for image in images.values()]),
+            Column("Platforms", platforms),
+            Column("Port", ports),
+        ]
+        print_columns(columns, console, fold=True)
+        return
+    common = common_to({name: (image.repository, image.tags[0]) for name, image in images.items()})
+    console.print(Text(common.sentence))
+    columns = [
+        Column("Image", list(images)),
+        Column("Tag", [image.tags[0].removeprefix(common.tag) for image in images.values()], rank=1),
+        Column("Digest", [short_digest(image.digest) for image in images.values()]),
+        Column("Port", ports, rank=2),
+        Column("Platforms", [text.replace("linux/", "") for text in platforms], rank=3),
+    ]
+    print_columns(columns, console)

@@ -10,16 +10,17 @@ from typing import Annotated
 import typer
 
 from carbide_infra.catalogue.model import Image
-from carbide_infra.cli.options import StackName
+from carbide_infra.cli.options import StackName, named_stack
 from carbide_infra.cli.outcome import WELL, ends, print_json, progress
 from carbide_infra.errors import CommandError
 from carbide_infra.images.build_secrets import build_secrets
-from carbide_infra.paths import cache_dir, project_root
+from carbide_infra.images.inputs import inputs_of_images
+from carbide_infra.paths import project_root
 from carbide_infra.settings import Settings, load_settings, selected_images
-from carbide_infra.source.images import wanted_by
 from carbide_infra.source.import_path import import_path
-from carbide_infra.source.inputs import Inputs, ModuleAccess, inputs_of
-from carbide_infra.stack.stack_file import ANY_REGISTRY, DEV_STACK, read_stack_file
+from carbide_infra.source.inputs import Inputs
+from carbide_infra.stack.registry_access import base_registries
+from carbide_infra.stack.stack_file import ANY_REGISTRY, read_stack_file
 
 app = typer.Typer(add_completion=False)
 ImageNames = Annotated[
@@ -27,7 +28,7 @@ ImageNames = Annotated[
 ]
 Files = Annotated[
     list[str] | None,
-    typer.Option("--who", metavar="FILE", help="Which images does this file reach, and how? May be repeated."),
+    typer.Option("--who", metavar="FILE|MODULE", help="Which images have this file or Go module in them?"),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -35,7 +36,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 @app.command()
 @ends
 def inputs(
-    stack: StackName = DEV_STACK,
+    stack: StackName = "",
     image: ImageNames = None,
     who: Files = None,
     as_json: AsJson = False,  # noqa: FBT002 - a flag of the command line
@@ -44,18 +45,18 @@ def inputs(
 
     Needs the stack's file and the source tree, and no Pulumi. Each line has an image and a path in the source tree.
     """
-    project = project_root()
+    stack, project = named_stack(stack), project_root()
     settings = load_settings(ANY_REGISTRY | read_stack_file(project, stack), os.environ)
     root = settings.source_root(project)
     images = _selected(settings, project, image or ())
-    access = ModuleAccess.of_secrets(build_secrets(settings, os.environ))
-    files = inputs_of(root, {each.name: wanted_by(each, root) for each in images}, cache_dir(), access)
+    secrets = build_secrets(settings, os.environ)
+    files = inputs_of_images(images, root, secrets, lambda: base_registries(settings, project, os.environ))
     for warning in sorted({text for found in files.values() for text in (found.fallback, *found.warnings) if text}):
         progress(f"WARNING: {warning}")
     folder = os.path.relpath(settings.catalogue_file(project).parent, project)
     found = [Made(each, files[each.name], f"{folder}/Dockerfile.{each.name}") for each in images]
     if who:
-        reached = {name: _reached(_in_tree(name, root, project), found) for name in who}
+        reached = {name: _linking(name, found) or _reached(_in_tree(name, root, project), found) for name in who}
         _show_reached(reached, len(images), as_json=as_json)
     elif as_json:
         print_json({each.image.name: each.listing for each in found})
@@ -113,8 +114,20 @@ def _in_tree(name: str, root: Path, project: Path) -> str:
         for base in (root.resolve(), project.resolve()):
             if path.is_file() and path.is_relative_to(base):
                 return path.relative_to(base).as_posix()
-    message = f"--who {name}: is not a file of the source tree {root} or of the project {project}"
+    message = (
+        f"--who {name}: is neither a module that an image links nor a file of the source tree {root} or of {project}"
+    )
     raise CommandError(message)
+
+
+def _linking(name: str, found: Sequence[Made]) -> dict[str, list[str]]:
+    """The images that link a module, and its version in them; nothing where none does, as for a file."""
+    modules = {each.image.name: [line.split()[0] for line in each.inputs.modules] for each in found}
+    linked = {
+        image: [module for module in lines if name in {module, module.partition("@")[0]}]
+        for image, lines in modules.items()
+    }
+    return {image: lines for image, lines in linked.items() if lines}
 
 
 def _reached(path: str, found: Sequence[Made]) -> dict[str, list[str]]:

@@ -1,8 +1,11 @@
 """How a subcommand ends: its exit code, and an error as one message on stderr."""
 
 import json
+import os
+import shutil
 import signal
 import sys
+import textwrap
 from collections.abc import Callable
 from functools import wraps
 from typing import NoReturn, ParamSpec
@@ -34,7 +37,7 @@ def _ended(command: Callable[_Arguments, int], failure: int, on_interrupt: str) 
         try:
             code = command(*args, **kwargs)
         except UserError as error:
-            typer.secho(f"error: {error}", fg=typer.colors.RED, err=True)
+            complain(f"error: {error}", typer.colors.RED)
             code = failure
         except KeyboardInterrupt:
             if on_interrupt:
@@ -54,7 +57,31 @@ def _end(number: int, _frame: object) -> NoReturn:
 
 def progress(line: str) -> None:
     """Tell what takes time; stdout is for data."""
-    typer.echo(line, err=True)
+    typer.echo(_wrapped(line), err=True)
+
+
+def complain(text: str, colour: str) -> None:
+    """Tell what is wrong, in colour where somebody sees it and wants it: red is an error, yellow a warning."""
+    typer.secho(_wrapped(text), fg=colour, err=True, color=False if os.environ.get("NO_COLOR") else None)
+
+
+def _wrapped(text: str) -> str:
+    """The lines of a text, folded at words as wide as the terminal is; a file's stay as they are."""
+    if not sys.stderr.isatty():
+        return text
+    width = shutil.get_terminal_size().columns
+    return "\n".join(
+        part
+        for line in text.split("\n")
+        for part in textwrap.wrap(
+            line,
+            width,
+            subsequent_indent=" " * (len(line) - len(line.lstrip()) + 2),
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        or [""]
+    )
 
 
 def print_json(data: object) -> None:

@@ -1,14 +1,18 @@
 """`carbide-infra pin-bases`: the base images' current digests, written into the stack's configuration."""
 
 import os
+from pathlib import Path
 
 import typer
 
-from carbide_infra.cli.options import StackName
+from carbide_infra.cli.options import StackName, named_stack
 from carbide_infra.cli.outcome import WELL, acts, progress
 from carbide_infra.endpoint import stand_ins_of
+from carbide_infra.errors import UserError
+from carbide_infra.images.build_secrets import build_secrets
+from carbide_infra.images.inputs import inputs_of_images
 from carbide_infra.paths import project_root
-from carbide_infra.settings import load_settings
+from carbide_infra.settings import load_settings, selected_images
 from carbide_infra.stack.pinning import (
     catalogue_bases,
     catalogue_pins,
@@ -18,17 +22,17 @@ from carbide_infra.stack.pinning import (
     write_catalogue_pins,
 )
 from carbide_infra.stack.pulumi_stack import open_stack
-from carbide_infra.stack.registry_access import registries_for
-from carbide_infra.stack.stack_file import ANY_REGISTRY, DEV_STACK, read_stack_file
+from carbide_infra.stack.registry_access import base_registries, registries_for
+from carbide_infra.stack.stack_file import ANY_REGISTRY, read_stack_file
 
 app = typer.Typer(add_completion=False)
 
 
 @app.command()
 @acts
-def pin_bases(stack: StackName = DEV_STACK) -> int:
+def pin_bases(stack: StackName = "") -> int:
     """Write the current digests of the base images into the stack's configuration and into the catalogue."""
-    project = project_root()
+    stack, project = named_stack(stack), project_root()
     values = read_stack_file(project, stack)
     bases = unpinned_bases(values, catalogue_bases(values, project))
     settings = load_settings(ANY_REGISTRY | values | bases, os.environ)
@@ -41,8 +45,20 @@ def pin_bases(stack: StackName = DEV_STACK) -> int:
     for pin in own:
         opened.configure(pin.key, pin.new)
         progress(str(pin))
+    _warn_of_old_go(project, stack)
     for pin in pins:
         progress(str(pin))
     if write_catalogue_pins(file, pins):
         progress("The catalogue has changed: make generate writes the Dockerfiles anew")
     return WELL
+
+
+def _warn_of_old_go(project: Path, stack: str) -> None:
+    """The newest image of a tag may have an older Go than a go.mod asks for: then every build fails."""
+    try:
+        settings = load_settings(ANY_REGISTRY | read_stack_file(project, stack), os.environ)
+        images, root = selected_images(settings, project).images, settings.source_root(project)
+        secrets = build_secrets(settings, os.environ)
+        inputs_of_images(images, root, secrets, lambda: base_registries(settings, project, os.environ))
+    except UserError as error:
+        progress(f"WARNING: {error}")

@@ -2,16 +2,15 @@
 
 import typer
 
-from carbide_infra.cli.options import StackName
+from carbide_infra.cli.options import StackName, named_stack
 from carbide_infra.cli.outcome import acts
 from carbide_infra.cli.prepared import prepared
-from carbide_infra.stack.stack_file import DEV_STACK
 
 app = typer.Typer(add_completion=False)
 
 
 @app.command()
 @acts
-def preview(stack: StackName = DEV_STACK) -> int:
+def preview(stack: StackName = "") -> int:
     """Show what `up` would change, building nothing; the exit code is that of `pulumi preview`."""
-    return prepared(stack).show_preview()
+    return prepared(named_stack(stack)).show_preview()

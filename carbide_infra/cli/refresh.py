@@ -2,20 +2,20 @@
 
 import typer
 
-from carbide_infra.cli.options import StackName
+from carbide_infra.cli.options import StackName, named_stack
 from carbide_infra.cli.outcome import WELL, acts, progress
 from carbide_infra.cli.prepared import prepared
 from carbide_infra.stack.drift import drift_in
 from carbide_infra.stack.registry_access import images_client
-from carbide_infra.stack.stack_file import DEV_STACK
 
 app = typer.Typer(add_completion=False)
 
 
 @app.command()
 @acts
-def refresh(stack: StackName = DEV_STACK) -> int:
+def refresh(stack: StackName = "") -> int:
     """Bring the state up to what the registry has: what was lost or moved there, the next `up` repairs."""
+    stack = named_stack(stack)
     opened = prepared(stack)
     if opened.release_dead_lock():
         progress("The last update was killed: releasing its lock on the stack")

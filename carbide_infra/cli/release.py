@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from carbide_infra.cli.options import StackName
+from carbide_infra.cli.options import StackName, named_stack
 from carbide_infra.cli.outcome import WELL, ends, print_json, progress
 from carbide_infra.endpoint import registry_server
 from carbide_infra.errors import CommandError
@@ -28,7 +28,7 @@ app = typer.Typer()
 @app.command()
 @ends
 def release(
-    stack: StackName,
+    stack: StackName = "",
     tag: Annotated[
         str,
         typer.Option(help=f"Release tag, such as v1.4.0, of the commit that is checked out; else {REF_VARIABLE}'s."),
@@ -43,7 +43,7 @@ def release(
     before the first is tagged. From then on the program leaves that version's tags alone, and main works on the
     next VERSION.
     """
-    opened = open_stack(stack)
+    opened = open_stack(named_stack(stack))
     settings = load_settings(opened.values(), os.environ)
     names, version, commit = _checked_out(tag, settings, opened.project)
     repositories = {name: f"{settings.registry_repository}/{name}" for name in names}

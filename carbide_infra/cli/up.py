@@ -1,61 +1,85 @@
 """`carbide-infra up`: build and push what changed, and show all images."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
+from rich.console import Console
+from rich.text import Text
 
-from carbide_infra.cli.options import StackName
+from carbide_infra.cli.failing import told as told_failures
+from carbide_infra.cli.failing import updated
+from carbide_infra.cli.live import shown_live
+from carbide_infra.cli.options import StackName, Wide, named_stack
 from carbide_infra.cli.outcome import WELL, acts, progress
 from carbide_infra.cli.prepared import prepared
-from carbide_infra.cli.tables import shown_digest, wide_console
+from carbide_infra.cli.tables import Column, common_to, print_columns, short_digest, wide_console
 from carbide_infra.paths import state_dir
 from carbide_infra.stack.builder import chosen_builder, require_builder
-from carbide_infra.stack.event_log import build_failures, has_begun, has_changes, image_seconds, new_event_log
+from carbide_infra.stack.event_log import has_begun, has_changes, image_seconds, new_digests, new_event_log
+from carbide_infra.stack.failures import failures_in
 from carbide_infra.stack.pulumi_stack import PulumiStack
 from carbide_infra.stack.registry_access import images_client
-from carbide_infra.stack.stack_file import DEV_STACK, read_stack_file
-from carbide_infra.stack.summary import image_sizes, markdown_summary, told
+from carbide_infra.stack.stack_file import read_stack_file
+from carbide_infra.stack.summary import Outcome, image_sizes, markdown_summary, over_budget
 
 app = typer.Typer(add_completion=False)
 SummaryFile = Annotated[
     Path | None,
     typer.Option("--summary", envvar="SUMMARY", help="File to add the table of images to, in Markdown."),
 ]
+Verbose = Annotated[bool, typer.Option("--verbose", help="At a terminal, show Pulumi's own display.")]
 
 
 @app.command()
 @acts
-def up(stack: StackName = DEV_STACK, summary_file: SummaryFile = None) -> int:
+def up(
+    stack: StackName = "",
+    summary_file: SummaryFile = None,
+    wide: Wide = False,  # noqa: FBT002 - a flag of the command line
+    verbose: Verbose = False,  # noqa: FBT002
+) -> int:
     """Build and push what changed, and show all images.
 
     An image that fails does not stop the others. The exit code is that of `pulumi up`.
     """
+    stack = named_stack(stack)
     opened = prepared(stack)
     require_builder(_builder(opened), opened.environment)
-    event_log = new_event_log(state_dir(opened.project), stack)
+    first = new_event_log(state_dir(opened.project), stack)
+    event_logs = (first, first.with_name(f"{first.stem}-again.json"))
     if opened.release_dead_lock():
         progress("The last update was killed: releasing its lock on the stack")
-    code = opened.update(event_log)
-    if code and not has_begun(event_log):
+    code = _updated(opened, event_logs, verbose=verbose)
+    if code and not has_begun(first):
         # Pulumi has said why, and what the stack had before says nothing of it.
         return code
-    failures, seconds = build_failures(event_log), image_seconds(event_log)
+    last = next(event_log for event_log in reversed(event_logs) if event_log.exists())
+    failures = failures_in(last)
+    outcome = Outcome(
+        image_seconds(event_logs[0]) | image_seconds(event_logs[1]),
+        new_digests(event_logs[0]) | new_digests(event_logs[1]),
+        frozenset(failure.image for failure in failures if not failure.kind),
+    )
     images: dict[str, Any] = opened.outputs().get("images", {})
     if images:
-        _print_table(images, seconds, failures, image_sizes(images, images_client(opened, images)))
+        sizes = image_sizes(images, images_client(opened, images))
+        print_images(images, outcome, sizes, wide_console(), wide=wide)
+        for warning in over_budget(images, sizes):
+            progress(f"WARNING: {warning}")
     if summary_file and images:
         with summary_file.open("a", encoding="utf-8") as file:
-            file.write(markdown_summary(images, seconds, failures))
-    for image, lines in failures.items():
-        progress("\n    ".join([f"{image} failed:", *lines]))
+            file.write(markdown_summary(images, outcome))
     if code:
-        progress(f"Not all is well: see above. What is finished stays; `make up STACK={stack}` does the rest.")
+        for line in told_failures(opened, last):
+            progress(line)
+        can_be_repeated = not failures or not all(failure.is_immutable for failure in failures)
+        rest = f"`make up STACK={stack}` does the rest" if can_be_repeated else "that tag stays where it is"
+        progress(f"Not all is well: see above. What is finished stays; {rest}.")
         return code
-    if not has_changes(event_log):
-        progress("No changes: every image is as this source tree and stack want it.")
+    nothing = "No changes: every image is as this source tree and stack want it."
+    progress(outcome.sentence if any(map(has_changes, event_logs)) else nothing)
     return WELL
 
 
@@ -64,28 +88,54 @@ def _builder(stack: PulumiStack) -> str | None:
     return chosen_builder(values.get("builder"), str(values.get("registryServer")), stack.environment)
 
 
-def _print_table(
-    images: Mapping[str, Mapping[str, Any]],
-    seconds: Mapping[str, int],
-    failed: Collection[str],
-    sizes: Mapping[str, Mapping[str, int]],
-) -> None:
-    """Print the table to stdout, whole digests where it is not a terminal; a failed image as it was before."""
+def _updated(stack: PulumiStack, event_logs: tuple[Path, Path], *, verbose: bool) -> int:
+    """Update it, showing the images' progress at a terminal, unless Pulumi's own display is asked for."""
     console = wide_console()
-    table = Table("Image", "Reference", "Digest", "Platforms", "Compressed size", "Seconds", box=None, pad_edge=False)
-    table.columns[0].no_wrap = True
-    table.columns[1].overflow = "fold"
-    for name, image in images.items():
-        table.add_row(
-            name,
-            f"{image['repository']}:{image['tags'][0]}",
-            shown_digest(image["digest"], console),
-            "\n".join(image["platforms"]),
-            "\n".join(_megabytes(sizes.get(name, {}).get(platform)) for platform in image["platforms"]),
-            told(name, seconds, failed),
-        )
-    console.print(table)
+    if not console.is_terminal or verbose:
+        return updated(stack, *event_logs)
+    with shown_live(console) as watch:
+        return updated(stack, *event_logs, watch)
+
+
+def print_images(
+    images: Mapping[str, Mapping[str, Any]],
+    outcome: Outcome,
+    sizes: Mapping[str, Mapping[str, int]],
+    console: Console,
+    *,
+    wide: bool,
+) -> None:
+    """Print the table; a failed image as it was before."""
+    is_whole = wide or not console.is_terminal
+    common = common_to({name: (image["repository"], image["tags"][0]) for name, image in images.items()})
+    became = [
+        Column("Digest is", [outcome.of(name) for name in images]),
+        Column("Sec.", [outcome.seconds_of(name) for name in images], rank=2),
+    ]
+    size = [
+        " ".join(_megabytes(sizes.get(name, {}).get(it)) for it in image["platforms"]) for name, image in images.items()
+    ]
+    if is_whole:
+        columns = [
+            Column("Image", list(images)),
+            Column("Reference", [f"{image['repository']}:{image['tags'][0]}" for image in images.values()]),
+            Column("Digest", [image["digest"] for image in images.values()]),
+            Column("Platforms", [" ".join(image["platforms"]) for image in images.values()]),
+            Column("MB", size),
+            *became,
+        ]
+    else:
+        console.print(Text(common.sentence))
+        columns = [
+            Column("Image", list(images)),
+            Column("Tag", [image["tags"][0].removeprefix(common.tag) for image in images.values()], rank=3),
+            Column("Digest", [short_digest(image["digest"]) for image in images.values()], rank=1),
+            Column("MB", size, rank=4),
+            *became,
+        ]
+    print_columns(columns, console, fold=is_whole)
 
 
 def _megabytes(size: int | None) -> str:
-    return "unknown" if size is None else f"{size / 1e6:.1f} MB"
+    """Of one platform, compressed."""
+    return "?" if size is None else f"{size / 1e6:.1f}"

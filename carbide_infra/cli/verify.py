@@ -1,18 +1,18 @@
 """`carbide-infra verify`: whether the registry holds what the stack promises, to the byte."""
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
-from carbide_infra.cli.options import StackName
-from carbide_infra.cli.outcome import DIFFERENT, NO_ANSWER, WELL, ends, print_json, progress
+from carbide_infra.cli.options import StackName, Wide, named_stack
+from carbide_infra.cli.outcome import DIFFERENT, NO_ANSWER, WELL, complain, ends, print_json, progress
 from carbide_infra.cli.saved import saved_outputs
-from carbide_infra.cli.tables import wide_console
+from carbide_infra.cli.tables import Column, fits, print_columns, short_digest, wide_console
 from carbide_infra.endpoint import read_endpoint
 from carbide_infra.errors import CommandError, SetupError
 from carbide_infra.outputs import ImageOutput
@@ -26,6 +26,8 @@ from carbide_infra.verification.build_record import BuildRecord, InputsMissing
 from carbide_infra.verification.checks import Check, Promise, verify_image
 from carbide_infra.verification.rebuild import RebuildEnvironment
 from carbide_infra.verification.rebuild import rebuild as build_again
+
+_SHORT_COMMIT = 10
 
 app = typer.Typer(add_completion=False)
 ImageNames = Annotated[
@@ -51,6 +53,7 @@ def verify(
     cold: Cold = False,  # noqa: FBT002
     outputs: OutputsFile = "",
     as_json: AsJson = False,  # noqa: FBT002
+    wide: Wide = False,  # noqa: FBT002
 ) -> int:
     """Check every image of a stack against its registry: manifests, tags, platforms, config, labels, size.
 
@@ -59,10 +62,7 @@ def verify(
     if outputs and rebuild:
         message = "--rebuild --from: the recorded inputs are in the stack's state; give --stack instead of --from"
         raise CommandError(message)
-    if not (outputs or stack):
-        message = "--stack: is not given; name a stack, or a file of its outputs with --from"
-        raise CommandError(message)
-    opened = None if outputs else open_stack(stack)
+    opened = None if outputs else open_stack(named_stack(stack))
     deployed = deployed_by(opened) if opened else Deployed(saved_outputs(outputs).images)
     values = opened.values() if opened and (rebuild or deployed.wants_login) else {}
     environment = opened.environment if opened else _own_environment()
@@ -77,7 +77,7 @@ def verify(
         again = rebuild_environment(opened, values, cold=cold)
         registries = registries_with(values, project, again.variables)
         checks, missing = _rebuilt(deployed, wanted, again, registries, checks)
-    _show(wanted, checks, missing, as_json=as_json)
+    _show(wanted, checks, missing, as_json=as_json, wide=wide)
     if any(not check.agrees for check in checks):
         return DIFFERENT
     return NO_ANSWER if missing else WELL
@@ -122,17 +122,19 @@ def _rebuilt(
     return sorted(all_checks, key=lambda check: order.index(check.image)), missing
 
 
-def _show(images: Mapping[str, ImageOutput], checks: Sequence[Check], missing: Sequence[str], *, as_json: bool) -> None:
+def _show(
+    images: Mapping[str, ImageOutput], checks: Sequence[Check], missing: Sequence[str], *, as_json: bool, wide: bool
+) -> None:
     differences = [check for check in checks if not check.agrees]
     if as_json:
         print_json(_document(images, checks, missing))
     elif differences:
-        _print_table(differences)
+        _print_table(differences, wide=wide)
     if not as_json:
         verdict = f"{len(differences)} differ" if differences else "all agree"
         typer.echo(f"{_counted(len(images), 'image')}, {_counted(len(checks), 'check')}, {verdict}")
     for reason in missing:
-        typer.secho(f"not built again: {reason}", fg=typer.colors.YELLOW, err=True)
+        complain(f"not built again: {reason}", typer.colors.YELLOW)
 
 
 def _counted(number: int, noun: str) -> str:
@@ -158,12 +160,25 @@ def _document(images: Mapping[str, ImageOutput], checks: Sequence[Check], missin
     }
 
 
-def _print_table(differences: Sequence[Check]) -> None:
+def _print_table(differences: Sequence[Check], *, wide: bool) -> None:
+    """Print one line each, and where a terminal has no room, the values on lines of their own."""
     console = wide_console()
-    table = Table("Image", "What", "Expected", "Found", box=None, pad_edge=False)
-    for column in table.columns:
-        column.overflow = "fold"
-    table.columns[0].no_wrap = True
+    is_whole = wide or not console.is_terminal
+    shown = str if is_whole else _abbreviated
+    columns = [
+        Column("Image", [check.image for check in differences]),
+        Column("What", [shown(check.what) for check in differences]),
+        Column("Expected", [shown(check.expected) for check in differences]),
+        Column("Found", [shown(check.found) for check in differences]),
+    ]
+    if is_whole or fits(columns, console):
+        print_columns(columns, console, fold=is_whole)
+        return
     for check in differences:
-        table.add_row(check.image, check.what, check.expected, check.found)
-    console.print(table)
+        typer.echo(f"{check.image}: {shown(check.what)}")
+        typer.echo(f"  expected  {shown(check.expected)}\n  found     {shown(check.found)}")
+
+
+def _abbreviated(text: str) -> str:
+    text = re.sub(r"sha256:[0-9a-f]{64}", lambda digest: short_digest(digest[0]), text)
+    return re.sub(r"\b[0-9a-f]{40}\b", lambda commit: commit[0][:_SHORT_COMMIT], text)

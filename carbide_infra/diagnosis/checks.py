@@ -10,7 +10,7 @@ from carbide_infra.diagnosis.base_images import check_bases
 from carbide_infra.diagnosis.builder import check_builder
 from carbide_infra.diagnosis.finding import Finding, fail, ok, warn
 from carbide_infra.diagnosis.machine import check_machine
-from carbide_infra.diagnosis.registry import check_registry
+from carbide_infra.diagnosis.registry import check_registry, check_store
 from carbide_infra.diagnosis.source_tree import check_source
 from carbide_infra.endpoint import registry_server, stand_ins_of
 from carbide_infra.errors import CommandError, MissingPrerequisite, SetupError, UserError
@@ -25,7 +25,7 @@ from carbide_infra.stack.builder import ask_builder, chosen_builder
 from carbide_infra.stack.deployed import deployed_by
 from carbide_infra.stack.pulumi_stack import PulumiStack, open_stack
 from carbide_infra.stack.registry_access import base_registries, registries_of
-from carbide_infra.stack.stack_file import read_stack_file
+from carbide_infra.stack.stack_file import read_stack_file, require_quoted
 
 _NO_SUCH_STACK = "no stack named"
 
@@ -37,6 +37,7 @@ def checked(root: Path, name: str) -> Iterator[Finding]:
     values, findings = _configuration(root, name, stack)
     yield from findings
     try:
+        require_quoted(root, name)
         settings = load_settings(values, os.environ)
         selection = selected_images(settings, root)
     except CatalogueError as error:
@@ -49,6 +50,7 @@ def checked(root: Path, name: str) -> Iterator[Finding]:
     yield from check_source(settings, selection, root)
     yield from _bases(root, settings, selection)
     yield from _builder(settings, selection)
+    yield from check_store(os.environ)
     yield from _registry(root, settings, stack, selection.images[0].name)
 
 

@@ -1,9 +1,10 @@
 """The registry: does it answer, does it take our login, may we push?"""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
-from carbide_infra.diagnosis.finding import Finding, fail, ok
+from carbide_infra.diagnosis.finding import Finding, fail, ok, warn
 from carbide_infra.registry.client import RegistryClient
+from carbide_infra.registry.docker_config import broken_store
 from carbide_infra.registry.errors import RegistryError
 
 
@@ -30,6 +31,21 @@ def check_registry(
         yield _failure("push", error, "see docs/troubleshooting.md")
         return
     yield ok("push", f"{client.server}/{repository} takes uploads from us")
+
+
+def check_store(environment: Mapping[str, str]) -> Iterator[Finding]:
+    """Run the credential store that Docker's configuration names, as every preview and update does."""
+    try:
+        broken = broken_store(environment)
+    except RegistryError as error:
+        yield _failure("docker login", error, "docker login")
+        return
+    if broken:
+        fix = (
+            f"install it, or take credsStore out of {broken.file}, or let DOCKER_CONFIG name another folder; "
+            "carbide-infra does without it, plain pulumi fails"
+        )
+        yield warn("docker login", str(broken), fix)
 
 
 def _failure(subject: str, error: RegistryError, otherwise: str) -> Finding:

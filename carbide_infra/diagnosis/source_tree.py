@@ -8,13 +8,15 @@ from carbide_infra.catalogue.checks import check_images
 from carbide_infra.catalogue.model import Image
 from carbide_infra.diagnosis.finding import Finding, fail, ok, warn
 from carbide_infra.errors import UserError
+from carbide_infra.images.build_secrets import build_secrets
+from carbide_infra.images.inputs import inputs_of_images
 from carbide_infra.paths import cache_dir
 from carbide_infra.settings import LOCAL_REGISTRY, Selection, Settings
 from carbide_infra.source.facts import REF_VARIABLE, Source
-from carbide_infra.source.images import Sources, read_sources, wanted_by
-from carbide_infra.source.inputs import inputs_of
+from carbide_infra.source.images import Sources, read_sources
 from carbide_infra.source.origin_warnings import warnings_of
 from carbide_infra.source.origins import origins_of
+from carbide_infra.stack.registry_access import base_registries
 
 
 def check_source(settings: Settings, selection: Selection, project: Path) -> Iterator[Finding]:
@@ -40,8 +42,7 @@ def check_source(settings: Settings, selection: Selection, project: Path) -> Ite
     source = sources.of(selection.images[0])
     yield ok("source", f"{root}, version {source.version}, {len(selection.images)} services")
     yield from _history(source)
-    if source.revision is not None:
-        yield from _origins(sources, selection.images)
+    yield from _inputs(settings, project, sources, selection.images)
 
 
 def _wrong(problem: str) -> Finding:
@@ -61,15 +62,19 @@ def _history(source: Source) -> Iterator[Finding]:
         yield warn("git ref", warning, "docs/diffs.md tells which tags follow what")
 
 
-def _origins(sources: Sources, images: Sequence[Image]) -> Iterator[Finding]:
-    """Look whether the images are made of what the commit holds."""
-    root = sources.root
+def _inputs(settings: Settings, project: Path, sources: Sources, images: Sequence[Image]) -> Iterator[Finding]:
+    """Look whether the images can be built of the tree, and are made of what the commit holds."""
+    secrets = build_secrets(settings, os.environ)
     try:
-        inputs = inputs_of(root, {image.name: wanted_by(image, root) for image in images}, cache_dir())
+        inputs = inputs_of_images(images, sources.root, secrets, lambda: base_registries(settings, project, os.environ))
         files = {name: found.tree_files for name, found in inputs.items()}
         origins = origins_of(sources.by_image, files, cache_dir())
     except UserError as error:
         yield _wrong(str(error))
+        return
+    for warning in sorted({text for found in inputs.values() for text in (found.fallback, *found.warnings) if text}):
+        yield warn("go", warning, "docs/diffs.md tells what Go is asked")
+    if sources.of(images[0]).revision is None:
         return
     for warning in warnings_of(origins):
         yield warn("git tree", warning, "commit what the images are made of")

@@ -79,11 +79,11 @@ def key_of(text: str, settings: Settings, images: Iterable[Image]) -> str:
         return "runtimeImage"
     if text == settings.builder_image:
         return "builderImage"
+    keys: dict[str, str] = {}
     for image in images:
-        keys = {image.base: "base", image.builder: "builder", **{file.image: "files" for file in image.foreign_files}}
-        if text in keys:
-            return f"{image.name}: {keys[text]}"
-    return "image"
+        named = {image.base: "base", image.builder: "builder"} | {file.image: "files" for file in image.foreign_files}
+        keys = {reference: f"{image.name}: {key}" for reference, key in named.items()} | keys
+    return keys[text]
 
 
 def _on_digests(image: Image, digests: Mapping[str, str]) -> Image:

@@ -3,6 +3,7 @@
 import hashlib
 import re
 import shlex
+import socket
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from importlib.metadata import files
@@ -10,26 +11,18 @@ from pathlib import Path
 
 import certifi
 
+from carbide_infra.config_values import known_hosts
+from carbide_infra.names import AGENT_VARIABLE
 from carbide_infra.settings import ConfigError, Settings
+from carbide_infra.source.go_environment import module_settings
 
 SECRET_IDS = ("extra_ca", "gitcreds", "goenv")
-"""Every build gets all of them, empty or not: a machine that has one more shows no diff."""
+"""Every build gets these, empty or not: a machine that has one more shows no diff."""
 
-_GO_SETTINGS = (
-    "GOPROXY",
-    "GOPRIVATE",
-    "GONOPROXY",
-    "GONOSUMDB",
-    "GOSUMDB",
-    "GOINSECURE",
-    "GOVCS",
-    "HTTP_PROXY",
-    "HTTPS_PROXY",
-    "NO_PROXY",
-    "http_proxy",
-    "https_proxy",
-    "no_proxy",
-)
+KNOWN_HOSTS, GIT_CONFIG = "known_hosts", "gitconfig"
+"""Of stacks that forward an agent; they reach the step that downloads modules."""
+
+_PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
 _SYSTEM_BUNDLES = (
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/pki/tls/certs/ca-bundle.crt",
@@ -47,16 +40,46 @@ def build_secrets(settings: Settings, environment: Mapping[str, str]) -> dict[st
         ConfigError: extraCaFile cannot be read, or holds no certificate.
     """
     gitcreds = settings.gitcreds.get_secret_value() if settings.gitcreds else ""
-    return {
+    secrets = {
         "extra_ca": _extra_ca(settings, environment),
         "gitcreds": gitcreds,
         "goenv": _go_environment(settings, environment),
     }
+    return secrets | (_ssh(settings.ssh_known_hosts or "") if settings.ssh_agent else {})
+
+
+def require_agent(environment: Mapping[str, str]) -> None:
+    """Refuse to build without the agent that the stack forwards.
+
+    Raises:
+        ConfigError: none answers.
+    """
+    with socket.socket(socket.AF_UNIX) as agent:
+        try:
+            agent.connect(environment.get(AGENT_VARIABLE, ""))
+        except OSError as error:
+            msg = (
+                f"sshAgent = true: no ssh agent answers at {AGENT_VARIABLE} = {environment.get(AGENT_VARIABLE, '')!r}; "
+                'eval "$(ssh-agent)" && ssh-add'
+            )
+            raise ConfigError(msg) from error
+
+
+def _ssh(lines: str) -> dict[str, str]:
+    """The hosts' keys, and git's configuration by which what Go asks of them over https goes by ssh."""
+    return {KNOWN_HOSTS: f"{lines}\n", GIT_CONFIG: "".join(map(_instead_of, known_hosts(lines)))}
+
+
+def _instead_of(host: str) -> str:
+    name, _, port = host.removeprefix("[").partition("]:")
+    server = f"{name}:{port}" if port else name
+    return f'[url "ssh://git@{server}/"]\n\tinsteadOf = https://{name}/\n'
 
 
 def _go_environment(settings: Settings, environment: Mapping[str, str]) -> str:
     """Shell assignments of the machine's own Go and proxy settings, the stack's on top."""
-    values = {name: environment[name] for name in _GO_SETTINGS if environment.get(name)}
+    values = module_settings(environment)
+    values.update({name: environment[name] for name in _PROXIES if environment.get(name)})
     if settings.go_proxy:
         values["GOPROXY"] = settings.go_proxy
     if settings.go_private:

@@ -35,6 +35,9 @@ _DEFAULT_PROVIDER = "default_0_0_22"
 _READ_OUTPUTS = "pulumi:pulumi:readStackOutputs"
 
 _T = TypeVar("_T")
+# A build that takes longer waits for somebody who does not answer, such as a registry that takes no more bytes. Tags
+# have none: the provider does not heed it there, and `carbide-infra up` watches them itself.
+_DEADLINE = pulumi.CustomTimeouts(create="1h", update="1h")
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,7 @@ class BuildTarget:
         secrets: BuildKit secrets by id.
         cache_from: BuildKit cache imports.
         cache_to: BuildKit cache exports.
+        ssh: whether the user's ssh agent is forwarded to the step that asks for it.
     """
 
     server: str
@@ -60,6 +64,7 @@ class BuildTarget:
     cache_from: Sequence[str]
     cache_to: Sequence[str]
     logins: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    ssh: bool = False
 
     @property
     def own_registry(self) -> docker_build.RegistryArgs | None:
@@ -139,7 +144,8 @@ class ServiceImage(pulumi.ComponentResource):
             ignore_secrets_in_diff_calculation=sorted(target.secrets),
             cache_from=[docker_build.CacheFromArgs(raw=entry) for entry in target.cache_from],
             cache_to=[docker_build.CacheToArgs(raw=entry) for entry in target.cache_to],
-            opts=pulumi.ResourceOptions(parent=self, retain_on_delete=True),
+            ssh=[docker_build.SSHArgs(id="default")] if target.ssh else None,
+            opts=pulumi.ResourceOptions(parent=self, retain_on_delete=True, custom_timeouts=_DEADLINE),
         )
 
     def _alias(

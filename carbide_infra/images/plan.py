@@ -92,6 +92,7 @@ class ImagePlan:
             record.INPUTS: "\n".join(map(str, self.inputs.files)),
             record.MODULES: "\n".join(self.inputs.modules),
             record.MODULE_FILES: "\n".join(map(str, self.inputs.module_files)),
+            record.TEXTS: json.dumps(self.inputs.texts, sort_keys=True) if self.inputs.texts else "",
             record.COARSE: self.inputs.fallback or "",
             record.DOCKERFILE: dockerfile.sha256,
             record.LOCATION: dockerfile.location or "",
@@ -131,15 +132,16 @@ class Stack:
     stand_ins: Mapping[str, str] = field(default_factory=dict)
 
 
-def dockerfile_of(image: Image, project: Path, folder: Path) -> Dockerfile:
+def dockerfile_of(image: Image, project: Path, folder: Path, *, ssh: bool = False) -> Dockerfile:
     """An image's Dockerfile: the file beside the catalogue, where that says the same as the catalogue.
 
     Args:
         image: the image; its bases are what the Dockerfile's arguments default to.
         project: the folder with Pulumi.yaml.
         folder: the catalogue's.
+        ssh: whether modules come by ssh.
     """
-    text = render(image)
+    text = render(image, ssh=ssh)
     location = os.path.relpath(folder / f"Dockerfile.{image.name}", project)
     try:
         # By its bytes: with other line ends it is another text.
@@ -147,6 +149,26 @@ def dockerfile_of(image: Image, project: Path, folder: Path) -> Dockerfile:
     except OSError:
         is_there = False
     return Dockerfile(text, location if is_there else None)
+
+
+def edited_dockerfile(image: Image, folder: Path) -> str | None:
+    """A warning where the file beside the catalogue says something else: nobody builds what was written there.
+
+    Args:
+        image: as the catalogue has it.
+        folder: the catalogue's.
+    """
+    file = folder / f"Dockerfile.{image.name}"
+    try:
+        text = file.read_bytes().replace(b"\r\n", b"\n")
+    except OSError:
+        return None
+    if text == render(image).encode():
+        return None
+    return (
+        f"{file.name} is not what the catalogue says, and images are built as the catalogue says: "
+        "write it there, and have make generate write the file"
+    )
 
 
 def plan_image(

@@ -5,6 +5,7 @@ holds, whatever a later update failed to build; and it names that image's build 
 between.
 """
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ KEY = "key"
 INPUTS = "inputs"  # one line for each input file, see `recorded_files`
 MODULES = "modules"  # one line for each Go module that is linked: `module@version h1:…`
 MODULE_FILES = "moduleFiles"  # one line for each go.mod, go.sum, … of the tree, of which the image may hold less
+TEXTS = "moduleTexts"  # JSON: by path, the text of each file whose content is not the tree's
 COARSE = "coarse"  # why more counts than the image is made of; empty where its inputs are exact
 DOCKERFILE = "dockerfile"  # SHA-256 of its text
 LOCATION = (
@@ -53,6 +55,12 @@ def recorded_files(inputs: str) -> tuple[RecordedFile, ...]:
             lines[-1] += f"\n{line}"
     matches = filter(None, map(_LINE.fullmatch, lines))
     return tuple(RecordedFile(match[1], match[2], int(match[3]), match[4]) for match in matches)
+
+
+def recorded_texts(record: Mapping[str, Any]) -> dict[str, str]:
+    """The texts of the files whose content is not the tree's, by path; none in states of earlier versions."""
+    texts = json.loads(str(record.get(TEXTS) or "{}"))
+    return {str(path): str(text) for path, text in texts.items()}
 
 
 def key_in(tag: str) -> str:

@@ -162,14 +162,14 @@ def _version(outputs: Mapping[str, Any]) -> int:
     """Looked at before all else: of a newer contract, any field may be another."""
     if "schemaVersion" not in outputs:
         message = (
-            "has no output schemaVersion, so it is no stack of carbide-infra, or one of before its outputs had a "
+            "has no output schemaVersion, so it is not a stack of carbide-infra, or one of before its outputs had a "
             "version; name another, such as my-org/carbide-infra/prod, or update it with `pulumi up`"
         )
         raise OutputsError(message)
     try:
         version = TypeAdapter(int).validate_python(outputs["schemaVersion"])
     except ValidationError as error:
-        message = f"has schemaVersion {outputs['schemaVersion']!r}, which is no version; update it with `pulumi up`"
+        message = f"has schemaVersion {outputs['schemaVersion']!r}, which is not a version; update it with `pulumi up`"
         raise OutputsError(message) from error
     if version > SCHEMA_VERSION:
         message = (
@@ -208,8 +208,21 @@ def _upgraded_image(image: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+_PROBLEMS = {
+    "missing": "is missing",
+    "string_type": "is not text",
+    "string_pattern_mismatch": "is malformed",
+    "int_type": "is not a whole number",
+    "int_parsing": "is not a whole number",
+    "list_type": "is not a list",
+    "dict_type": "is not a map",
+    "model_type": "is not a map",
+    "model_attributes_type": "is not a map",
+}
+
+
 def _first(error: ValidationError) -> str:
     """What is wrong first, in one clause."""
     found = error.errors()[0]
     place = ".".join(str(part) for part in found["loc"])
-    return f"{place}: {found['msg'][0].lower()}{found['msg'][1:]}"
+    return f"{place} {_PROBLEMS.get(found['type'], 'is not what belongs there')}"

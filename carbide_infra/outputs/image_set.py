@@ -191,7 +191,7 @@ class ImageSet:
         """
         if not _STACK_NAME.fullmatch(stack):
             message = (
-                f"stack {stack!r}: is no full name; write organization/project/stack, such as "
+                f"stack {stack!r}: is not a full name; write organization/project/stack, such as "
                 "my-org/carbide-infra/prod (in a backend of your own, the organization is called `organization`)"
             )
             raise pulumi.RunError(message)

@@ -15,7 +15,7 @@ from carbide_infra.registry.credentials import Credentials
 from carbide_infra.registry.docker_hub import HUB
 from carbide_infra.registry.errors import Corrupt, Denied, NotFound, RegistryError
 from carbide_infra.registry.reference import DOCKER_HUB, canonical_server, is_digest
-from carbide_infra.registry.transport import Answer, Origin, Transport
+from carbide_infra.registry.transport import Answer, Origin, Transport, pause_in
 
 INDEX_TYPES = frozenset(
     {"application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json"}
@@ -27,6 +27,8 @@ _ACCEPT = {"Accept": ", ".join(sorted(INDEX_TYPES | MANIFEST_TYPES))}
 # What Docker Hub's API answers to; its name in references is another.
 _ADDRESSES = {DOCKER_HUB: HUB}
 _OK, _CREATED, _ACCEPTED, _NO_CONTENT = 200, 201, 202, 204
+_WAITING = frozenset({429, 503})
+_NO_DIGEST = f"sha256:{'0' * 64}"
 _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _NOT_ALLOWED = 401, 403, 404, 405
 
 
@@ -199,6 +201,20 @@ class RegistryClient(AbstractContextManager["RegistryClient"]):
             *(_NOT_FOUND, _NOT_ALLOWED, _UNAUTHORIZED, _FORBIDDEN),
         }:
             raise self._problem(cancelled, f"the end of an upload to {repository}")
+
+    def wished_pause(self, repository: str, reference: str) -> float | None:
+        """How many seconds the registry asks everybody, or us, to wait; None where it asks for none.
+
+        It is asked for a manifest, and offered one under the digest of another, which every registry refuses.
+        """
+        offers = (("HEAD", reference, None), ("PUT", _NO_DIGEST, b"{}"))
+        wishes = []
+        for method, name, body in offers:
+            headers = {**_ACCEPT, **({"Content-Type": next(iter(INDEX_TYPES))} if body else {})}
+            answer = self._send(method, self._url(repository, f"manifests/{name}"), headers, _push(repository), body)
+            if answer.status in _WAITING and (wish := pause_in(answer)) is not None:
+                wishes.append(wish)
+        return max(wishes, default=None)
 
     def _read(self, method: str, repository: str, path: str, headers: Mapping[str, str] | None = None) -> Answer:
         answer = self._send(method, self._url(repository, path), headers or {}, f"repository:{repository}:pull")

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from carbide_infra.registry.docker_config import broken_store, config_file, entries, read_config
 from carbide_infra.registry.errors import RegistryError
 from carbide_infra.registry.reference import DOCKER_HUB, canonical_server
 
@@ -37,34 +38,29 @@ def docker_credentials(server: str, environment: Mapping[str, str]) -> Credentia
     Raises:
         RegistryError: Docker's configuration, or the helper that it names, gives no sense.
     """
-    file = _docker_config(environment)
-    config = _read(file)
+    file = config_file(environment)
+    config = read_config(file)
     key = _HUB_KEY if canonical_server(server) == DOCKER_HUB else server
-    # An empty name says that no program has this server's login, whatever has all others.
-    helper = config.get("credHelpers", {}).get(server, config.get("credsStore"))
-    if helper:
-        found = _ask_helper(str(helper), key, environment)
-        if found is not None:
-            return found
-    entries = config.get("auths", {})
-    entry = next((entries[name] for name in (key, server, f"https://{server}") if entries.get(name)), None)
-    return _decoded(entry, file, server) if entry else None
+    found = _of_helper(config, server, key, environment)
+    if found is not None:
+        return found
+    logins = entries(config, "auths")
+    entry = next((logins[name] for name in (key, server, f"https://{server}") if logins.get(name)), None)
+    return _decoded(entry, file, server) if isinstance(entry, dict) else None
 
 
-def _docker_config(environment: Mapping[str, str]) -> Path:
-    folder = environment.get("DOCKER_CONFIG")
-    return (Path(folder) if folder else Path(environment.get("HOME") or Path.home()) / ".docker") / "config.json"
-
-
-def _read(file: Path) -> dict[str, Any]:
+def _of_helper(config: Mapping[str, Any], server: str, key: str, environment: Mapping[str, str]) -> Credentials | None:
+    own = entries(config, "credHelpers").get(server)
+    if own:
+        return _ask_helper(str(own), key, environment)
+    store = config.get("credsStore")
     try:
-        config = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError) as error:
-        message = f"{file}: cannot be read as Docker's configuration ({error}); repair it, or run docker login again"
-        raise RegistryError(message) from error
-    return config if isinstance(config, dict) else {}
+        return _ask_helper(str(store), key, environment) if store else None
+    except RegistryError:
+        # It is there for all registries, of which this one may want no login: where it does, it says so.
+        if broken_store(environment) is None:
+            raise
+        return None
 
 
 def _decoded(entry: Mapping[str, Any], file: Path, server: str) -> Credentials | None:

@@ -63,7 +63,7 @@ def entries(config: Mapping[str, Any], key: str) -> dict[str, Any]:
 
 
 def broken_store(environment: Mapping[str, str]) -> BrokenStore | None:
-    """Try the credential store as each build does, by listing it; None where it works, or none is named.
+    """Try the credential store as the provider does, by listing it; None where it works, or none is named.
 
     Raises:
         RegistryError: Docker's configuration cannot be read.

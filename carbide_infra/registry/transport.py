@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import urllib3
-from urllib3.exceptions import HTTPError, MaxRetryError, NewConnectionError, SSLError
+from urllib3.exceptions import HTTPError, InvalidHeader, MaxRetryError, NewConnectionError, SSLError
 from urllib3.exceptions import TimeoutError as Timeout
 
 from carbide_infra.registry.errors import RegistryError, Unreachable, Untrusted
@@ -63,6 +63,15 @@ def _said(body: bytes) -> str:
         return str(next(entry[key] for key in _MESSAGES if entry.get(key)))
     except (ValueError, LookupError, TypeError, AttributeError, StopIteration, RecursionError):
         return ""
+
+
+def pause_in(answer: Answer) -> float | None:
+    """The seconds of its Retry-After; None where there is none, or none that can be read."""
+    try:
+        told = answer.headers.get("Retry-After")
+        return float(urllib3.Retry().parse_retry_after(told)) if told else None
+    except InvalidHeader:
+        return None
 
 
 @dataclass(frozen=True)

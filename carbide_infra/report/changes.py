@@ -3,19 +3,23 @@
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import Any
 
-from carbide_infra.images.record import INPUTS
-from carbide_infra.names import STAND_IN_LABEL
-from carbide_infra.report.files import FileChange, changed_files, total_size
+from carbide_infra.images.record import COARSE, INPUTS, MODULE_FILES, MODULES
+from carbide_infra.names import NO_HISTORY, STAND_IN_LABEL, WHOLE_TREE
+from carbide_infra.report.files import FileChange, changed_files, paths, total_size
 from carbide_infra.report.preview import Preview, Records, Step
-from carbide_infra.report.reasons import Reason, Restart, reasons_of
+from carbide_infra.report.reasons import Reason, Restart, is_unknown, reasons_of
 
 _REVISION = re.compile(r"(?:^|-)([0-9a-f]{40}|[0-9a-f]{64})$")
+_FULL_SHA = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_WEB = re.compile(r"https://[\w.-]+(?::\d+)?(?:/[\w.-]+)+", re.ASCII)
 # Where context and Dockerfile lie; where alone that differs, what they hold does not.
 _PLACES = frozenset({"context", "context.location", "dockerfile", "dockerfile.location"})
-_WHOLE_TREE = "whole source tree"
+# Of a record: the image's own Dockerfile, where it has one.
+_KEPT = "kept"
 
 
 class Action(StrEnum):
@@ -50,6 +54,8 @@ class ImageChange:
         tags: movable tags with another name.
         size_change: of the input files, in bytes; None where there is nothing to compare.
         base_changes: whether the image gets another base or Go, whose size the preview cannot know.
+        renamed_from: of a new image, the one that goes and was made of the same files.
+        record: what is recorded of its inputs once the update has run; empty where the preview does not say.
     """
 
     name: str
@@ -60,6 +66,8 @@ class ImageChange:
     tags: tuple[TagMove, ...] = ()
     size_change: int | None = None
     base_changes: bool = False
+    renamed_from: str | None = None
+    record: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -76,6 +84,14 @@ class Warned:
     names: tuple[str, ...] = ()
     text: str = ""
 
+    @property
+    def stands(self) -> bool:
+        """Whether it holds whatever this change does."""
+        return self.kind in _STANDING
+
+
+_STANDING = frozenset({"stand-ins", "unpinned", "coarse", "kept"})
+
 
 @dataclass(frozen=True)
 class Report:
@@ -87,6 +103,8 @@ class Report:
         images: every image that is, was or will be in the stack, the most affected first.
         revision_before: commit of the last update; None where the state does not tell.
         revision_after: commit that is previewed; None where the tree is not a commit.
+        merge: commit that was previewed in the place of `revision_after`; None where that is it.
+        source_url: address of the repository's pages; empty where nobody says it, or it is none.
         warnings: in the order of their weight.
         errors: why the preview failed; then nothing else here is complete.
     """
@@ -98,11 +116,22 @@ class Report:
     revision_after: str | None = None
     warnings: tuple[Warned, ...] = field(default_factory=tuple)
     errors: tuple[str, ...] = ()
+    merge: str | None = None
+    source_url: str = ""
 
     @property
     def images_change(self) -> bool:
         """Whether an image is built, comes or goes."""
         return any(image.action in CHANGES for image in self.images)
+
+    @property
+    def restart(self) -> Restart:
+        """The strongest answer for any deployment."""
+        return max((image.restart for image in self.images), default=Restart.NO)
+
+    def restarting(self, *answers: Restart) -> list[str]:
+        """The images with one of these answers, all that may restart where none is given, by name."""
+        return sorted(image.name for image in self.images if image.restart in (answers or _RESTARTING))
 
     def having(self, *actions: Action) -> list[ImageChange]:
         """The images to which one of these happens."""
@@ -110,23 +139,50 @@ class Report:
 
 
 CHANGES = frozenset({Action.NEW, Action.REBUILT, Action.REMOVED})
+_RESTARTING = frozenset(Restart) - {Restart.NO}
 _ORDER = list(Action)
 
 
-def report_of(preview: Preview) -> Report:
-    """Work out what a preview means."""
+def report_of(preview: Preview, head: str = "") -> Report:
+    """Work out what a preview means.
+
+    Args:
+        preview: the preview.
+        head: full SHA of the commit that people know, where a merge of it was previewed.
+    """
+    url = preview.config.get("sourceUrl", "").removesuffix("/").removesuffix(".git")
+    url = url if _WEB.fullmatch(url) else ""
     if preview.errors:
-        return Report(preview.project, preview.stack, errors=preview.errors)
-    images = [_image(name, preview) for name in _names(preview)]
+        return Report(preview.project, preview.stack, errors=preview.errors, source_url=url)
+    images = _with_renames([_image(name, preview) for name in _names(preview)], preview)
     after = _revision_after(preview)
+    is_merge = bool(after and _FULL_SHA.fullmatch(head) and head != after)
     return Report(
         project=preview.project,
         stack=preview.stack,
         images=tuple(sorted(images, key=lambda image: _ORDER.index(image.action))),
         revision_before=_revision_before(preview),
-        revision_after=after,
-        warnings=tuple(_warnings(preview, after)),
+        revision_after=head if is_merge else after,
+        warnings=tuple(_warnings(preview, images, after)),
+        merge=after if is_merge else None,
+        source_url=url,
     )
+
+
+def _with_renames(images: list[ImageChange], preview: Preview) -> list[ImageChange]:
+    """A new image and one that goes, made of the same files, are one with another name."""
+    gone = {
+        frozenset(paths(_inputs(preview.records.get(image.name, Records()).before))): image.name
+        for image in images
+        if image.action is Action.REMOVED
+    }
+    gone.pop(frozenset(), None)
+    return [
+        replace(image, renamed_from=gone.get(frozenset(paths(_inputs(image.record)))))
+        if image.action is Action.NEW
+        else image
+        for image in images
+    ]
 
 
 def _names(preview: Preview) -> list[str]:
@@ -143,7 +199,12 @@ def _services(preview: Preview) -> list[str]:
 
 
 def _image(name: str, preview: Preview) -> ImageChange:
-    records, image = preview.records.get(name, Records()), preview.images.get(name)
+    records = preview.records.get(name, Records())
+    return replace(_change(name, records, preview), record=records.after or {})
+
+
+def _change(name: str, records: Records, preview: Preview) -> ImageChange:
+    image = preview.images.get(name)
     tags = tuple(_tag_moves(preview.tags.get(name, {})))
     if image is None or not image.changes:
         return _kept(name, image, tags, preview)
@@ -163,14 +224,22 @@ def _kept(name: str, image: Step | None, tags: tuple[TagMove, ...], preview: Pre
         reason = Reason("unfinished", "", deployed, str(built), Restart.CERTAIN)
         return ImageChange(name, Action.REBUILT, Restart.CERTAIN, (reason,), tags=tags)
     # Its digest stays; that a tag is written again shows only in the state.
-    return ImageChange(name, Action.RETAGGED if tags else Action.UNCHANGED, tags=tags)
+    return ImageChange(name, Action.RETAGGED if any(move.after for move in tags) else Action.UNCHANGED, tags=tags)
 
 
 def _rebuilt(name: str, records: Records, image: Step, tags: tuple[TagMove, ...], preview: Preview) -> ImageChange:
     before, after = _inputs(records.before), _inputs(records.after)
     files = changed_files(before, after) if before and after else ()
     reasons = reasons_of(records, image, preview.deployed.get(name, {})) if image.before else ()
-    if any(_WHOLE_TREE in text for text in preview.warnings):
+    if all(side.get(MODULES) is not None and not side.get(COARSE) for side in _sides(records)):
+        files = tuple(replace(file, is_pruned=file.lists_modules) for file in files)
+    if image.before and _has_the_same_modules(records):
+        # Which of them it links is not known here, and need not be: none has moved.
+        files = tuple(file for file in files if not file.lists_modules)
+        reasons = tuple(reason for reason in reasons if reason.kind != "module")
+        if not files and not reasons:
+            return ImageChange(name, Action.UNCHANGED)
+    if any(WHOLE_TREE in text for text in preview.warnings):
         # All files of the tree come new as inputs: nobody made that change.
         files = tuple(file for file in files if file.kind != "added")
         reasons = (*reasons, Reason("fallback", "", None, None, Restart.EXPECTED))
@@ -192,8 +261,22 @@ def _rebuilt(name: str, records: Records, image: Step, tags: tuple[TagMove, ...]
     )
 
 
+def _sides(records: Records) -> tuple[Mapping[str, object], Mapping[str, object]]:
+    return records.before or {}, records.after or {}
+
+
+def _has_the_same_modules(records: Records) -> bool:
+    """Whether a side is coarse, and all of the tree's module files are the same in both."""
+    sides = _sides(records)
+    listed = {str(side.get(MODULE_FILES) or "") for side in sides}
+    is_coarse = any(side.get(COARSE) for side in sides) and not any(
+        WHOLE_TREE in str(side.get(COARSE)) for side in sides
+    )
+    return is_coarse and len(listed) == 1 and "" not in listed
+
+
 def _of_file(file: FileChange) -> Restart:
-    return Restart.IF_LINKED if file.lists_modules else Restart.EXPECTED
+    return Restart.IF_LINKED if file.may_concern_others else Restart.EXPECTED
 
 
 def _leaves(image: Step | None) -> bool:
@@ -235,8 +318,8 @@ def _revision_after(preview: Preview) -> str | None:
     return next(filter(None, map(_revision, tags)), None)
 
 
-def _warnings(preview: Preview, revision: str | None) -> Iterator[Warned]:
-    no_history = any("history is out of reach" in text for text in preview.warnings)
+def _warnings(preview: Preview, images: list[ImageChange], revision: str | None) -> Iterator[Warned]:
+    no_history = any(NO_HISTORY in text for text in preview.warnings)
     if revision is None and not no_history and preview.config.get("tagRevision", "true") == "true" and _names(preview):
         yield Warned("dirty")
     yield from (Warned("program", text=text) for text in preview.warnings)
@@ -244,8 +327,19 @@ def _warnings(preview: Preview, revision: str | None) -> Iterator[Warned]:
     labels = [str((one.get("labels") or {}).get(STAND_IN_LABEL) or "") for one in inputs]
     if stand_ins := sorted({name for text in labels for name in text.split(", ") if name}):
         yield Warned("stand-ins", tuple(stand_ins))
-    if unpinned := sorted(base for base in _bases(preview) if "@sha256:" not in base):
+    if unpinned := sorted(base for base in _bases(preview) if "@sha256:" not in base and not is_unknown(base)):
         yield Warned("unpinned", tuple(unpinned))
+    # Why is said by the program itself.
+    if coarse := tuple(sorted(image.name for image in images if _counts_modules(image))):
+        yield Warned("coarse", coarse)
+    if kept := tuple(sorted(image.name for image in images if image.record.get(_KEPT))):
+        yield Warned("kept", kept)
+
+
+def _counts_modules(image: ImageChange) -> bool:
+    """Whether all of go.mod counts for it, and not the whole tree anyway."""
+    reason = str(image.record.get(COARSE) or "")
+    return bool(reason) and WHOLE_TREE not in reason
 
 
 def _bases(preview: Preview) -> set[str]:

@@ -1,40 +1,44 @@
 """The report as a comment on a pull request: GitHub's Markdown, within GitHub's limit."""
 
 import re
-import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from carbide_infra.report import words
-from carbide_infra.report.changes import CHANGES, Action, ImageChange, Report
-from carbide_infra.report.graph import mermaid
+from carbide_infra.report.causes import Cause, causes_of
+from carbide_infra.report.changes import Action, Report, Warned
+from carbide_infra.report.failure import failure_of
+from carbide_infra.report.safe_text import code, name, prose
 
 LIMIT = 65_535
 """Bytes of a comment, at most; GitHub counts characters, of which there are never more."""
 
-_LONGEST_VALUE, _LONGEST_SENTENCE, _LONGEST_ERROR = 100, 300, 4000
+_LONGEST_LINE, _MOST_LINES, _LONGEST_MARKER = 300, 60, 300
 _MOST_NAMES = 4
-_FIRST_BEYOND_ASCII = "\x80"
-_MARKUP = re.compile(r"([\\`*_{}\[\]<>|~&$])")
+
+
+def _link(text: str, address: str) -> str:
+    return f"[{text}]({address})"
+
+
+MARKS = words.Marks(code, name, prose, _link)
 
 
 @dataclass(frozen=True)
 class _Detail:
-    """How much is shown: so many files and reasons an image, images a table, listed files and warnings."""
+    """How much is shown: so many causes before anything folded, images by name, listed files and warnings."""
 
-    files: int
-    reasons: int
+    causes: int
     images: int
     listed: int
     warnings: int
-    graph: bool
 
 
 _DETAILS = (
-    _Detail(files=5, reasons=8, images=60, listed=200, warnings=12, graph=True),
-    _Detail(files=3, reasons=5, images=40, listed=50, warnings=8, graph=True),
-    _Detail(files=2, reasons=3, images=20, listed=0, warnings=5, graph=True),
-    _Detail(files=1, reasons=2, images=10, listed=0, warnings=3, graph=False),
+    _Detail(causes=6, images=60, listed=300, warnings=12),
+    _Detail(causes=6, images=40, listed=50, warnings=8),
+    _Detail(causes=4, images=10, listed=0, warnings=5),
+    _Detail(causes=2, images=0, listed=0, warnings=3),
 )
 
 
@@ -46,160 +50,108 @@ def markdown(report: Report) -> str:
 
 def marker(report: Report) -> str:
     """The first line, by which the comment of an earlier run is found again."""
-    name = re.sub(r"[^\w./-]", "-", f"{report.project}/{report.stack}", flags=re.ASCII)
-    return f"<!-- carbide-infra: report of {name[:_LONGEST_SENTENCE]} -->"
-
-
-def code(text: str) -> str:
-    """Somebody else's text as code: nothing in it is markup, a mention or a reference."""
-    shown = _visible(text)
-    if len(shown) > _LONGEST_VALUE:
-        shown = f"{shown[: _LONGEST_VALUE // 2]}…{shown[-_LONGEST_VALUE // 2 :]}"
-    fence = _fence(shown, 1)
-    pad = " " if not shown.strip() or "`" in (shown[0], shown[-1]) else ""
-    return f"{fence}{pad}{shown or ' '}{pad}{fence}"
-
-
-def prose(text: str) -> str:
-    """Somebody else's sentence: as it is, but nobody is mentioned and nothing linked or formatted."""
-    line = " ".join(_visible(part) for part in text.split())
-    if len(line) > _LONGEST_SENTENCE:
-        line = f"{line[:_LONGEST_SENTENCE]}…"
-    escaped = _MARKUP.sub(r"\\\1", line)
-    # GitHub looks for names and numbers in the rendered text, where an escape would be gone.
-    return re.sub(r"[@#]", r"\g<0><!-- -->", escaped)
+    whose = re.sub(r"[^\w./-]", "-", f"{report.project}/{report.stack}", flags=re.ASCII)
+    return f"<!-- carbide-infra: report of {whose[:_LONGEST_MARKER]} -->"
 
 
 def _lines(report: Report, detail: _Detail) -> Iterator[str]:
     yield marker(report)
-    yield f"### {words.title(report, code)}"
-    yield ""
-    yield f"**{words.verdict(report)}.**"
+    yield f"### {words.verdict(report, MARKS)}"
+    yield from ("", words.explanation(report, MARKS))
     if report.errors:
-        yield from _errors(report)
+        yield from _failure(report)
         return
-    yield from _restarts(report, detail)
-    yield from _revisions(report)
-    yield from _warnings(report, detail)
-    yield from _table(report, detail)
-    yield from _picture(report, detail)
-    yield from _listing(report, detail)
+    causes = causes_of(report)
+    named = words.in_verdict(report)
+    yield from _causes(report, [cause for cause in causes if cause not in named], detail)
+    yield from _warnings([warned for warned in report.warnings if not warned.stands], detail)
+    yield from ("", words.compared(report, MARKS))
+    yield from _by_image(report, causes, detail)
+    yield from _listing(causes, detail)
     yield from _kept(report, detail)
+    yield from _standing(report, detail)
     yield from _meanings(report)
 
 
-def _errors(report: Report) -> Iterator[str]:
-    text = "\n\n".join(report.errors)
-    # Line feeds and tabs are the only control characters that a block may have.
-    shown = "\n".join(_visible(line.replace("\t", "    ")) for line in text.splitlines())
-    shown = shown if len(shown) <= _LONGEST_ERROR else f"{shown[:_LONGEST_ERROR]}…"
-    fence = _fence(shown, 3)
-    yield from ("", words.ERRORS, "", f"{fence}text", shown, fence)
+def _failure(report: Report) -> Iterator[str]:
+    yield from ("", words.next_step(report, MARKS))
+    failure = failure_of(report.errors)
+    if not failure.has_more:
+        return
+    # A block would not be folded by a phone.
+    lines = [code(line.expandtabs(4), _LONGEST_LINE) for line in failure.text.splitlines() if line.strip()]
+    shown = "\\\n".join(
+        [*lines[:_MOST_LINES], *([words.more(len(lines) - _MOST_LINES)] if lines[_MOST_LINES:] else [])]
+    )
+    yield from _folded(words.ALL_SAID, shown.split("\n"))
 
 
-def _restarts(report: Report, detail: _Detail) -> Iterator[str]:
-    sentences = words.restarts(report, code, detail.images)
-    if sentences:
-        yield from ("", words.deployments(code), "")
-        yield from (f"- {sentence}" for sentence in sentences)
+def _causes(report: Report, causes: Sequence[Cause], detail: _Detail) -> Iterator[str]:
+    if not causes:
+        return
+    yield ""
+    everything = tuple(report.restarting())
+    for cause in causes[: detail.causes]:
+        # The second line has already said whom the only cause reaches.
+        is_all = len(causes) == 1 and cause.images == everything
+        yield f"- {words.cause(cause, MARKS) if is_all else words.reached(cause, report, MARKS)}"
+    if rest := len(causes[detail.causes :]):
+        yield f"- {words.causes_left(rest)}"
 
 
-def _revisions(report: Report) -> Iterator[str]:
-    yield from ("", words.compared(report, code))
-
-
-def _warnings(report: Report, detail: _Detail) -> Iterator[str]:
-    if not report.warnings:
+def _warnings(warnings: Sequence[Warned], detail: _Detail) -> Iterator[str]:
+    if not warnings:
         return
     yield from ("", "> [!WARNING]")
-    for warned in report.warnings[: detail.warnings]:
-        yield f"> - {words.warning(warned, code, prose, _MOST_NAMES)}"
-    if rest := len(report.warnings[detail.warnings :]):
-        yield f"> - {words.more(rest)}"
+    told = [words.warning(warned, MARKS, _MOST_NAMES) for warned in warnings[: detail.warnings]]
+    rest = len(warnings) - len(told)
+    # A line of its own for each, without a list's indent.
+    yield from ("> " + text for text in "\\\n".join([*told, words.more(rest)] if rest else told).split("\n"))
 
 
-def _table(report: Report, detail: _Detail) -> Iterator[str]:
-    images = report.having(*CHANGES)
-    if not images:
+def _by_image(report: Report, causes: Sequence[Cause], detail: _Detail) -> Iterator[str]:
+    images = [image for image in report.images if any(image.name in cause.images for cause in causes)]
+    if len(causes) < 2 or not detail.images:  # noqa: PLR2004 - one cause is above
         return
-    yield from ("", f"| {' | '.join(words.COLUMNS)} |", f"|{'---|' * len(words.COLUMNS)}")
-    for image in images[: detail.images]:
-        cells = (
-            code(image.name),
-            words.ACTIONS[image.action],
-            words.restart(image),
-            _why(image, detail),
-            words.size(image),
-        )
-        yield f"| {' | '.join(_cell(text) for text in cells)} |"
-    if rest := len(images[detail.images :]):
-        yield f"| {words.more(rest)} | | | | |"
+    lines = [
+        f"- {name(image.name)}: {words.causes_of_image(image, causes, MARKS)}" for image in images[: detail.images]
+    ]
+    rest = len(images) - len(lines)
+    yield from _folded(words.BY_IMAGE, [*lines, f"- {words.more(rest)}"] if rest else lines)
 
 
-def _cell(text: str) -> str:
-    return text.replace("|", r"\|")
-
-
-def _why(image: ImageChange, detail: _Detail) -> str:
-    if told := words.coming_or_going(image):
-        return "<br>".join(told)
-    reasons = [words.reason(item, code) for item in image.reasons]
-    parts = [words.some(reasons, detail.reasons)] if reasons else []
-    if image.files:
-        parts.append(words.files(image.files, code, detail.files))
-    return "<br>".join(parts)
-
-
-def _picture(report: Report, detail: _Detail) -> Iterator[str]:
-    graph = mermaid(report) if detail.graph else None
-    if graph:
-        yield from ("", words.PICTURE, "", "```mermaid", graph, "```")
-
-
-def _listing(report: Report, detail: _Detail) -> Iterator[str]:
-    """All files, where the table does not have them all."""
-    if not detail.listed or all(len(image.files) <= detail.files for image in report.images):
+def _listing(causes: Sequence[Cause], detail: _Detail) -> Iterator[str]:
+    """All files, where the causes do not have them all."""
+    shown = {file for cause in causes[: detail.causes] for file in cause.files[: words.FILES_IN_A_CAUSE]}
+    found = {file.path: file for cause in causes for file in cause.files}
+    if not detail.listed or shown >= set(found.values()):
         return
-    found = {file.path: file for image in report.images for file in image.files}
-    paths = sorted(found)
-    yield from ("", f"<details><summary>{words.listing(len(paths))}</summary>", "")
-    yield from (f"- {words.file(found[path], code)}" for path in paths[: detail.listed])
-    if rest := len(paths[detail.listed :]):
-        yield f"- {words.more(rest)}"
-    yield from ("", "</details>")
+    lines = [f"- {words.file(found[path], MARKS)}" for path in sorted(found)[: detail.listed]]
+    rest = len(found) - len(lines)
+    yield from _folded(words.listing(len(found)), [*lines, f"- {words.more(rest)}"] if rest else lines)
 
 
 def _kept(report: Report, detail: _Detail) -> Iterator[str]:
     images = report.having(Action.RETAGGED, Action.UNCHANGED)
-    if not images:
+    tags = words.tags(report, MARKS)
+    if not images and not tags:
         return
-    yield from ("", f"<details><summary>{words.kept(len(images))}</summary>", "")
-    for image in images[: detail.images]:
-        moves = words.some([words.tag_move(move, code) for move in image.tags], detail.reasons)
-        yield f"- {code(image.name)}: {moves or words.NOTHING_HAPPENS}"
-    if rest := len(images[detail.images :]):
-        yield f"- {words.more(rest)}"
-    yield from ("", "</details>")
+    names = [words.some([name(image.name) for image in images], detail.images or 1)] if images else []
+    lines = [f"- {text}" for text in [*names, *tags[: detail.warnings]]]
+    yield from _folded(words.kept(len(images)) if images else words.TAGS, lines)
+
+
+def _standing(report: Report, detail: _Detail) -> Iterator[str]:
+    standing = [warned for warned in report.warnings if warned.stands]
+    if standing:
+        lines = [f"- {words.warning(warned, MARKS, _MOST_NAMES)}" for warned in standing[: detail.warnings]]
+        yield from _folded(words.STANDING, lines)
 
 
 def _meanings(report: Report) -> Iterator[str]:
-    if not report.having(*CHANGES):
-        return
-    yield from ("", f"<details><summary>{words.MEANINGS_TITLE}</summary>", "")
-    yield words.MEANINGS
-    yield from ("", "</details>")
+    if report.restarting():
+        yield from _folded(words.MEANINGS_TITLE, [f"- **{word}**: {text}" for word, text in words.MEANINGS.items()])
 
 
-def _visible(text: str) -> str:
-    """Control characters, line feeds and what turns the direction of writing, as escapes."""
-    return "".join(_escape(char) if unicodedata.category(char)[0] in "CZ" and char != " " else char for char in text)
-
-
-def _escape(char: str) -> str:
-    return char.encode("unicode_escape").decode() if char < _FIRST_BEYOND_ASCII else f"\\u{ord(char):04x}"
-
-
-def _fence(text: str, least: int) -> str:
-    """Backticks, more than the text has in a row."""
-    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
-    return "`" * max(least, longest + 1)
+def _folded(title: str, lines: Sequence[str]) -> Iterator[str]:
+    yield from ("", f"<details><summary>{title}</summary>", "", *lines, "", "</details>")

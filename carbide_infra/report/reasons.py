@@ -20,6 +20,8 @@ _BASES = ("BUILDER_IMAGE", "RUNTIME_IMAGE")
 _DERIVED_KEYS = frozenset({"context", "contextHash", "tags", "dockerfile", "buildArgs", "platforms", "labels"})
 _ANNOTATION = "annotation-index."
 _SHORT = 12
+# What a preview has in the place of a value that only the update learns.
+_UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 
 
 class Restart(IntEnum):
@@ -27,8 +29,9 @@ class Restart(IntEnum):
 
     NO = 0
     IF_LINKED = 1
-    EXPECTED = 2
-    CERTAIN = 3
+    UNKNOWN = 2
+    EXPECTED = 3
+    CERTAIN = 4
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,7 @@ class Reason:
 
     Attributes:
         kind: which cause, for programs.
-        name: which label, build argument, Dockerfile or property, where the kind has several.
+        name: which module, label, build argument, Dockerfile or property, where the kind has several.
         before: its old value; None where there was none, or nobody knows it.
         after: its new value; likewise.
         restart: what it does to the deployment.
@@ -55,6 +58,7 @@ def reasons_of(records: Records, image: Step, deployed: Mapping[str, Any]) -> tu
     before, after = image.before or {}, image.after or {}
     found = [
         *_build_arguments(before.get("buildArgs") or {}, after.get("buildArgs") or {}),
+        *_modules((records.before or {}).get(record.MODULES), (records.after or {}).get(record.MODULES)),
         *_dockerfile(_written(records.before, before), _written(records.after, after), deployed),
         *_lists("platforms", before, after, Restart.CERTAIN),
         *_labels(before, after),
@@ -63,6 +67,28 @@ def reasons_of(records: Records, image: Step, deployed: Mapping[str, Any]) -> tu
         *_configuration(image.keys, before, after),
     ]
     return tuple(found)
+
+
+def modules_in(record: object) -> dict[str, str]:
+    """The version of each module that a record's lines name, such as "golang.org/x/net@v0.48.0 h1:…"."""
+    named = (line.partition(" ")[0].rpartition("@") for line in str(record or "").splitlines())
+    return {module: version for module, _, version in named if module}
+
+
+def is_unknown(value: str) -> bool:
+    """Whether only the update will tell."""
+    return _UNKNOWN in value
+
+
+def _modules(before: object, after: object) -> Iterator[Reason]:
+    """Those that the image links: its binary names each with its version, so its bytes change for certain."""
+    if before is None or after is None:
+        # A record of before there were modules in it says nothing of them.
+        return
+    old, new = modules_in(before), modules_in(after)
+    for module in sorted(old.keys() | new.keys()):
+        if old.get(module) != new.get(module):
+            yield Reason("module", module, old.get(module), new.get(module), Restart.CERTAIN)
 
 
 def go_version(reference: str) -> str | None:
@@ -117,6 +143,8 @@ def _builder_image(before: str, after: str) -> Iterator[Reason]:
 
 
 def _base(kind: str, before: str, after: str, restart: Restart) -> Reason:
+    if is_unknown(after):
+        return Reason(kind, "", shortened(before), None, Restart.UNKNOWN)
     return Reason(kind, "", shortened(before), shortened(after), restart)
 
 
@@ -184,7 +212,7 @@ def _exporter(inputs: Mapping[str, Any]) -> object:
 
 def _addresses(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Reason]:
     old, new = (_repository(inputs) for inputs in (before, after))
-    if old != new:
+    if old != new and not is_unknown(json.dumps(after.get("tags"))):
         yield Reason("repository", "", old, new, Restart.CERTAIN)
 
 

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from carbide_infra.source.git import Git, GitError
 
@@ -78,6 +78,10 @@ class Commit:
         if entry is not None and entry[0] not in {_LINK, _SUBMODULE}:
             return Held(entry[1], entry[0] == _EXECUTABLE, self, path, (path,))
         return None if path.startswith("/") else self._find_behind(path)
+
+    def is_in_submodule(self, path: str) -> bool:
+        """Whether a path is below one, be that at hand or not."""
+        return any(self._entries.get(str(folder), ("", ""))[0] == _SUBMODULE for folder in PurePosixPath(path).parents)
 
     def blob_of(self, content: bytes) -> str:
         """The id that a file's content has in this repository."""

@@ -12,10 +12,9 @@ from pathlib import Path
 from carbide_infra.source.commit import Commit, Held
 from carbide_infra.source.git import GitError
 from carbide_infra.source.inputs import InputFile
-from carbide_infra.state_files import read_text, write_text
+from carbide_infra.source.kept_answers import load, save
 
 _POINTER = re.compile(rb"version https://git-lfs\.github\.com/spec/v1\n(?:ext-.*\n)*oid sha256:(\w{64})\nsize (\d+)\n")
-_KNOWN = re.compile(r"^([0-9a-f]{64}) ([0-9a-f]{40,64})$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -51,7 +50,8 @@ def compared(commit: Commit, root: Path, files: Collection[InputFile], cache_dir
     for file in files:
         held = made.held[file.path] = commit.find(file.path)
         if held is None:
-            made.differing[file.path] = "is not in"
+            where = "cannot be found in the submodule that is recorded in"
+            made.differing[file.path] = where if commit.is_in_submodule(file.path) else "is not in"
         elif file.executable != held.executable and _is_executable(root / file.path) != held.executable:
             made.differing[file.path] = "has another mode than in"
         elif known.get(file.sha256) != held.blob:
@@ -77,10 +77,10 @@ def _compare_contents(holder: Commit, files: Collection[tuple[InputFile, Held, b
         blobs, attributes = {}, {}
     for file, held, content in files:
         blob, said = blobs.get(held.blob), attributes.get(held.path)
+        if blob is not None and _is_pointer_to(file, blob):
+            continue
         if blob is None or said is None:
             made.differing[file.path] = "cannot be compared with the content, which is not here, in"
-        elif _is_pointer_to(file, blob):
-            continue
         elif said.filter is not None:
             made.differing[file.path] = f"is what git's {said.filter} makes, or something else, of what is in"
         elif b"\0" in content or content.replace(b"\r\n", b"\n") != blob:
@@ -116,11 +116,11 @@ class _KnownBlobs:
     """The blobs of contents, by their SHA-256: what has been read once is not read again."""
 
     def __init__(self, cache_dir: Path, root: Path) -> None:
-        self._file = cache_dir / f"blobs-{hashlib.sha256(os.fsencode(root.resolve())).hexdigest()[:24]}.txt"
-        self._kept: dict[str, str] = dict(_KNOWN.findall(read_text(self._file)))
+        self._file = cache_dir / f"blobs-{hashlib.sha256(os.fsencode(root.resolve())).hexdigest()[:24]}.json"
+        self._kept = load(self._file)
         self._is_new = False
 
-    def get(self, sha256: str) -> str | None:
+    def get(self, sha256: str) -> object:
         return self._kept.get(sha256)
 
     def add(self, sha256: str, blob: str) -> None:
@@ -130,6 +130,4 @@ class _KnownBlobs:
     def keep(self, used: Iterable[str]) -> None:
         """Remember for the next run what this one has used."""
         if self._is_new:
-            lines = (f"{sha256} {self._kept[sha256]}\n" for sha256 in sorted(set(used) & self._kept.keys()))
-            with suppress(OSError):
-                write_text(self._file, "".join(lines))
+            save(self._file, {sha256: self._kept[sha256] for sha256 in used if sha256 in self._kept})

@@ -6,9 +6,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from carbide_infra.catalogue.model import FileVersion, TagVersion
-from carbide_infra.settings import VERSION, ConfigError
+from carbide_infra.config_values import VERSION, version_problem
+from carbide_infra.names import NO_HISTORY
+from carbide_infra.settings import ConfigError
 from carbide_infra.source.git import Git, GitError
 
+_LONGEST_VERSION_FILE = 1 << 20
+_LONGEST_SHOWN = 60
 DEFAULT_VERSION = "dev"
 REF_VARIABLE = "CARBIDE_REF"
 """Environment variable by which a CI names the branch or tag that it builds."""
@@ -136,7 +140,7 @@ def read_source(
         lacks = list(_lacks(source, found))
     except GitError as error:
         shown = version or (DEFAULT_VERSION if isinstance(rule, TagVersion) else version_of(root, rule))
-        problem = f"the source's git history is out of reach ({_words(git, error)})"
+        problem = f"{NO_HISTORY} ({_words(git, error)})"
         source, lacks = Source(root, shown, None, None, 0, ()), [_Lack(problem, "build from a git checkout")]
         found = None
     if lacks and require_history:
@@ -202,11 +206,11 @@ def _words(git: Git, error: GitError) -> str:
     """Why git does not tell, where its own words would be about its command line."""
     if not git.found("rev-parse", "--git-dir"):
         return str(error)
-    if not git.found("rev-parse", "--verify", "--quiet", "HEAD"):
+    if not git.found("rev-parse", "--verify", "HEAD"):
         return "it has no commit yet"
-    if not git.found("rev-parse", "--verify", "--quiet", "HEAD^{tree}"):
+    if not git.found("rev-parse", "--verify", "HEAD^{tree}"):
         return "its commit cannot be read"
-    if not git.found("rev-parse", "--verify", "--quiet", "HEAD:./"):
+    if not git.found("rev-parse", "--verify", "HEAD:./"):
         return f"the repository around it, {git.found('rev-parse', '--show-toplevel')}, holds no file of it"
     return str(error)
 
@@ -275,7 +279,7 @@ def _age_of(git: Git, file: str) -> int | None:
 def _version_in(tag: str, prefix: str) -> str:
     """The version in the name of a git tag: what follows the prefix and a word such as v or release-."""
     found = re.search(r"\d.*", tag.removeprefix(prefix).rpartition("/")[2])
-    if found is None or not VERSION.fullmatch(found[0]):
+    if found is None or version_problem(found[0]):
         msg = f"version.gitTag: the git tag {tag!r} names no version; a good one: {prefix}v1.4.0"
         raise ConfigError(msg)
     return found[0]
@@ -321,30 +325,41 @@ def version_of(root: Path, rule: FileVersion = VERSION_FILE) -> str:
     Raises:
         ConfigError: that cannot be a version, or a pattern finds none.
     """
-    version = _first_line(root / rule.file) if rule.match is None else _matched(root / rule.file, rule.match, rule.file)
-    if not VERSION.fullmatch(version):
-        msg = (
-            f"{rule.file} = {version!r} in {root}: is no version; write one such as 1.4.0, or set version in the stack"
-        )
+    version = (
+        _first_line(root / rule.file, rule.file)
+        if rule.match is None
+        else _matched(root / rule.file, rule.match, rule.file)
+    )
+    if problem := version_problem(version):
+        shown = version if len(version) <= _LONGEST_SHOWN else f"{version[:_LONGEST_SHOWN]}…"
+        msg = f"{rule.file} = {shown!r} in {root}: {problem}; a good value: 1.4.0; or set version in the stack"
         raise ConfigError(msg)
     return version
 
 
-def _first_line(file: Path) -> str:
-    try:
-        text = file.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
+def _first_line(file: Path, name: str) -> str:
+    if not file.exists() and not file.is_symlink():
         return DEFAULT_VERSION
-    lines = (line.strip() for line in text.splitlines())
+    lines = (line.strip() for line in _text(file, name).splitlines())
     return next((line for line in lines if line and not line.startswith("#")), DEFAULT_VERSION)
 
 
-def _matched(file: Path, pattern: str, name: str) -> str:
+def _text(file: Path, name: str) -> str:
+    """The text of a file that somebody else wrote, as far as a version may stand in it."""
+    reason = "is not text in UTF-8"
     try:
-        found = re.search(pattern, file.read_text(encoding="utf-8-sig"), re.MULTILINE)
-    except (OSError, UnicodeDecodeError) as error:
-        msg = f"version.file = {name}: cannot be read ({error}); name a text file of the source tree"
-        raise ConfigError(msg) from error
+        with file.open("rb") as stream:
+            return stream.read(_LONGEST_VERSION_FILE).decode("utf-8-sig")
+    except OSError as error:
+        reason = f"cannot be read ({error.strerror})"
+    except UnicodeDecodeError:
+        pass
+    msg = f"version.file = {name}: {reason}; name a text file of the source tree, or set version in the stack"
+    raise ConfigError(msg)
+
+
+def _matched(file: Path, pattern: str, name: str) -> str:
+    found = re.search(pattern, _text(file, name), re.MULTILINE)
     if found is None:
         msg = f"version.match = {pattern}: finds nothing in {name}; a good value: 'Version = \"(.*)\"'"
         raise ConfigError(msg)

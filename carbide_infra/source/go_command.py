@@ -140,6 +140,8 @@ def line_of(version: str) -> str:
 
 def _environment(path: str, access: ModuleAccess, cache_dir: Path, private: Path) -> dict[str, str]:
     environment = {name: os.environ[name] for name in _PASSED_ON if os.environ.get(name)}
+    if not Path(environment.get("HOME", "")).is_dir():  # Go would make it
+        environment.pop("HOME", None)
     environment |= {**_own_caches(environment, cache_dir), **_FIXED, "TMPDIR": str(private), **access.environment}
     if access.netrc:
         environment |= _with_netrc(path, environment, access.netrc, private)

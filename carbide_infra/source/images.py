@@ -1,14 +1,14 @@
 """What images want of the source tree: their files, and the facts about their own line of versions."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from carbide_infra.catalogue.files import FileError, files_of
 from carbide_infra.catalogue.model import FileVersion, Image
-from carbide_infra.catalogue.template import build_arguments
+from carbide_infra.catalogue.template import build_arguments, linker_name
 from carbide_infra.settings import LOCAL_REGISTRY, Settings
-from carbide_infra.source.facts import Source, VersionRule, read_source
+from carbide_infra.source.facts import DEFAULT_VERSION, Source, VersionRule, read_source
 from carbide_infra.source.inputs import InputError, Target, Wanted
 
 _Line = tuple[VersionRule, str, str | None]
@@ -59,6 +59,19 @@ def read_sources(settings: Settings, images: Sequence[Image], root: Path, *, ful
     return Sources(root, {image.name: found[_line(settings, image)] for image in images})
 
 
+def unversioned(settings: Settings, images: Sequence[Image], sources: Sources) -> Iterator[str]:
+    """A sentence for each file that should say a version and does not, so that nobody takes `dev` for one."""
+    files = {
+        image.version.file
+        for image in images
+        if isinstance(image.version, FileVersion) and sources.of(image).version == DEFAULT_VERSION
+        if image.has_own_version or settings.version is None
+    }
+    for file in sorted(files):
+        what = "says no version" if (sources.root / file).is_file() else "is not there"
+        yield f"{file} {what} in {sources.root}: the version is {DEFAULT_VERSION}; write one such as 1.4.0 into it"
+
+
 def _line(settings: Settings, image: Image) -> _Line:
     """What decides an image's version: the stack's own word, but for images that have a version of their own."""
     return image.version, image.tag_prefix, None if image.has_own_version else settings.version
@@ -82,7 +95,7 @@ def wanted_by(image: Image, root: Path, release: str | None = None) -> Wanted:
             module=binary.module,
             go_version=release or image.go_version,
             tags=binary.tags,
-            symbols=tuple(binary.symbols),
+            symbols=tuple((symbol, linker_name(binary, symbol)) for symbol in binary.symbols),
         )
         for binary in image.binaries
     ]

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from carbide_infra.catalogue.files import folder_above, module_of
+from carbide_infra.names import WHOLE_TREE
 from carbide_infra.source.answers import answer_of
 from carbide_infra.source.go_command import GoUnavailableError, ModuleAccess, line_of
 from carbide_infra.source.go_list import Question, numbers
@@ -45,6 +46,12 @@ class Inputs:
     warnings: tuple[str, ...] = ()
 
     @property
+    def texts(self) -> dict[str, str]:
+        """By path, the content of each file that is not the tree's."""
+        made = {file.path: file.content for file in self.files if file.content is not None}
+        return {path: content.decode("utf-8", "surrogateescape") for path, content in made.items()}
+
+    @property
     def tree_files(self) -> tuple[InputFile, ...]:
         """The files of the tree that these were made from: they are what a commit may hold."""
         whole = {file.path: file for file in self.module_files}
@@ -61,7 +68,7 @@ class Target:
         module: folder of its go.mod; None for the nearest above the package.
         go_version: the Go release that compiles it, like `1.25.4`, or its line, like `1.25`; None for the go command's.
         tags: further build tags.
-        symbols: what the linker is to set, as a catalogue has it.
+        symbols: what the linker is to set: as a catalogue has it, and as the linker takes it.
     """
 
     package: str
@@ -69,7 +76,7 @@ class Target:
     module: str | None = None
     go_version: str | None = None
     tags: tuple[str, ...] = ()
-    symbols: tuple[str, ...] = ()
+    symbols: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -158,7 +165,7 @@ def _asked(tree: Tree, folders: Mapping[Target, str], access: ModuleAccess) -> d
     def answered(group: tuple[Question, str | None]) -> Answer | str:
         question, line = group
         packages = tuple(sorted({folders[target] for target in groups[group]}))
-        symbols = sorted({(folders[target], symbol) for target in groups[group] for symbol in target.symbols})
+        symbols = sorted({(folders[target], *symbol) for target in groups[group] for symbol in target.symbols})
         try:
             return answer_of(tree, replace(question, packages=packages, symbols=symbols), line, access)
         except GoUnavailableError as reason:
@@ -238,7 +245,7 @@ def _sorted(files: Mapping[str, InputFile]) -> tuple[InputFile, ...]:
 
 def _whole_tree_for(reason: str) -> str:
     return (
-        f"Go's import graph is not known because {reason}, so every image depends on the whole source tree: "
+        f"Go's import graph is not known because {reason}, so {WHOLE_TREE}: "
         "install Go 1.21 or newer to track each image's own files."
     )
 

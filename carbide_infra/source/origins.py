@@ -44,14 +44,13 @@ UNKNOWN = Origin(commit=None, differing={}, converted=())
 
 
 def origins_of(
-    sources: Mapping[str, Source], files: Mapping[str, Collection[InputFile | str]], cache_dir: Path
+    sources: Mapping[str, Source], files: Mapping[str, Collection[InputFile]], cache_dir: Path
 ) -> dict[str, Origin]:
     """Where each image's inputs come from. A file that is no image's input costs nobody anything.
 
     Args:
         sources: the facts by image, of one tree.
-        files: by image, its inputs as the tree has them; of those that are staged as something else, such as a go.mod
-            with less in it, the path alone, which stands for the file on disk.
+        files: by image, its inputs as the tree has them, not as they are staged.
         cache_dir: where ids of contents are kept; safe to share between processes and to delete.
 
     Raises:
@@ -62,8 +61,7 @@ def origins_of(
         return dict.fromkeys(files, UNKNOWN)
     git = Git(source.root)
     commit = Commit(git, source.revision)
-    inputs = {name: _by_path(source.root, each) for name, each in files.items()}
-    decisive = {name: _version_file(sources[name]) | each for name, each in inputs.items()}
+    decisive = {name: _version_file(sources[name]) | {file.path: file for file in files[name]} for name in files}
     try:
         found = compared(commit, source.root, _together(decisive.values()).values(), cache_dir)
         absences = Absences(commit, found.held)
@@ -71,7 +69,7 @@ def origins_of(
     except GitError:
         return {name: _unread(source.revision, each) for name, each in decisive.items()}
     touched = {
-        name: {touched for path in inputs[name] for touched in _touched(found.held[path])}
+        name: {path for file in files[name] for path in _touched(found.held[file.path])}
         for name, origin in made.items()
         if origin.is_commit
     }
@@ -92,11 +90,6 @@ def differing(source: Source, cache_dir: Path) -> list[str]:
     except GitError as error:
         msg = f"{root}: git does not tell what commit {source.revision} holds ({error}); make a new clone"
         raise UserError(msg) from error
-
-
-def _by_path(root: Path, files: Iterable[InputFile | str]) -> dict[str, InputFile]:
-    read = (_on_disk(root, file) if isinstance(file, str) else file for file in files)
-    return {file.path: file for file in read}
 
 
 def _version_file(source: Source) -> dict[str, InputFile]:

@@ -210,7 +210,7 @@ def _dockerfile_folder(text: str, name: str) -> dict[str, bytes]:
 
 
 def _copy(root: Path, file: InputFile, target: Path) -> None:
-    if file.content is not None:
+    if file.content is not None and hashlib.sha256(file.content).hexdigest() == file.sha256:
         target.write_bytes(file.content)
     elif _copied(root, file, target) != file.sha256:
         msg = f"{file.path} changed while its build context was being staged; run again when the tree is quiet"

@@ -7,7 +7,7 @@ import posixpath
 import stat
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +45,7 @@ class InputFile:
     @classmethod
     def written(cls, path: str, text: str) -> "InputFile":
         """A file with a content of ours."""
-        content = text.encode()
+        content = text.encode("utf-8", "surrogateescape")
         return cls(
             path, executable=False, sha256=hashlib.sha256(content).hexdigest(), size=len(content), content=content
         )
@@ -65,7 +65,7 @@ class Tree:
         self._known: dict[str, list[Any]] = load(self._kept)
         self._changed = False
         self._seen: dict[str, tuple[str, os.stat_result]] = {}
-        self._files: dict[str, InputFile] = {}
+        self._files: dict[tuple[str, bool], InputFile] = {}
         self._links: dict[str, str | None] = {"": None}
 
     def file(self, name: str, *, runs: bool = False) -> InputFile:
@@ -74,12 +74,12 @@ class Tree:
         Raises:
             InputError: it is unreadable, special, or leads out of the tree.
         """
-        if name not in self._files:
+        key = name, runs
+        if key not in self._files:
             self._require_inside(name)
             digest, found = self._content(name)
-            self._files[name] = InputFile(name, bool(found.st_mode & stat.S_IXUSR), digest, found.st_size)
-        found_file = self._files[name]
-        return found_file if runs else replace(found_file, executable=False)
+            self._files[key] = InputFile(name, runs and bool(found.st_mode & stat.S_IXUSR), digest, found.st_size)
+        return self._files[key]
 
     def agrees_with(self, listings: Mapping[str, object], reads: Mapping[str, object]) -> bool:
         """Whether folders and files are as an answer found them."""

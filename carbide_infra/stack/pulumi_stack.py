@@ -17,11 +17,13 @@ from pathlib import Path
 from typing import Any
 
 from carbide_infra.errors import CommandError, SetupError
-from carbide_infra.paths import project_root
+from carbide_infra.paths import project_root, state_dir
 from carbide_infra.processes import last_lines, run
 from carbide_infra.programs import find_pulumi
 from carbide_infra.stack.display import shown
+from carbide_infra.stack.following import Watch, followed
 from carbide_infra.stack.locks import has_dead_lock, note_update, running_update
+from carbide_infra.stack.ssh_agent import without_agent
 from carbide_infra.stack.stack_file import DEV_STACK, PROJECT
 from carbide_infra.state_files import PRIVATE_UMASK
 
@@ -45,6 +47,10 @@ class PulumiStack:
     def select(self) -> None:
         """Make it the selected stack, creating it on first use."""
         self._run("stack", "select", "--create", self.name)
+
+    def selected(self) -> str:
+        """The selected stack, whichever this one is."""
+        return self._run("stack", "--show-name").strip()
 
     def outputs(self) -> dict[str, Any]:
         """Its outputs; empty before its first update.
@@ -93,7 +99,7 @@ class PulumiStack:
         done = subprocess.run(
             command,
             cwd=self.project,
-            env=dict(self.environment),
+            env=self._alone(),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -107,20 +113,28 @@ class PulumiStack:
 
     def show_preview(self) -> int:
         """Show what an update would change; gives the CLI's exit code."""
-        return self._show("preview")
+        return self._show("preview", environment=self._alone())
 
-    def update(self, event_log: Path) -> int:
+    def update(self, event_log: Path, watch: Watch | None = None) -> int:
         """Update it, writing the engine's events; gives the CLI's exit code.
 
         An image that fails does not stop the others. Only the development stack is
         updated unasked at a terminal; elsewhere, as in CI, nobody is there to ask.
 
+        Args:
+            event_log: file to write the engine's events to.
+            watch: shows the images' progress in the place of Pulumi's own display, unless that has to ask.
+
         Raises:
             CommandError: another update runs.
         """
         self._require_no_other_update()
-        how = ("--continue-on-error", "--suppress-outputs", "--event-log", str(event_log))
-        return self._show("up", *how, *self._consent(), started=self._note)
+        consent = self._consent()
+        how = ("up", "--continue-on-error", "--suppress-outputs", "--event-log", str(event_log), *consent)
+        if watch is None or not consent:
+            return self._show(*how, event_log=event_log, started=self._note)
+        command = [str(self.pulumi), *how, *self._chosen]
+        return followed(command, self._logging, self.project, event_log, watch, self._note)
 
     def refresh(self) -> int:
         """Bring the state up to what the registry has; gives the CLI's exit code."""
@@ -155,10 +169,25 @@ class PulumiStack:
     def _note(self, pid: int) -> None:
         note_update(self.project, self.name, pid)
 
-    def _show(self, *arguments: str, started: Callable[[int], None] = lambda _: None) -> int:
-        # PULUMI_DEBUG_COMMANDS unlocks --event-log, as Pulumi's own Automation API does.
-        environment = {**self.environment, "PULUMI_DEBUG_COMMANDS": "true"}
-        return shown([str(self.pulumi), *arguments, *self._chosen], environment, self.project, started)
+    def _alone(self) -> dict[str, str]:
+        """The environment of what builds nothing."""
+        return without_agent(self.environment, state_dir(self.project))
+
+    def _show(
+        self,
+        *arguments: str,
+        event_log: Path | None = None,
+        environment: Mapping[str, str] | None = None,
+        started: Callable[[int], None] = lambda _: None,
+    ) -> int:
+        environment = {**self._logging, **(environment or {})}
+        command = [str(self.pulumi), *arguments, *self._chosen]
+        return shown(command, environment, self.project, event_log, started)
+
+    @property
+    def _logging(self) -> dict[str, str]:
+        """The environment in which Pulumi takes --event-log, as its own Automation API has it."""
+        return {**self.environment, "PULUMI_DEBUG_COMMANDS": "true"}
 
     def _json(self, *arguments: str) -> dict[str, Any]:
         answer = self._run(*arguments, *self._chosen)
@@ -168,6 +197,15 @@ class PulumiStack:
         command: list[str | Path] = [self.pulumi, *arguments, "--non-interactive"]
         purpose = f"`pulumi {' '.join(arguments)}`"
         return run(command, self.environment, purpose, cwd=self.project, umask=PRIVATE_UMASK)
+
+
+def selected_stack() -> str:
+    """The name of the stack that `pulumi stack select` has selected here; empty where there is none.
+
+    Raises:
+        SetupError: Pulumi has no answer.
+    """
+    return open_stack("").selected()
 
 
 def open_stack(name: str) -> PulumiStack:

@@ -2,13 +2,16 @@
 
 import os
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from carbide_infra.catalogue.bases import NOTHING
 from carbide_infra.endpoint import read_endpoint, registry_server, stand_ins_of
+from carbide_infra.paths import state_dir
 from carbide_infra.registry.client import RegistryClient
 from carbide_infra.registry.credentials import Credentials
+from carbide_infra.registry.docker_config import BrokenStore, broken_store, without_store
 from carbide_infra.registry.image_facts import ATTEMPTS, TIMEOUT_SECONDS
 from carbide_infra.registry.images import split_reference
 from carbide_infra.registry.reference import Reference
@@ -27,6 +30,18 @@ def registries_of(settings: Settings, project: Path, environment: Mapping[str, s
         UserError: no local registry was set up, or the environment cannot be used.
     """
     return Registries(environment, _logins(settings, project))
+
+
+def without_broken_store(stack: "PulumiStack") -> "tuple[PulumiStack, BrokenStore | None]":
+    """The stack with a Docker configuration that its provider can use, and the credential store that it cannot.
+
+    The provider lists that store as it starts, also for a preview, and where all logins stand elsewhere.
+    """
+    broken = broken_store(stack.environment)
+    if broken is None:
+        return stack, None
+    environment = without_store(stack.environment, state_dir(stack.project) / "docker")
+    return replace(stack, environment=environment), broken
 
 
 def base_registries(settings: Settings, project: Path, environment: Mapping[str, str]) -> Registries:
@@ -51,6 +66,16 @@ def registries_with(values: Mapping[str, str], project: Path, environment: Mappi
         UserError: the values are not a configuration, or as for `registries_of`.
     """
     return registries_of(load_settings(values, os.environ), project, environment) if values else Registries(environment)
+
+
+def registries_asked_once(stack: "PulumiStack") -> Registries:
+    """Give the registries as the stack's configuration lets us in, without patience: to hear what they answer.
+
+    Raises:
+        UserError: as for `registries_with`, or the secrets cannot be read.
+    """
+    settings = load_settings(stack.values(), os.environ)
+    return Registries(stack.environment, _logins(settings, stack.project), attempts=1)
 
 
 def registries_for(references: Iterable[str], settings: Settings, stack: "PulumiStack") -> Registries:

@@ -1,13 +1,22 @@
 """A stack's configuration file, read without Pulumi: set-up needs no passphrase."""
 
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from carbide_infra.errors import SetupError
+from carbide_infra.settings import TEXT_KEYS, ConfigError
 
 PROJECT = "carbide-infra"
+_PREFIX = f"{PROJECT}:"
+_KINDS = {
+    f"tag:yaml.org,2002:{name}": kind
+    for name, kind in (("int", "a number"), ("float", "a number"), ("bool", "true or false"), ("timestamp", "a date"))
+}
+_NUMBER = re.compile(r"[-+]?(\.?\d[\d_]*(\.\d*)?([eE][-+]?\d+)?|0[xob][0-9a-fA-F_]+)")
 DEV_STACK = "dev"
 """The development stack: it is updated unasked, with a passphrase that its checkout makes."""
 
@@ -41,16 +50,61 @@ def keys_in_stack_file(root: Path, stack: str) -> frozenset[str]:
 def _entries(root: Path, stack: str) -> dict[str, Any]:
     file = root / f"Pulumi.{stack}.yaml"
     try:
-        # As Pulumi does: every scalar is text, so 1.30 stays another version than 1.3.
-        content = yaml.load(file.read_text(encoding="utf-8"), yaml.BaseLoader) or {}  # noqa: S506 - builds no objects
+        text = file.read_text(encoding="utf-8")
+        # What is one scalar is text, and what is written in a map or list is as Pulumi hands it over.
+        content = yaml.load(text, yaml.BaseLoader) or {}  # noqa: S506 - builds no objects
         entries = dict(content.get("config") or {})
+        typed = (yaml.safe_load(text) or {}).get("config") or {}
+        entries = {key: typed[key] if isinstance(value, dict | list) else value for key, value in entries.items()}
     except FileNotFoundError:
         return {}
     except (yaml.YAMLError, AttributeError, TypeError, ValueError) as error:
         message = f"{file} cannot be read as a stack's configuration: {error}"
         raise SetupError(message) from error
-    prefix = f"{PROJECT}:"
-    return {str(key).removeprefix(prefix): value for key, value in entries.items() if str(key).startswith(prefix)}
+    return {str(key).removeprefix(_PREFIX): value for key, value in entries.items() if str(key).startswith(_PREFIX)}
+
+
+def require_quoted(root: Path, stack: str) -> None:
+    """Refuse what Pulumi would read as a number: of `version: 1.40` it hands over 1.4.
+
+    Raises:
+        ConfigError: a line for each such value.
+    """
+    try:
+        text = (root / f"Pulumi.{stack}.yaml").read_text(encoding="utf-8")
+        document = yaml.compose(text, yaml.SafeLoader)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        return  # Others say what is wrong with the file.
+    problems = [
+        f'{key} = {written}: is {kind} to YAML, not text; write it in quotes: "{written}"'
+        for key, written, kind in _unquoted(document)
+    ]
+    if problems:
+        raise ConfigError("\n".join(problems))
+
+
+def _unquoted(document: yaml.Node | None) -> Iterator[tuple[str, str, str]]:
+    """Key, value as it is written, and kind of each text that is none to YAML."""
+    for section, values in _pairs(document):
+        for name, value in _pairs(values) if section == "config" else ():
+            key = name.removeprefix(_PREFIX)
+            if not isinstance(value, yaml.ScalarNode) or value.style or key not in TEXT_KEYS or key == name:
+                continue
+            if kind := _kind(value):
+                yield key, value.value, kind
+
+
+def _pairs(node: yaml.Node | None) -> Iterator[tuple[str, yaml.Node]]:
+    if isinstance(node, yaml.MappingNode):
+        yield from ((key.value, value) for key, value in node.value if isinstance(key, yaml.ScalarNode))
+
+
+def _kind(value: yaml.ScalarNode) -> str | None:
+    """What a scalar without quotes is to a reader of YAML 1.1 or 1.2, if not text."""
+    if value.tag in _KINDS:
+        return _KINDS[value.tag]
+    # Such as 1e3, which PyYAML takes for a text and Pulumi does not.
+    return "a number" if _NUMBER.fullmatch(value.value) else None
 
 
 def _is_encrypted(value: object) -> bool:

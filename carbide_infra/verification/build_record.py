@@ -32,6 +32,7 @@ class BuildRecord:
         revision: commit of the source tree that last touched the files; None where git did not tell.
         builder: name of the buildx builder; empty for the current one.
         export: BuildKit's exporter and its options; empty where the state names none.
+        ssh: whether a step of it has the ssh agent.
     """
 
     image: str
@@ -46,6 +47,7 @@ class BuildRecord:
     builder: str
     secret_ids: Sequence[str] = field(default=())
     export: str = ""
+    ssh: bool = False
 
     @classmethod
     def of(
@@ -53,9 +55,12 @@ class BuildRecord:
     ) -> "BuildRecord":
         """Read it from the state: what is recorded beside the image, and the inputs of its Image."""
         dockerfile = inputs.get("dockerfile") or {}
+        texts = recorded.recorded_texts(record)
         return cls(
             image=image,
-            files=tuple(map(_file, recorded.recorded_files(str(record[recorded.INPUTS])))),
+            files=tuple(
+                _file(file, texts.get(file.path)) for file in recorded.recorded_files(str(record[recorded.INPUTS]))
+            ),
             dockerfile=str(record[recorded.DOCKERFILE]),
             # Earlier versions told it with the image.
             inline=str(record.get(recorded.TEXT, dockerfile.get("inline")) or ""),
@@ -67,6 +72,7 @@ class BuildRecord:
             builder=str((inputs.get("builder") or {}).get("name") or ""),
             secret_ids=tuple(inputs.get("ignoreSecretsInDiffCalculation") or ()),
             export=str(((inputs.get("exports") or [{}])[0] or {}).get("raw") or ""),
+            ssh=bool(inputs.get("ssh")),
         )
 
     @classmethod
@@ -127,7 +133,7 @@ class BuildRecord:
         """Put the files into a folder as a commit has them, those that git has; no filter has a say."""
         with contextlib.suppress(GitError):
             commit = Commit(Git(root), revision)
-            held = {file.path: commit.find(file.path) for file in self.files}
+            held = {file.path: commit.find(file.path) for file in self.files if file.content is None}
             for holder, each in _by_commit(held).items():
                 contents = holder.contents(each.values())
                 for path, file in each.items():
@@ -135,6 +141,8 @@ class BuildRecord:
 
     def _changed(self, root: Path) -> Iterator[str]:
         for file in self.files:
+            if file.content is not None:
+                continue
             try:
                 content = (root / file.path).read_bytes()
             except OSError:
@@ -144,8 +152,9 @@ class BuildRecord:
                 yield file.path
 
 
-def _file(file: RecordedFile) -> InputFile:
-    return InputFile(file.path, file.mode == _EXECUTABLE, file.sha256, file.size)
+def _file(file: RecordedFile, text: str | None) -> InputFile:
+    content = None if text is None else text.encode("utf-8", "surrogateescape")
+    return InputFile(file.path, file.mode == _EXECUTABLE, file.sha256, file.size, content)
 
 
 def _by_commit(found: Mapping[str, Held | None]) -> dict[Commit, dict[str, Held]]:

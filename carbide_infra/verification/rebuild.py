@@ -107,6 +107,7 @@ def _build(record: BuildRecord, environment: RebuildEnvironment, scratch: Path) 
         *(word for name, value in record.build_args.items() for word in ("--build-arg", f"{name}={value}")),
         *(word for name, value in record.labels.items() for word in ("--label", f"{name}={value}")),
         *(word for name in record.secret_ids for word in ("--secret", f"id={name},env=CARBIDE_SECRET_{name.upper()}")),
+        *(("--ssh", "default") if record.ssh else ()),
         *("--file", place.dockerfile, "--output", _output(record, layout), place.context),
     ]
     run(command, {**environment.variables, **given}, f"Building {record.image} again")

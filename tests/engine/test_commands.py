@@ -348,6 +348,28 @@ def _go_environment(folder: Path) -> Path:
     return file
 
 
+def test_the_documented_ways_to_configure_a_stack_work_as_they_stand(deployed: Deployed) -> None:
+    page = (deployed.checkout.root / "docs/configuration.md").read_text(encoding="utf-8")
+    commands = re.findall(r"^```bash\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    assert len(commands) == 1
+    script = [
+        "export PULUMI_CONFIG_PASSPHRASE=test-only",
+        "pulumi stack init documented",
+        "pulumi config set registryServer nvcr.io",
+        "pulumi config set registryRepository my-org/my-team",
+        *commands,
+        "pulumi preview >preview.txt",
+        "pulumi config --json --show-secrets",
+    ]
+    try:
+        done = deployed.checkout.shell("\n".join(script))
+        answer = json.loads(done.stdout[done.stdout.index("{") :])
+        assert answer["carbide-infra:services"]["objectValue"] == ["carbide-rest-ipam"]
+        assert answer["carbide-infra:version"]["value"] == "1.40"
+    finally:
+        deployed.checkout.shell("pulumi stack rm --yes --force documented; rm -f preview.txt Pulumi.documented.yaml")
+
+
 def test_the_local_registry_lets_nobody_in_without_its_password(deployed: Deployed) -> None:
     """Neither to read, nor to put another image where builds look for Docker Hub's golang."""
     repository = deployed.repository("carbide-rest-api")

@@ -23,7 +23,7 @@ def test_a_change_is_told_with_its_images_files_and_restarts(
         f"carbide-infra report --stack dev --preview {saved} --exit-code >/dev/null || echo $? >{saved}.code"
     )
     report = json.loads(done.stdout)
-    assert report["verdict"] == "2 of 7 images change; 5 re-tagged"
+    assert report["verdict"] == f"2 deployments may restart: {API}, {IPAM}."
     assert report["revision"]["after"] == tree.git("rev-parse", "HEAD")
     rebuilt = {name: image for name, image in report["images"].items() if image["action"] == "rebuilt"}
     assert rebuilt.keys() == {IPAM, API}
@@ -34,15 +34,15 @@ def test_a_change_is_told_with_its_images_files_and_restarts(
     assert report["images"].keys() == deployed.images.keys()
     text = Path(f"{saved}.md").read_text()
     assert text.startswith("<!-- carbide-infra: report of carbide-infra/dev -->\n")
-    assert f"| `{IPAM}` | rebuilt | yes, unless the bytes stay the same | `{CHANGED}` changed | inputs +11 B |" in text
-    assert 's0["ipam/pkg/prefix"]' in text
+    assert f"### 2 deployments may restart: <kbd>{API}</kbd>, <kbd>{IPAM}</kbd>.\n" in text
+    assert f"\n- `{CHANGED}` changed\n" in text
     assert Path(f"{saved}.code").read_text() == "1\n"
 
 
 def test_a_preview_that_fails_ends_with_pulumis_own_message(deployed: Deployed) -> None:
     report = "carbide-infra report --stack dev --format markdown"
     done = deployed.checkout.shell(f"CARBIDE_SOURCE=/nonexistent {report} || echo ended with $?")
-    assert "**The preview failed: nobody can say what would change.**" in done.stdout
+    assert "### The preview failed: configuration key `source`." in done.stdout
     assert "source = '/nonexistent': is not a folder" in done.stdout
     assert "error: source = '/nonexistent': is not a folder" in done.stderr
     assert done.stdout.endswith("ended with 2\n")

@@ -3,7 +3,6 @@
 import json
 import shutil
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -144,13 +143,14 @@ def test_what_is_built_is_what_the_key_names_whatever_runs_beside_it(stack: Stac
     first = original + "\nvar first = 1\n"
     file.write_text(first)
     own_tag = stack.preview().own_tags[IPAM]
-    arguments = ("up", "--yes", "--skip-preview", *stack._selected(), "--non-interactive")
-    with subprocess.Popen(["pulumi", *arguments], cwd=stack.root, env=stack.environment, stdout=subprocess.PIPE) as up:
-        time.sleep(1)  # it has staged, or is about to fail loudly as the tree changes
+    command = ["pulumi", "up", "--yes", "--skip-preview", *stack._selected(), "--non-interactive"]
+    with subprocess.Popen(command, cwd=stack.root, env=stack.environment, stdout=subprocess.PIPE, text=True) as up:
+        assert up.stdout
+        next(line for line in up.stdout if f"{IMAGE} {IPAM}" in line)  # so the program has read the tree
         for number in range(3):
             file.write_text(original + f"\nvar other = {number}\n")
             assert stack.preview().own_tags[IPAM] != own_tag
-        assert up.communicate() is not None
+        up.communicate()
     assert up.returncode == 0
     file.write_text(first)
     assert not stack.preview().images

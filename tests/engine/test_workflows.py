@@ -133,6 +133,7 @@ def test_from_a_branch_to_a_release(github: GitHub) -> None:
     report = github.summary("preview")
     assert report.startswith(f"<!-- carbide-infra: report of carbide-infra/{STACK} -->\n")
     assert "ipam/cmd/server/main.go" in report
+    assert f"this is [`{github.git('rev-parse', 'HEAD')[:10]}`](" in report, "the merge is nothing that people know"
     api = FakeGitHub("local/carbide-infra", github.git("rev-parse", "HEAD"))
     github.run("comment.yml", "--event", "workflow_run", "--head", "feature", api=api.url)
     (body,) = api.bodies

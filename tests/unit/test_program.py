@@ -130,6 +130,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Repository:
 def project(tree: Repository, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
     for name in VARIABLES:
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("GOENV", "off")  # What this machine's user has set by `go env -w`.
     # This machine may trust a CA of its own, which is not about the program.
     (tmp_path / "no-authorities.pem").touch()
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "no-authorities.pem"))
@@ -230,6 +231,20 @@ def test_contexts_that_no_run_has_staged_for_a_week_go(project: Project) -> None
     assert (old.exists(), new.exists()) == (False, True)
 
 
+def test_a_dockerfile_that_somebody_edited_is_warned_of(project: Project) -> None:
+    (project.folder / "docker").unlink()
+    folder = project.folder / "docker/production"
+    shutil.copytree(PROJECT / "docker/production", folder)
+    before = project.up()
+    assert not before.said("WARNING")
+    with (folder / f"Dockerfile.{API}").open("a", encoding="utf-8") as dockerfile:
+        dockerfile.write("RUN true\n")
+    engine = project.up()
+    (warning,) = engine.said("WARNING")
+    assert f"Dockerfile.{API} is not what the catalogue says" in warning
+    assert image_of(engine).inputs == image_of(before).inputs
+
+
 @pytest.mark.parametrize("ends", ["\n", "\r\n"])
 def test_a_dockerfile_with_other_line_ends_is_another_text_that_is_not_built(project: Project, ends: str) -> None:
     (project.folder / "docker").unlink()
@@ -286,11 +301,12 @@ def test_a_tag_that_the_stack_switched_off_does_not_move(project: Project, off: 
 
 
 def test_builder_caches_and_go_version_are_the_stack_s(project: Project) -> None:
-    caches: dict[str, Any] = {"cacheFrom": '["type=registry,ref=from"]', "cacheTo": '["type=inline"]'}
+    caches: dict[str, Any] = {"cacheFrom": '["type=registry,ref=x.test/from"]', "cacheTo": '["type=inline"]'}
     engine = project.up(builder="fleet", goVersion="1.26", builderImage=f"golang:1.26@{DIGEST}", **caches)
     inputs = image_of(engine).inputs
     assert inputs["builder"] == {"name": "fleet"}
-    assert (inputs["cacheFrom"], inputs["cacheTo"]) == ([{"raw": "type=registry,ref=from"}], [{"raw": "type=inline"}])
+    assert inputs["cacheFrom"] == [{"raw": "type=registry,ref=x.test/from"}]
+    assert inputs["cacheTo"] == [{"raw": "type=inline"}]
     assert inputs["buildArgs"]["BUILDER_IMAGE"] == f"golang:1.26@{DIGEST}"
     assert images_of(engine)[API]["goVersion"] == "1.26"
 
@@ -327,6 +343,15 @@ def test_a_mistake_is_told_in_the_stack_s_terms(project: Project) -> None:
     assert "extraCaFile = 'nowhere.pem': cannot be read" in project.refusal(extraCaFile="nowhere.pem")
 
 
+def test_a_number_without_quotes_is_refused_before_pulumi_s_reading_of_it_is_built(project: Project) -> None:
+    file = project.folder / "Pulumi.test.yaml"
+    file.write_text("config:\n  carbide-infra:version: 1.40\n  carbide-infra:goVersion: 1.30\n")
+    assert project.refusal(version="1.4", goVersion="1.3").splitlines() == [
+        'version = 1.40: is a number to YAML, not text; write it in quotes: "1.40"',
+        'goVersion = 1.30: is a number to YAML, not text; write it in quotes: "1.30"',
+    ]
+
+
 def test_an_image_that_is_not_built_needs_no_package(project: Project) -> None:
     shutil.rmtree(project.source / "ipam")
     assert f"{IPAM}: package = ./ipam/cmd/server: there is no folder " in project.refusal()
@@ -349,12 +374,12 @@ def test_a_context_that_cannot_be_staged_is_a_message(project: Project) -> None:
 
 
 def test_secrets_of_the_stack_reach_the_engine_as_they_are_and_marked(project: Project) -> None:
-    engine = project.up(**LOGIN, gitcreds="machine example.com\nlogin me\n", goProxy="https://proxy.test")
+    engine = project.up(**LOGIN, gitcreds="machine example.com\nlogin me\npassword it\n", goProxy="https://proxy.test")
     inputs = image_of(engine).inputs
     login = {"address": "nvcr.io", "username": "$oauthtoken", "password": secret("hunter2")}
     assert inputs["registries"] == [login]
     assert [index.inputs["registry"] for index in engine.of(INDEX).values()] == [login] * 4
-    gitcreds = "machine example.com\nlogin me\n"
+    gitcreds = "machine example.com\nlogin me\npassword it\n"
     assert inputs["secrets"] == secret({"extra_ca": "", "gitcreds": gitcreds, "goenv": "GOPROXY=https://proxy.test\n"})
 
 
@@ -362,17 +387,19 @@ def test_secrets_and_go_settings_may_come_from_the_environment(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CARBIDE_REGISTRY_PASSWORD", "hunter3")
-    monkeypatch.setenv("CARBIDE_GITCREDS", "machine x")
+    monkeypatch.setenv("CARBIDE_GITCREDS", "machine x login y password z")
     monkeypatch.setenv("GONOSUMDB", "example.com")
     inputs = image_of(project.up(registryUsername="me")).inputs
     assert inputs["registries"][0]["password"] == secret("hunter3")
-    assert inputs["secrets"] == secret({"extra_ca": "", "gitcreds": "machine x", "goenv": "GONOSUMDB=example.com\n"})
+    assert inputs["secrets"] == secret(
+        {"extra_ca": "", "gitcreds": "machine x login y password z", "goenv": "GONOSUMDB=example.com\n"}
+    )
 
 
 @pytest.mark.parametrize("key", ["registryPassword", "registryLogins", "gitcreds"])
 def test_a_secret_in_plain_text_is_refused(project: Project, key: str) -> None:
     message = f"{key}: is stored in plain text; replace it with pulumi config set --secret {key}"
-    values = LOGIN | {"gitcreds": "machine x", "registryLogins": "{}"}
+    values = LOGIN | {"gitcreds": "machine x login y password z", "registryLogins": "{}"}
     others = {"registryPassword", "registryLogins", "gitcreds"} - {key}
     assert project.refusal(**values, secret_keys=others) == message
 
@@ -391,6 +418,25 @@ def test_an_update_without_a_password_does_not_start(project: Project) -> None:
 def test_a_preview_does_without_a_password(project: Project) -> None:
     engine = project.up(registryUsername="me", preview=True)
     assert image_of(engine).inputs["registries"] == [{"address": "nvcr.io", "username": "me"}]
+
+
+KNOWN_HOSTS = "github.com ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl"
+
+
+def test_an_agent_reaches_one_step_of_a_dockerfile_of_the_stack_s_own(project: Project) -> None:
+    engine = project.up(preview=True, sshAgent="true", sshKnownHosts=KNOWN_HOSTS)
+    assert image_of(engine).inputs["ssh"] == [{"id": "default"}]
+    text = engine.of(RECORD)[API].inputs["input"]["dockerfileText"]
+    steps = [step for step in text.split("\nRUN ") if "--mount=type=ssh" in step]
+    assert len(steps) == 1
+    assert steps[0].partition("\n\n")[0].endswith("sh /modules.sh")
+    assert "type=ssh" not in json.dumps(image_of(project.up()).inputs)
+
+
+def test_an_update_without_an_agent_does_not_start(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+    refusal = project.refusal(preview=False, sshAgent="true", sshKnownHosts=KNOWN_HOSTS)
+    assert refusal.startswith("sshAgent = true: no ssh agent answers at SSH_AUTH_SOCK = ''")
 
 
 def test_an_anonymous_registry_wants_no_login(project: Project) -> None:
@@ -478,6 +524,18 @@ def test_an_update_without_go_is_refused_unless_the_stack_allows_it(project: Pro
     assert project.up(allowCoarseInputs="true").of(IMAGE).keys() == {API, IPAM}
 
 
+@pytest.mark.parametrize(
+    ("content", "what"), [("", "says no version"), ("# licence\n\n", "says no version"), (None, "is not there")]
+)
+def test_a_tree_without_a_version_is_told(project: Project, content: str | None, what: str) -> None:
+    file = project.source / "VERSION"
+    file.unlink() if content is None else file.write_text(content)
+    assert any(warning.startswith(f"VERSION {what} in ") for warning in project.up(preview=True).said("WARNING"))
+    assert not any(
+        "the version is dev" in warning for warning in project.up(preview=True, version="dev").said("WARNING")
+    )
+
+
 def test_a_whole_checkout_gives_no_warning(project: Project) -> None:
     assert not project.up().said("WARNING")
 
@@ -516,6 +574,20 @@ def test_an_update_to_a_local_registry_that_is_down_does_not_start(project: Proj
 def test_without_a_local_registry_the_user_is_told_how_to_get_one(project: Project) -> None:
     message = "registryServer = 'local': no local registry was set up in this checkout; run make local-up"
     assert project.refusal(registryServer="local") == message
+
+
+def test_stand_ins_are_not_for_images_that_leave_this_machine(
+    project: Project, tls: tuple[object, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(tls[1]))
+    stand_ins = {"alpine:latest": DIGEST, "golang:1.25": DIGEST}
+    write_endpoint(project.folder, Endpoint("machine.test:5443", "carbide", "/ca.pem", stand_ins))
+    inputs = image_of(project.up(preview=True, **TRACKED)).inputs
+    assert inputs["buildArgs"]["RUNTIME_IMAGE"] == "alpine:latest"
+    assert "com.nvidia.carbide.stand-in-base" not in inputs["labels"]
+    refusal = project.refusal(preview=False, **TRACKED)
+    assert "golang:1.25: docker.io gives no answer" in refusal
+    assert "builds on no tag that may have moved; repeat it, or write the digest" in refusal
 
 
 # ---- Base images.

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from carbide_infra.paths import project_root
-from tools.generate import configuration, images, outputs, reports
+from tools.generate import configuration, examples, images, outputs, reports
 from tools.generate.regions import MarkersError
 
 Generator = Callable[[Path], Mapping[Path, str | None]]
@@ -20,6 +20,7 @@ GENERATORS: Sequence[Generator] = (
     images.json_schema,
     images.tables,
     reports.expected,
+    examples.pages,
 )
 
 

@@ -127,10 +127,7 @@ def test_what_is_wrong_with_a_file(text: str, said: str, tmp_path: Path) -> None
             'files[0].mode = 0755: is a number to YAML; write it in quotes: "07',
         ),
         ("base: null", "base = null: is empty, not text; a good value: alpine:3.22"),
-        (
-            "base: a b",
-            "base = a b: is not a reference of an image: the repository 'a b' is not lower-case names ",
-        ),
+        ("base: a b", "base = a b: is not a reference of an image: the repository 'a b' is not lower-case names"),
         ("tags: [a, 1]", 'tags[1] = 1: is a number, not text; write it in quotes: "1"'),
         ("binaries: [{package: ./a}]", "binaries[0].path: is not set; a good value: /usr/local/bin/server"),
         ('title: "a\\nb"', 'title = "a\\nb": holds a line end or another control character; a good value: text in '),

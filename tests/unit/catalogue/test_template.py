@@ -361,6 +361,25 @@ def test_a_binary_is_built_in_the_nearest_module(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("lines", "symbol", "name"),
+    [
+        (("package: ./cmd/app",), "./cmd/app.version", "main.version"),
+        (("package: ./svc/cmd/app",), "./cmd/app.version", "$module/cmd/app.version"),
+        (("package: ./svc/cmd/app",), "./svc/cmd/app.version", "main.version"),
+        (("package: ./cmd/app", "module: svc"), "./cmd/app.version", "main.version"),
+        (("package: ./cmd/app",), "./md/app.version", "$module/md/app.version"),
+        (("package: ./cmd/app",), "./app.version", "$module/app.version"),
+        (("package: ./cmd/app", "module: svc"), "./app.version", "$module/app.version"),
+        (("package: ./cmd/app",), "./cmd/app/inner.version", "$module/cmd/app/inner.version"),
+    ],
+)
+def test_a_variable_of_the_main_package_has_the_linker_s_name(
+    lines: tuple[str, ...], symbol: str, name: str, tmp_path: Path
+) -> None:
+    assert f"-X '{name}=" in render(image(tmp_path, *lines, f"symbols: {{{symbol}: version}}"))
+
+
 def test_a_binary_is_built_in_the_module_that_is_named(tmp_path: Path) -> None:
     assert built(everything("everything"), tmp_path, VERSION="", TARGETARCH="amd64", TARGETVARIANT="v3") == (
         "in /src\n"
@@ -625,3 +644,59 @@ def test_nothing_is_put_where_nothing_is_asked_for(tmp_path: Path) -> None:
 def test_another_catalogue_renders_alike(tmp_path: Path) -> None:
     first, second = (render(load(tmp_path, entry()).images[0]) for _ in range(2))
     assert first == second
+
+
+# ---- Modules by ssh.
+
+GO_WITH_SSH = """
+case "$1" in
+env) echo "$PWD/go.mod" ;;
+list) echo "$PWD: $* by $GIT_SSH_COMMAND and $GIT_CONFIG_GLOBAL for $GOOS/$GOARCH" >> "$LOG" ;;
+esac
+"""
+
+
+def downloaded(found: Image, tmp_path: Path, programs: dict[str, str]) -> str:
+    """What the script that downloads modules asks the go command."""
+    for folder in ("src/cmd/server", "src/services/tool"):
+        (tmp_path / "run" / folder).mkdir(parents=True)
+    (tmp_path / "run/cwd").symlink_to(tmp_path / "run/src")
+    log = tmp_path / "log"
+    body = script(render(found, ssh=True), "GIT_SSH_COMMAND")
+    given_ = {"TARGETOS": "linux", "TARGETARCH": "arm64", "TARGETVARIANT": "", "LOG": str(log)}
+    run_script(body, tmp_path / "run", ("/src", "/run/secrets"), programs, **given_)
+    return log.read_text().replace(str(tmp_path / "run"), "")
+
+
+def test_modules_are_downloaded_for_each_binary_with_the_given_keys_alone(tmp_path: Path) -> None:
+    log = downloaded(everything("everything"), tmp_path, {"go": GO_WITH_SSH, "ssh": ""})
+    how = "ssh -o BatchMode=yes -o StrictHostKeyChecking=yes -o UserKnownHostsFile=/run/secrets/known_hosts"
+    by = f"by {how} -o GlobalKnownHostsFile=/dev/null and /run/secrets/gitconfig for linux/arm64\n"
+    assert log == (
+        f"/src/cmd/server: list -deps -tags netgo,osusergo /src/cmd/server {by}"
+        f"/src/services/tool: list -deps /src/services/tool {by}"
+    )
+
+
+def test_a_builder_without_ssh_is_told(tmp_path: Path) -> None:
+    body = script(render(image(tmp_path), ssh=True), "GIT_SSH_COMMAND").replace("command -v ssh", "command -v no-ssh")
+    (tmp_path / "cwd").mkdir()
+    with pytest.raises(ScriptFailed, match="the builder image has no ssh, which sshAgent needs"):
+        run_script(body, tmp_path, (), {"sleep": ""}, TARGETOS="linux", TARGETARCH="arm64", TARGETVARIANT="")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_one_step_alone_has_the_agent_and_its_keys(name: str, tmp_path: Path) -> None:
+    with_ssh, without = instructions(render(everything(name), ssh=True)), instructions(render(everything(name)))
+    having = [found for found in with_ssh if "--mount=type=ssh" in found.flags]
+    assert [found.value for found in having] == [("sh /modules.sh",)]
+    for secret_ in ("known_hosts", "gitconfig"):
+        mounts = f"--mount=type=secret,id={secret_}"
+        assert [found for found in with_ssh if mounts in found.flags] == having
+    # Nothing may depend on a cache mount, in which the compiler would look for what was downloaded.
+    assert not any("carbide-go-mod" in flag for found in with_ssh for flag in found.flags)
+    assert any("carbide-go-mod" in flag for found in without for flag in found.flags)
+    (tmp_path / "Dockerfile").write_text(render(everything(name), ssh=True))
+    linter = Path(sys.executable).with_name("hadolint")
+    done = subprocess.run([linter, tmp_path / "Dockerfile"], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.returncode) == ("", 0)

@@ -68,6 +68,8 @@ BAD: dict[str, list[Any]] = {
         f"a@{DIGEST}0",
         "a:" + "x" * 129,
         "a.b:999999/c",
+        "a.b:65536/c",
+        "https://a.b/c",
     ],
     "GoVersion": ["1", "1.25.4.5", "go1.25", "1.25-alpine", "latest", "1.٣"],
     "ImagePath": ["app", "/", "/a/", "//a", "/a/../b", "/a/./b", "/a b", "/a/-b", "/a$b", "/a'b", "/..", "", "/a\n"],

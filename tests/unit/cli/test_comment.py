@@ -7,10 +7,13 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from carbide_infra.cli.app import app
+from carbide_infra.report import words
+from carbide_infra.report.markdown import LIMIT
 from tests.support.fake_github import BOT, HEAD, PERSON, FakeGitHub
 
 MARKER = "<!-- carbide-infra: report of carbide-infra/prod -->"
-REPORT = f"{MARKER}\n\n2 of 7 images change\n"
+REPORT = f"{MARKER}\n### 2 deployments restart.\n"
+SHOWN = f"{MARKER}\n### 2 deployments restart.\n\n<sub>{words.STRANGER}</sub>\n\n"
 
 
 @pytest.fixture
@@ -39,17 +42,17 @@ def test_the_first_report_is_a_new_comment(github: FakeGitHub, report: Path) -> 
     done = comment(report)
     assert (done.exit_code, done.stdout) == (0, "")
     assert "Wrote https://github.com/org/repo/pull/7#issuecomment-1" in done.stderr
-    assert github.bodies == [REPORT]
+    assert github.bodies == [SHOWN]
 
 
 def test_the_next_report_takes_its_place(github: FakeGitHub, report: Path) -> None:
     for number in range(4):
         github.add(PERSON, f"talk {number}")
     comment(report)
-    report.write_text(REPORT.replace("2 of 7", "3 of 7"))
+    report.write_text(REPORT.replace("2 dep", "3 dep"))
     done = comment(report)
     assert "Renewed https://github.com/org/repo/pull/7#issuecomment-5" in done.stderr
-    assert github.bodies[4:] == [REPORT.replace("2 of 7", "3 of 7")], "found on the third page"
+    assert github.bodies[4:] == [SHOWN.replace("2 dep", "3 dep")], "found on the third page"
 
 
 def test_another_stack_has_a_comment_of_its_own(github: FakeGitHub, report: Path) -> None:
@@ -66,7 +69,7 @@ def test_somebody_else_s_comment_with_the_marker_stays(
     github.writer = writer
     github.add(stranger, f"{MARKER}\nmine")
     comment(report)
-    assert github.bodies == [f"{MARKER}\nmine", REPORT]
+    assert github.bodies == [f"{MARKER}\nmine", SHOWN]
 
 
 def test_a_stale_report_is_not_written(github: FakeGitHub, report: Path) -> None:
@@ -74,13 +77,13 @@ def test_a_stale_report_is_not_written(github: FakeGitHub, report: Path) -> None
     assert done.exit_code == 0
     assert f"is at {HEAD} by now" in done.stderr
     assert comment(report, "--commit", HEAD).exit_code == 0
-    assert github.bodies == [REPORT]
+    assert github.bodies == [SHOWN]
 
 
 def test_the_number_may_come_from_a_file(github: FakeGitHub, report: Path, tmp_path: Path) -> None:
     (tmp_path / "number").write_text("7\n")
     assert comment(report, number=f"@{tmp_path / 'number'}").exit_code == 0
-    assert github.bodies == [REPORT]
+    assert github.bodies == [SHOWN]
 
 
 @pytest.mark.parametrize("number", ["0", "7/../8", "-1", "seven", "", "12345678901"])
@@ -127,7 +130,21 @@ def test_a_stranger_s_report_mentions_nobody_and_hides_nothing(github: FakeGitHu
     report.write_text(f"{REPORT}@org/admins, golang:1.25@sha256:0f `@decorator` (@someone) \x1b[31m\u202eevil\n")
     comment(report)
     (body,) = github.bodies
-    assert body.endswith("&#64;org/admins, golang:1.25@sha256:0f `@decorator` (&#64;someone) [31mevil\n")
+    assert "@&#8203;org/admins, golang:1.25@&#8203;sha256:0f `@decorator` (@&#8203;someone) &#91;31mevil\n" in body
+
+
+def test_what_grows_when_it_is_made_harmless_still_fits(github: FakeGitHub, report: Path) -> None:
+    report.write_text(REPORT + "@a #1 `b`\n" * 6000)
+    assert comment(report).exit_code == 0
+    (body,) = github.bodies
+    assert 20_000 < len(body) <= LIMIT + 1
+    assert body.endswith("`b`")
+
+
+def test_the_page_of_the_run_is_linked(github: FakeGitHub, report: Path) -> None:
+    comment(report, "--run", "123")
+    assert github.bodies == [f"{SHOWN}\n[{words.PAGE}](https://github.com/org/repo/actions/runs/123#artifacts)\n"]
+    assert "is not the number of a workflow run" in comment(report, "--run", "1/../2").stderr
 
 
 def test_a_refused_token_is_named(github: FakeGitHub, report: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ from typer.testing import CliRunner, Result
 
 from carbide_infra.cli import images as command
 from carbide_infra.cli.app import app
+from carbide_infra.cli.options import NO_STACK
 from carbide_infra.outputs import SCHEMA_VERSION
 from tests.support.catalogue import CATALOGUE
 from tests.support.outputs import exported
@@ -88,10 +89,9 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
     assert "none.json: cannot be read: No such file" in done.stderr
 
 
-def test_without_a_stack_the_two_ways_are_named() -> None:
+def test_without_a_stack_the_ways_to_name_one_are_told() -> None:
     done = run()
-    assert done.exit_code == 2
-    assert "--stack prod, or --from FILE" in done.stderr
+    assert (done.exit_code, done.stderr) == (2, f"error: {NO_STACK}\n")
 
 
 class Cli:

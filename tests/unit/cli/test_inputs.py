@@ -38,6 +38,14 @@ def test_a_file_reaches_its_importers(file: str) -> None:
     ]
 
 
+@pytest.mark.parametrize("module", ["go.yaml.in/yaml/v3", "go.yaml.in/yaml/v3@v3.0.6"])
+def test_a_module_reaches_what_links_it(module: str) -> None:
+    assert ask("--who", module).splitlines() == [
+        f"{module} reaches 1 of 7 images",
+        "  carbide-rest-site-manager  go.yaml.in/yaml/v3@v3.0.6",
+    ]
+
+
 def test_a_file_that_nothing_is_made_of() -> None:
     assert json.loads(ask("--who", "docs/settings.md", "--json")) == {"docs/settings.md": {}}
 

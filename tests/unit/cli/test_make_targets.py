@@ -443,8 +443,9 @@ def test_up_selects_updates_and_shows_the_table(built: Checkout, tmp_path: Path)
     assert built.pulumi.folder == built.root
     (line,) = (line for line in done.stdout.splitlines() if line.startswith("carbide-rest-api "))
     assert line.split()[1:3] == ["127.0.0.1:1/team/carbide-rest-api:1.4.0-8b1c6d050d4a", DIGEST]
-    assert line.split()[-3:] == ["4.9", "MB", "7"]
-    assert summary.read_text().startswith("before\n| Image |")
+    assert line.split()[-6:] == ["linux/arm64", "4.9", "?", "digest", "new", "7"]
+    assert done.stderr.splitlines()[-1].startswith("1 image rebuilt, 1 new digest: deployments of carbide-rest-api ")
+    assert summary.read_text().startswith("before\n1 image rebuilt")
     assert "| 7 |" in summary.read_text()
     assert "No changes" not in done.stderr
 

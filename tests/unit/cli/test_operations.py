@@ -4,11 +4,14 @@ import json
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
 
 from carbide_infra.cli.app import app
+from carbide_infra.registry.client import RegistryClient
+from carbide_infra.stack.pulumi_stack import PulumiStack
 from tests.support.catalogue import FOLDER
 
 PROJECT = "name: carbide-infra\nruntime: python\n"
@@ -22,8 +25,8 @@ PULUMI = """#!/bin/sh
 echo "$@" >> {folder}/asked
 case "$1" in
 up) shift; while [ $# -gt 0 ]; do [ "$1" = --event-log ] && cp {folder}/events "$2"; shift; done
-    exit $(cat {folder}/code) ;;
-preview|refresh) exit $(cat {folder}/code) ;;
+    code=$(cat {folder}/code); [ "$code" = 0 ] || exit "$code" ;;
+preview|refresh) code=$(cat {folder}/code); [ "$code" = 0 ] || exit "$code" ;;
 stack) cat {folder}/$2 2>/dev/null ;;
 esac
 true
@@ -50,7 +53,7 @@ class Project:
         (self.folder / "code").write_text(str(code))
 
     def run(self, *arguments: str) -> Result:
-        return CliRunner().invoke(app, [*arguments], env={"STACK": None, "SUMMARY": None})
+        return CliRunner().invoke(app, [*arguments], env={"STACK": "dev", "SUMMARY": None})
 
     def asked(self) -> list[str]:
         file = self.folder / "asked"
@@ -79,6 +82,7 @@ def test_a_failed_update_ends_with_pulumis_code_and_what_the_build_said(project:
     project.ends_with(3)
     events = [
         {"diagnosticEvent": {"urn": URN, "message": "#13 0.659 main.go:87:24: undefined: x"}},
+        {"diagnosticEvent": {"urn": URN, "severity": "error", "message": 'process "x" did not complete successfully'}},
         {"resOpFailedEvent": {"metadata": {"urn": URN}}},
     ]
     (tmp_path / "events").write_text("".join(json.dumps(event) + "\n" for event in events))
@@ -86,6 +90,156 @@ def test_a_failed_update_ends_with_pulumis_code_and_what_the_build_said(project:
     assert done.exit_code == 3
     assert f"{IMAGE} failed:\n    main.go:87:24: undefined: x\n" in done.stderr
     assert "`make up STACK=dev` does the rest." in done.stderr
+
+
+# ---- Failures that no compiler caused.
+
+TAG_URN = URN.replace(":Image::", ":Index::") + "-version"
+ANSWER = "unexpected status from PUT request to https://registry.invalid/v2/team/x/manifests/1.4.0: "
+
+
+def failing(folder: Path, *problems: tuple[str, str]) -> list[dict[str, Any]]:
+    """The log of an update in which these resources failed, for these reasons."""
+    entries: list[dict[str, Any]] = []
+    for urn, problem in problems:
+        inputs = {"tag": "registry.invalid/team/x:1.4.0"}
+        entries += [
+            {"diagnosticEvent": {"urn": urn, "severity": "error", "message": problem}},
+            {"resOpFailedEvent": {"metadata": {"urn": urn, "new": {"inputs": inputs}}}},
+        ]
+    (folder / "events").write_text("".join(json.dumps(entry) + "\n" for entry in entries))
+    return entries
+
+
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The seconds that the command would have waited."""
+    waited: list[float] = []
+    monkeypatch.setattr("carbide_infra.cli.failing.time.sleep", waited.append)
+    return waited
+
+
+def updates(project: Project) -> int:
+    return sum(line.startswith("up ") for line in project.asked())
+
+
+def test_a_reason_that_all_images_have_is_told_once(project: Project, tmp_path: Path, waits: list[float]) -> None:
+    project.ends_with(1)
+    failing(tmp_path, (URN, "no space left on device"), (URN.replace("ipam", "api"), "no space left on device"))
+    done = project.run("up")
+    assert done.exit_code == 1
+    assert "carbide-rest-api, carbide-rest-ipam failed:\n    no space left on device\n" in done.stderr
+    assert (updates(project), waits) == (1, [])
+
+
+def test_what_fails_for_a_passing_reason_is_repeated_once(project: Project, tmp_path: Path, waits: list[float]) -> None:
+    project.ends_with(1)
+    failing(tmp_path, (TAG_URN, f"{ANSWER}500 Internal Server Error"))
+    done = project.run("up")
+    assert done.exit_code == 1
+    reason = "registry.invalid answers 500 Internal Server Error to PUT /v2/team/x/manifests/1.4.0"
+    assert f"{IMAGE}: the tag 1.4.0 failed:\n    {reason}\n" in done.stderr
+    assert "That may pass: repeating the update, once, in 5 s." in done.stderr
+    assert (updates(project), waits) == (2, [5.0])
+
+
+def test_a_repetition_that_succeeds_is_a_success(project: Project, tmp_path: Path, waits: list[float]) -> None:
+    failing(tmp_path, (TAG_URN, "connection reset by peer"))
+    program = (tmp_path / "pulumi").read_text()
+    (tmp_path / "pulumi").write_text(
+        program.replace("code=$(", f"[ -f {tmp_path}/again ] || {{ touch {tmp_path}/again; exit 1; }}; code=$(", 1)
+    )
+    done = project.run("up")
+    assert done.exit_code == 0, done.output
+    assert (updates(project), waits) == (2, [5.0])
+    assert "Not all is well" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("wish", "waited", "told"),
+    [
+        (30.0, 30.0, "The registry asks us to wait for 30 s: repeating the update, once, in 30 s."),
+        (600.0, 120.0, "asks us to wait for 600 s, which is too long: repeating the update, once, in 120 s."),
+        (None, 30.0, "The registry has had too many requests: repeating the update, once, in 30 s."),
+    ],
+)
+def test_a_registry_that_asks_to_wait_is_waited_for(
+    wish: float | None,
+    waited: float,
+    told: str,
+    project: Project,
+    tmp_path: Path,
+    waits: list[float],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = []
+
+    def wished_pause(client: RegistryClient, *of: str) -> float | None:
+        asked.append((client.server, *of))
+        return wish
+
+    monkeypatch.setattr(RegistryClient, "wished_pause", wished_pause)
+    config = {"registryServer": "registry.invalid", "registryRepository": "team"}
+    monkeypatch.setattr(PulumiStack, "values", lambda _: config)
+    project.ends_with(1)
+    failing(tmp_path, (TAG_URN, f"{ANSWER}429 Too Many Requests"))
+    done = project.run("up")
+    assert told in done.stderr
+    assert waits == [waited]
+    assert asked == [("registry.invalid", "team/x", "1.4.0")]
+
+
+def test_a_tag_that_cannot_move_is_not_promised_to_the_next_update(
+    project: Project, tmp_path: Path, waits: list[float]
+) -> None:
+    project.ends_with(1)
+    failing(tmp_path, (TAG_URN, f"{ANSWER}409 Conflict"))
+    done = project.run("up")
+    assert "pulumi config set tagVersion false" in done.stderr
+    assert done.stderr.endswith("Not all is well: see above. What is finished stays; that tag stays where it is.\n")
+    assert (updates(project), waits) == (1, [])
+
+
+def test_a_module_that_could_not_be_had_is_told_with_its_cause(project: Project, tmp_path: Path) -> None:
+    project.ends_with(1)
+    entries = failing(tmp_path, (URN, "process x did not complete successfully"))
+    said = "#9 0.5 go: corp.test/a/b@v1.0.0: no secure protocol found for repository"
+    entries.insert(0, {"diagnosticEvent": {"urn": URN, "message": said}})
+    (tmp_path / "events").write_text("".join(json.dumps(entry) + "\n" for entry in entries))
+    done = project.run("up")
+    assert "    → corp.test/a/b@v1.0.0: corp.test wants a login, and gitcreds is not set; " in done.stderr
+
+
+def test_an_image_over_its_budget_is_told(project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    image = {
+        "repository": f"registry.invalid/team/{IMAGE}",
+        "tags": ["1"],
+        "digest": f"sha256:{'a' * 64}",
+        "platforms": ["linux/amd64", "linux/arm64"],
+        "sizeBudget": 30_000_000,
+    }
+    (tmp_path / "output").write_text(json.dumps({"images": {IMAGE: image}}))
+    sizes = {IMAGE: {"linux/amd64": 31_000_000, "linux/arm64": 30_000_000}}
+    monkeypatch.setattr("carbide_infra.cli.up.image_sizes", lambda *_: sizes)
+    done = project.run("up")
+    assert f"WARNING: {IMAGE}: linux/amd64 has 31.0 MB compressed, and its sizeBudget is 30.0 MB; " in done.stderr
+    assert "linux/arm64 has" not in done.stderr
+
+
+@pytest.mark.parametrize("command", ["up", "preview", "refresh"])
+def test_a_broken_credential_store_is_told_and_left_out(
+    command: str, project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "logins").mkdir()
+    (tmp_path / "logins/config.json").write_text(json.dumps({"credsStore": "gone", "auths": {"a.test": {"auth": "x"}}}))
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "logins"))
+    (tmp_path / "pulumi").write_text(PULUMI.format(folder=tmp_path) + f"env > {tmp_path}/environment\n")
+    done = project.run(command)
+    assert done.exit_code == 0, done.output
+    assert f"docker-credential-gone, the credsStore of {tmp_path}/logins/config.json, is not on PATH" in done.stderr
+    copy = tmp_path / ".local/docker"
+    assert f"\nDOCKER_CONFIG={copy}\n" in (tmp_path / "environment").read_text()
+    assert json.loads((copy / "config.json").read_text()) == {"auths": {"a.test": {"auth": "x"}}}
 
 
 def test_the_summary_is_added_to_a_file(project: Project, tmp_path: Path) -> None:
@@ -102,7 +256,11 @@ def test_the_summary_is_added_to_a_file(project: Project, tmp_path: Path) -> Non
         done = project.run("up", "--summary", str(tmp_path / "summary.md"))
     assert done.exit_code == 0, done.output
     assert IMAGE in done.stdout
-    assert (tmp_path / "summary.md").read_text().startswith("before\n| Image | Reference | Digest | Seconds |\n")
+    assert (
+        (tmp_path / "summary.md")
+        .read_text()
+        .startswith("before\nNo image was built: nothing restarts.\n\n| Image | Digest is |")
+    )
 
 
 @pytest.mark.parametrize("command", ["preview", "refresh"])

@@ -11,7 +11,7 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from carbide_infra.cli.outcome import ends, print_json, progress
+from carbide_infra.cli.outcome import complain, ends, print_json, progress
 from carbide_infra.errors import CommandError
 
 
@@ -50,6 +50,40 @@ def test_an_interrupted_subcommand_says_nothing_more() -> None:
 
 def test_an_error_of_our_own_stays_one() -> None:
     assert isinstance(ended(ZeroDivisionError()).exception, ZeroDivisionError)
+
+
+TEXT = (
+    "carbide-site-agent failed: com.nvidia.carbide.stand-in-base is a label and this line is longer than a terminal is"
+)
+
+
+def test_at_a_terminal_lines_are_folded_at_words(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "40")
+    progress(f"{TEXT}\n    {TEXT}\n\n{'x' * 60}")
+    lines = capsys.readouterr().err.splitlines()
+    assert all(len(line) <= 40 for line in lines[:-1])
+    assert " ".join(" ".join(lines).split()) == f"{TEXT} {TEXT} {'x' * 60}"
+    assert {len(line) - len(line.lstrip()) for line in lines} == {0, 2, 4, 6}
+    assert "" in lines
+
+
+def test_elsewhere_a_line_stays_one(capsys: pytest.CaptureFixture[str]) -> None:
+    progress(TEXT)
+    assert capsys.readouterr().err == f"{TEXT}\n"
+
+
+@pytest.mark.parametrize(("set_to", "color"), [("", None), ("1", False)])
+def test_an_error_has_a_colour_where_somebody_wants_it(
+    set_to: str, monkeypatch: pytest.MonkeyPatch, *, color: bool | None
+) -> None:
+    seen: list[dict[str, object]] = []
+    monkeypatch.setattr(typer, "secho", lambda _, **how: seen.append(how))
+    monkeypatch.setenv("NO_COLOR", set_to)
+    complain("error: no", typer.colors.RED)
+    assert seen == [{"fg": "red", "err": True, "color": color}]
 
 
 COMMAND = """

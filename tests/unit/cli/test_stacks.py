@@ -72,7 +72,18 @@ def test_pulumi_gets_the_stacks_folder_and_variables_and_no_others(
     pulumi.answer("", {})
     ask(PulumiStack("prod", pulumi.path, folder, {"PULUMI_HOME": "/p", "PATH": "/usr/bin:/bin"}))
     assert pulumi.folder == folder
-    assert pulumi.environment.keys() - {"PWD", "_", "SHLVL", "OLDPWD"} == {"PULUMI_HOME", "PATH"}
+    own = {"SSH_AUTH_SOCK"} if ask == PulumiStack.preview else set()
+    assert pulumi.environment.keys() - {"PWD", "_", "SHLVL", "OLDPWD"} == {"PULUMI_HOME", "PATH"} | own
+
+
+def test_no_preview_has_the_users_ssh_agent(pulumi: FakeProgram, tmp_path: Path) -> None:
+    pulumi.answer("", {})
+    stack = PulumiStack("prod", pulumi.path, tmp_path, {"PATH": "/usr/bin:/bin", "SSH_AUTH_SOCK": "/home/me/agent"})
+    for preview in (stack.preview, stack.show_preview):
+        preview()
+        assert pulumi.environment["SSH_AUTH_SOCK"] == str(tmp_path / ".local/no-agent")
+    stack.update(tmp_path / "log")
+    assert pulumi.environment["SSH_AUTH_SOCK"] == "/home/me/agent"
 
 
 def test_a_stack_does_not_show_its_secrets_when_it_is_printed(pulumi: FakeProgram, tmp_path: Path) -> None:
@@ -159,7 +170,7 @@ def test_a_preview_is_reported_even_where_it_fails(pulumi: FakeProgram) -> None:
     pulumi.answer("preview", preview, code=255)
     done = run("report", "--stack", "prod", code=2)
     assert "carbide-infra/prod: The preview failed" in done.stdout
-    assert "error: source = '/x': is not a folder" in done.stderr
+    assert "source = '/x': is not a folder" in done.stdout
     assert "Previewing stack prod…" in done.stderr
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.console import Console
 from typer.testing import CliRunner
 
 from carbide_infra.cli import tables, verify
+from carbide_infra.cli.options import NO_STACK
 from carbide_infra.cli.verify import app
 from carbide_infra.endpoint import Endpoint, write_endpoint
 from carbide_infra.errors import SetupError
@@ -22,6 +22,7 @@ from carbide_infra.verification import rebuild_environment
 from carbide_infra.verification.build_record import BuildRecord, InputsMissing
 from carbide_infra.verification.checks import Check
 from carbide_infra.verification.rebuild import RebuildEnvironment
+from tests.support.consoles import terminal
 from tests.support.registry_server import LOGIN, FakeRegistry, encoded
 from tests.unit.verification.test_checks import IMAGE, OCI, output, pushed
 
@@ -87,23 +88,18 @@ def test_a_file_keeps_digests_whole(registry: FakeRegistry, promised: ImageOutpu
     assert done.stdout.splitlines()[1].split() == [IMAGE, "tag", "1.4.0", promised.digest, moved]
 
 
+@pytest.mark.parametrize("width", [44, 80, 140])
 def test_a_terminal_has_a_width_of_its_own(
-    promised: ImageOutput, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    width: int, promised: ImageOutput, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    widths: list[object] = []
-
-    class Terminal(Console):
-        def __init__(self, width: int | None = None) -> None:
-            widths.append(width)
-            super().__init__(force_terminal=True, width=44, color_system=None)
-
-    monkeypatch.setattr(tables, "Console", Terminal)
+    monkeypatch.setattr(tables, "Console", terminal(width))
     other = promised.model_copy(update={"digest": f"sha256:{'0' * 64}"})
-    done = run(*saved(tmp_path, carbide_rest_api=other))
-    assert widths == [None]
-    lines = done.stdout.splitlines()
-    assert [line.split()[0] for line in lines if not line.startswith(" ")] == ["Image", *[IMAGE] * 3, "1"]
-    assert done.stdout.count("0") >= 3 * 64, "digests are folded, not cut"
+    lines = run(*saved(tmp_path, carbide_rest_api=other)).stdout.splitlines()
+    assert len(lines) == (1 + 3 + 1 if width >= 80 else 3 * 3 + 1), "a line each, where there is room"
+    assert all(len(line.rstrip()) <= width for line in lines[:-1])
+    assert sum(line.count("0" * 11) for line in lines) == 3
+    whole = run(*saved(tmp_path, carbide_rest_api=other), "--wide").stdout.splitlines()
+    assert sum(line.count("0" * 64) for line in whole) == 3
 
 
 def test_the_document(promised: ImageOutput, tmp_path: Path) -> None:
@@ -158,7 +154,7 @@ def test_a_registry_that_does_not_answer_is_no_answer(promised: ImageOutput, tmp
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        ((), "--stack: is not given; name a stack, or a file of its outputs with --from"),
+        ((), NO_STACK),
         (("--from", "x.json", "--rebuild"), "--rebuild --from: the recorded inputs are in the stack's state"),
         (("--from", "x.json", "--rebuild", "--stack", "prod"), "--rebuild --from: the recorded inputs"),
     ],

@@ -125,6 +125,19 @@ def test_more_platforms_keep_those_of_other_stacks(bench: Bench) -> None:
     assert bench.made == [("alpine:latest", ("linux/amd64", "linux/arm64"))]
 
 
+def test_one_image_under_two_names_is_made_once_for_all_its_platforms(bench: Bench) -> None:
+    runtimes = {"alpine:3": ("linux/amd64",), "docker.io/library/alpine:3": ("linux/arm64",)}
+    made = ensure_bases(BaseImages((), runtimes), bench.maker)
+    assert bench.made == [("alpine:3", ("linux/amd64", "linux/arm64"))]
+    assert made == dict.fromkeys(runtimes, bench.registry.pushed["library/alpine:3"])
+
+
+def test_a_stand_in_that_the_registry_does_not_have_is_an_error(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench, "push", lambda *_: None)
+    with pytest.raises(SetupError, match=r"golang:1\.25 was built, but vm:5443 does not have it"):
+        bench.ensure()
+
+
 @pytest.mark.parametrize("text", ["{", '{"alpine:latest": 1}', '{"alpine:latest": {"digest": null}}'])
 def test_a_damaged_record_means_to_make_them_again(bench: Bench, text: str) -> None:
     record = bases._record(bench.maker.root)

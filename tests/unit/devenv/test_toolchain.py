@@ -216,7 +216,7 @@ def test_installed_engine_and_buildx_are_used_as_they_are(machine: Machine) -> N
     assert not {"pulumi", "pulumi-language-python", "buildx"} & set(machine.built())
 
 
-@pytest.mark.parametrize("version", ["v3.199.9", "v4.0.0", "3", ""])
+@pytest.mark.parametrize("version", ["v3.214.9", "v4.0.0", "3", ""])
 def test_unsuitable_installed_engine_is_not_used(machine: Machine, version: str) -> None:
     machine.install("pulumi", f"echo {version}")
     machine.install("pulumi-language-python", "")

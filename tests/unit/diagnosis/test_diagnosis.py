@@ -10,7 +10,7 @@ from carbide_infra.diagnosis.base_images import check_bases
 from carbide_infra.diagnosis.builder import check_builder
 from carbide_infra.diagnosis.finding import Finding
 from carbide_infra.diagnosis.machine import check_disks, check_umask
-from carbide_infra.diagnosis.registry import check_registry
+from carbide_infra.diagnosis.registry import check_registry, check_store
 from carbide_infra.diagnosis.source_tree import check_source
 from carbide_infra.paths import project_root
 from carbide_infra.registry.client import RegistryClient
@@ -32,6 +32,15 @@ Platforms:        linux/amd64*, linux/386
 """
 NOW = f"sha256:{'a' * 64}"
 PLATFORMS = ("linux/amd64", "linux/arm64")
+
+MAIN = 'package main\n\nimport _ "example.com/x/common/pkg/version"\n\nfunc main() {}\n'
+
+
+def write_main(root: Path) -> None:
+    """A main package with the symbols that the catalogue has the linker set."""
+    (root / "common/pkg/version").mkdir(parents=True)
+    (root / "common/pkg/version/v.go").write_text("package version\n\nvar Version, BuildTime string\n")
+    (root / "api/cmd/api/main.go").write_text(MAIN)
 
 
 def found_bases(
@@ -130,7 +139,7 @@ def test_a_source_that_is_not_there(tmp_path: Path) -> None:
 def test_a_source_outside_git_gets_a_warning(tmp_path: Path) -> None:
     (tmp_path / "go.mod").write_text("module example.com/x\n\ngo 1.21\n")
     (tmp_path / "api/cmd/api").mkdir(parents=True)
-    (tmp_path / "api/cmd/api/main.go").write_text("package main\n")
+    write_main(tmp_path)
     found = found_source(tmp_path, source=str(tmp_path), services='["carbide-rest-api"]')
     assert [(finding.level, finding.subject) for finding in found] == [("ok", "source"), ("warn", "git")]
 
@@ -138,7 +147,7 @@ def test_a_source_outside_git_gets_a_warning(tmp_path: Path) -> None:
 def test_a_detached_head_is_no_lack_of_history(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "go.mod").write_text("module example.com/x\n\ngo 1.21\n")
     (tmp_path / "api/cmd/api").mkdir(parents=True)
-    (tmp_path / "api/cmd/api/main.go").write_text("package main\n")
+    write_main(tmp_path)
     identity = ("-c", "user.name=t", "-c", "user.email=t@example.invalid")
     for command in (["init", "-q"], ["add", "-A"], [*identity, "commit", "-qm", "1"], ["checkout", "-q", "--detach"]):
         subprocess.run(["git", *command], cwd=tmp_path, check=True)
@@ -153,7 +162,7 @@ def test_a_detached_head_is_no_lack_of_history(tmp_path: Path, monkeypatch: pyte
     assert found() == well
     (tmp_path / "README").touch()
     assert found() == well, "no image is made of it"
-    (tmp_path / "api/cmd/api/main.go").write_text("package main // edited\n")
+    (tmp_path / "api/cmd/api/main.go").write_text(MAIN + "// edited\n")
     assert found() == [*well[:2], ("warn", "git tree")]
 
 
@@ -163,10 +172,25 @@ def test_a_package_that_is_not_there_and_a_user_that_may_do_everything(tmp_path:
     assert (finding.level, "there is no folder" in finding.told) == ("fail", True)
     (tmp_path / "go.mod").write_text("module example.com/x\n\ngo 1.21\n")
     (tmp_path / "api/cmd/api").mkdir(parents=True)
-    (tmp_path / "api/cmd/api/main.go").write_text("package main\n")
+    write_main(tmp_path)
     overrides = {"carbide-rest-api": {"user": "root", "folders": None}}
     found = found_source(tmp_path, **only, serviceOverrides=overrides)
     assert [(each.level, each.subject) for each in found] == [("warn", "catalogue"), ("ok", "source"), ("warn", "git")]
+
+
+def test_a_broken_credential_store_is_named_with_its_file(tmp_path: Path) -> None:
+    file = tmp_path / "config.json"
+    environment = {"DOCKER_CONFIG": str(tmp_path), "PATH": str(tmp_path)}
+    assert list(check_store(environment)) == []
+    file.write_text('{"credsStore": "desktop.exe"}')
+    (finding,) = check_store(environment)
+    assert (finding.level, finding.subject) == ("warn", "docker login")
+    assert finding.told == f"docker-credential-desktop.exe, the credsStore of {file}, is not on PATH"
+    assert f"take credsStore out of {file}" in finding.fix
+    file.write_text("{")
+    (finding,) = check_store(environment)
+    assert finding.level == "fail"
+    assert finding.told.startswith(f"{file}: cannot be read as Docker's configuration")
 
 
 def test_a_registry_that_takes_us_and_one_that_does_not(tmp_path: Path) -> None:

@@ -127,11 +127,25 @@ def test_a_refused_login_stops_an_update_and_not_a_preview_such_as_a_fork_s() ->
 def test_the_three_reasons_are_three_sentences() -> None:
     told = [why_unknown("base", "docker.io/x/y:1", problem) for problem in (GONE, REFUSED, SILENT)]
     assert len({sentence.partition("docker.io ")[2].split(" ")[0] for sentence in told}) == 3
+    assert "CARBIDE_DOCKERHUB_MIRROR" not in why_unknown("base", "ghcr.io/x:1", SILENT)
+    assert why_unknown("base", "ghcr.io/x:1", SILENT).endswith("; check the network")
     lie = Corrupt("docker.io: x has the digest y: its bytes were changed; push the image again")
     assert "gives no answer (x has the digest y: its bytes were changed)" in why_unknown("base", "x/y:1", lie)
     assert why_unknown("base", "x/y:1", RegistryError("no words")).endswith(
         "(no words); try again later, or name a mirror with CARBIDE_DOCKERHUB_MIRROR"
     )
+
+
+def test_an_image_is_named_by_the_key_that_names_it() -> None:
+    files = {"carbide-rest-db": {"files": [TOOLS]}}
+    config: dict[str, Any] = {"registryServer": "local", "serviceOverrides": files, "builderImage": "my/golang:1"}
+    answers = {text: Told(None, SILENT) for text in ("my/golang:1", "alpine:latest", "tools.test/probe:1")}
+    warnings = found(answers, **config)[0].warnings
+    assert [warning.partition(" = ")[0] for warning in warnings] == [
+        "builderImage",
+        "carbide-rest-api: base",
+        "carbide-rest-db: files",
+    ]
 
 
 # ---- Switched off.

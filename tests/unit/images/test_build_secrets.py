@@ -1,4 +1,5 @@
 import hashlib
+import socket
 from base64 import urlsafe_b64encode
 from importlib.metadata import Distribution
 from pathlib import Path
@@ -8,7 +9,7 @@ import certifi
 import pytest
 
 from carbide_infra.images import build_secrets as build_secrets_module
-from carbide_infra.images.build_secrets import SECRET_IDS, build_secrets
+from carbide_infra.images.build_secrets import SECRET_IDS, build_secrets, require_agent
 from carbide_infra.settings import ConfigError, load_settings
 
 PUBLISHED = build_secrets_module._published_bundle
@@ -164,7 +165,33 @@ def test_the_stack_has_its_own_private_patterns() -> None:
 
 
 def test_gitcreds_are_handed_over_as_they_are() -> None:
-    assert secrets(gitcreds="machine x\nlogin y\n")["gitcreds"] == "machine x\nlogin y\n"
+    gitcreds = "machine x\nlogin y\npassword z\n"
+    assert secrets(gitcreds=gitcreds)["gitcreds"] == gitcreds
+
+
+def test_a_forwarded_agent_comes_with_the_hosts_that_it_is_for() -> None:
+    key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI"
+    lines = f"# ours\ngit.test,10.0.0.1 {key}\n[code.test]:2222 {key} a comment\ngit.test {key}"
+    found = secrets(sshAgent="true", sshKnownHosts=lines)
+    assert found.keys() == {*SECRET_IDS, "known_hosts", "gitconfig"}
+    assert found["known_hosts"] == f"{lines}\n"
+    assert found["gitconfig"] == (
+        '[url "ssh://git@git.test/"]\n\tinsteadOf = https://git.test/\n'
+        '[url "ssh://git@10.0.0.1/"]\n\tinsteadOf = https://10.0.0.1/\n'
+        '[url "ssh://git@code.test:2222/"]\n\tinsteadOf = https://code.test/\n'
+    )
+    assert secrets(sshAgent="false", sshKnownHosts=lines).keys() == set(SECRET_IDS)
+
+
+def test_an_update_wants_an_agent_that_answers(tmp_path: Path) -> None:
+    place = tmp_path / "agent"
+    for environment in ({}, {"SSH_AUTH_SOCK": str(place)}):
+        with pytest.raises(ConfigError, match=r"^sshAgent = true: no ssh agent answers at SSH_AUTH_SOCK = '.*ssh-add$"):
+            require_agent(environment)
+    with socket.socket(socket.AF_UNIX) as agent:
+        agent.bind(str(place))
+        agent.listen()
+        require_agent({"SSH_AUTH_SOCK": str(place)})
 
 
 @pytest.mark.parametrize(("added", "is_public"), [("", True), (PRIVATE, False)])

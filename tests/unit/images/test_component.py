@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+import time
 from dataclasses import replace
 from typing import Any, get_args
 
@@ -94,6 +95,7 @@ def test_the_state_records_what_an_image_is_made_of_and_like() -> None:
         "inputs": f"0644 {'0' * 64} 7 go.mod",
         "modules": "",
         "moduleFiles": "",
+        "moduleTexts": "",
         "coarse": "",
         "dockerfile": hashlib.sha256((FOLDER / "Dockerfile.carbide-rest-api").read_bytes()).hexdigest(),
         "dockerfileLocation": "docker/production/Dockerfile.carbide-rest-api",
@@ -107,6 +109,19 @@ def test_a_record_is_written_once_its_image_is_there() -> None:
     engine = up(plan())
     assert (engine.of(RECORD)[API].parent, engine.of(RECORD)[API].dependencies) == (API, [API])
     assert up_failing(API).of(RECORD).keys() == {OTHER}
+
+
+class SlowBuilds(RecordingEngine):
+    """An engine whose builds take longer than all else."""
+
+    def RegisterResource(self, request: Any) -> Any:  # noqa: ANN401, N802 - as its parent
+        time.sleep(0.2 if request.type == IMAGE else 0)
+        return super().RegisterResource(request)
+
+
+def test_a_record_waits_for_its_image() -> None:
+    engine = resources(SlowBuilds(), plan())
+    assert [resource.kind for resource in engine.registered][:2] == [COMPONENT, IMAGE]
 
 
 def test_a_preview_shows_the_record_before_there_is_an_image() -> None:
@@ -155,7 +170,8 @@ def test_an_image_belongs_to_its_component_and_outlives_it_in_the_registry() -> 
     assert [(resource.kind, resource.name) for resource in engine.registered[:2]] == [(COMPONENT, API), (IMAGE, API)]
     image = image_of(engine)
     assert image.parent == API
-    assert image.options == {"retainOnDelete": True, "additionalSecretOutputs": ["secrets"]}
+    assert image.options.keys() == {"retainOnDelete", "additionalSecretOutputs", "customTimeouts"}
+    assert image.options["additionalSecretOutputs"] == ["secrets"]
 
 
 def test_every_alias_points_at_the_digest_and_is_pushed() -> None:
@@ -178,6 +194,11 @@ def test_an_alias_waits_for_its_image_and_outlives_it_in_the_registry() -> None:
     assert [index.parent for index in indexes] == [API] * 3
     assert [index.dependencies for index in indexes] == [[API]] * 3
     assert [index.options for index in indexes] == [{"retainOnDelete": True}] * 3
+
+
+def test_no_build_waits_for_ever() -> None:
+    deadline = image_of(up(plan())).options["customTimeouts"]
+    assert (deadline.create, deadline.update) == ("1h", "1h")
 
 
 def test_a_preview_promises_the_tags_before_there_is_a_digest() -> None:
@@ -285,6 +306,11 @@ def test_builder_and_caches_reach_the_engine() -> None:
     assert image.inputs["cacheTo"] == [{"raw": "type=inline"}]
 
 
+def test_an_agent_is_offered_to_builds_that_are_to_have_one() -> None:
+    assert image_of(up(plan(), ssh=True)).inputs["ssh"] == [{"id": "default"}]
+    assert "ssh" not in image_of(up(plan())).inputs
+
+
 def test_a_dockerfile_that_no_file_has_is_in_the_record() -> None:
     record = up(plan({"serviceOverrides": {API: {"health": {"command": ["true"]}}}})).of(RECORD)[API].inputs["input"]
     assert 'CMD ["true"]' in record["dockerfileText"]
@@ -380,8 +406,10 @@ def test_what_an_update_leaves_out_and_nobody_has_made_is_not_exported() -> None
 
 @pytest.mark.parametrize("record", [{}, {**OLD.record, "key": "0" * 12, "image": description(plan())}])
 def test_a_record_of_another_build_tells_nothing_that_the_image_tells_itself(record: dict[str, Any]) -> None:
-    image = exported(both(RecordingEngine(left_out=state_of(OLD, record=record))))[API]
+    old = replace(OLD, build_args={**OLD.build_args, "BUILDER_IMAGE": "golang:1.24", "RUNTIME_IMAGE": "alpine:3"})
+    image = exported(both(RecordingEngine(left_out=state_of(old, record=record))))[API]
     assert (image["version"], image["platforms"]) == ("1.3.0", ["linux/arm64"])
+    assert (image["builderImage"], image["runtimeImage"]) == ("golang:1.24", "alpine:3")
     assert image["port"] == 8388
 
 

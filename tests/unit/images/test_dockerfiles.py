@@ -50,6 +50,12 @@ def test_an_image_that_the_stack_changes_travels_inline() -> None:
     assert 'CMD ["serve"]\n' in found.text
 
 
+def test_an_image_whose_modules_come_by_ssh_travels_inline() -> None:
+    found = dockerfile_of(API, project_root(), FOLDER, ssh=True)
+    assert found.location is None
+    assert found.text == render(API, ssh=True)
+
+
 def test_an_image_without_a_file_travels_inline(tmp_path: Path) -> None:
     assert dockerfile_of(API, tmp_path, tmp_path).location is None
     (tmp_path / "Dockerfile.carbide-rest-api").write_bytes(b"\xff")

@@ -74,6 +74,7 @@ def test_the_key_of_a_plan_never_changes() -> None:
         "key": made.key,
         "modules": "",
         "moduleFiles": "",
+        "moduleTexts": "",
         "coarse": "",
         "dockerfileLocation": "",
         "dockerfileText": dockerfile.text,
@@ -118,7 +119,7 @@ def test_its_inputs_change_the_key(inputs: Inputs) -> None:
     "config",
     [
         {"registryUsername": "me", "registryPassword": "rotated"},
-        {"gitcreds": "rotated"},
+        {"gitcreds": "machine rotated login a password b"},
         {"builder": "another"},
         {"goProxy": "https://proxy.invalid"},
         {"tagLatest": False},

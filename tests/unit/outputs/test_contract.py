@@ -65,7 +65,7 @@ def test_what_version_1_does_not_tell_is_not_made_up(key: str, value: object, sa
 
 @pytest.mark.parametrize("images", [None, [], {API: None}, {API: {}}, {API: "x"}])
 def test_malformed_outputs_of_version_1_are_refused(images: object) -> None:
-    with pytest.raises(OutputsError, match="malformed outputs: images"):
+    with pytest.raises(OutputsError, match=r"malformed outputs: images\S* is (not a map|missing); "):
         StackOutputs.of({"schemaVersion": 1, "images": images})
 
 
@@ -108,14 +108,16 @@ def _without(key: str) -> dict[str, Any]:
     [
         ({}, r"has no outputs yet; update it with `pulumi up`"),
         ({"images": {}}, r"has no output schemaVersion.* name another"),
-        ({"schemaVersion": "soon", "images": {}}, r"schemaVersion 'soon', which is no version"),
+        ({"schemaVersion": "soon", "images": {}}, r"schemaVersion 'soon', which is not a version"),
         (
             exported() | {"schemaVersion": SCHEMA_VERSION + 1},
             r"schema version 3, .* reads 2 at most; .*pip install --upg",
         ),
-        ({"schemaVersion": 1}, r"malformed outputs: images: field required; update it"),
-        (_without("ref"), r"malformed outputs: images\.carbide-rest-api\.ref: field required"),
-        (_with("digest", "sha256:short"), r"images\.carbide-rest-api\.digest: string should match"),
+        ({"schemaVersion": 1}, r"malformed outputs: images is missing; update it"),
+        (_without("ref"), r"malformed outputs: images\.carbide-rest-api\.ref is missing; "),
+        (_with("ports", {"http": "web"}), r"images\.carbide-rest-api\.ports\.http is not a whole number; "),
+        (_with("kind", "other"), r"images\.carbide-rest-api\.kind is not what belongs there; "),
+        (_with("digest", "sha256:short"), r"images\.carbide-rest-api\.digest is malformed; "),
     ],
 )
 def test_what_is_not_the_contract_is_refused_with_a_way_out(found: dict[str, Any], message: str) -> None:

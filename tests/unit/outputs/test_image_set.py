@@ -132,7 +132,7 @@ def test_a_secret_beside_the_images_makes_no_secret_of_them() -> None:
     "name", ["prod", "carbide-infra/prod", "a/b/c/d", "my-org//prod", "", " my-org/a/b", "o/p/s\n", "örg/p/s"]
 )
 def test_a_malformed_name_is_an_error_at_once(name: str) -> None:
-    with pytest.raises(pulumi.RunError, match=r"is no full name; write organization/project/stack, such as my-org"):
+    with pytest.raises(pulumi.RunError, match=r"is not a full name; write organization/project/stack, such as my-org"):
         ImageSet.from_stack(name)
 
 
@@ -152,9 +152,9 @@ def test_a_missing_stack_is_an_error_at_once() -> None:
     ("outputs", "message"),
     [
         ({}, r"has no outputs yet; update it with `pulumi up`"),
-        ({"vpc": "x"}, r"has no output schemaVersion, so it is no stack of carbide-infra"),
+        ({"vpc": "x"}, r"has no output schemaVersion, so it is not a stack of carbide-infra"),
         ({"images": {}}, r"has no output schemaVersion"),
-        ({"schemaVersion": SCHEMA_VERSION}, r"malformed outputs: images: field required"),
+        ({"schemaVersion": SCHEMA_VERSION}, r"malformed outputs: images is missing"),
         (exported() | {"schemaVersion": SCHEMA_VERSION + 1}, r"schema version 3.* upgrade it with `pip install"),
         (exported() | {"images": {API: {"ref": 1}}}, r"malformed outputs: images\.carbide-rest-api\.ref"),
     ],

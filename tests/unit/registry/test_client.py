@@ -11,6 +11,7 @@ from carbide_infra.registry.client import Manifest, RegistryClient
 from carbide_infra.registry.credentials import Credentials
 from carbide_infra.registry.errors import Corrupt, Denied, NotFound, RegistryError
 from carbide_infra.registry.registries import Registries
+from carbide_infra.registry.transport import Transport
 from tests.support.registry_server import (
     DOCKER_LIST,
     DOCKER_MANIFEST,
@@ -308,3 +309,34 @@ def test_a_client_of_nobody_is_anonymous(registry: FakeRegistry, tls: tuple[SSLC
     environment = {"DOCKER_CONFIG": str(tmp_path), "SSL_CERT_FILE": str(tls[1])}
     with pytest.raises(Denied, match="wants a login, and there is none"):
         Registries(environment).client(registry.server).digest_of(REPOSITORY, "1.0")
+
+
+# ---- Waiting.
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "status", "header", "seconds"),
+    [
+        (TAG, "HEAD", 429, "30", 30.0),
+        (f"/v2/{REPOSITORY}/manifests/sha256:{'0' * 64}", "PUT", 429, "7", 7.0),
+        (TAG, "HEAD", 503, "Wed, 21 Oct 2015 07:28:00 GMT", 0.0),
+        (TAG, "HEAD", 429, "soon", None),
+        (TAG, "HEAD", 429, None, None),
+        (TAG, "HEAD", 500, "30", None),
+    ],
+)
+def test_a_registry_is_asked_how_long_it_wants_us_to_wait(
+    path: str,
+    method: str,
+    status: int,
+    header: str | None,
+    seconds: float | None,
+    registry: FakeRegistry,
+    tls: tuple[SSLContext, Path],
+) -> None:
+    digest = registry.put_image(REPOSITORY, CONFIGS, "1.0")
+    registry.faults[path] = Fault(status, 1, {"Retry-After": header} if header else {}, method=method)
+    with RegistryClient(registry.server, None, Transport({"SSL_CERT_FILE": str(tls[1])}, attempts=1)) as client:
+        assert client.wished_pause(REPOSITORY, "1.0") == seconds
+        assert client.digest_of(REPOSITORY, "1.0") == digest
+    assert len(registry.asked) == 3

@@ -102,7 +102,7 @@ def test_a_key_may_be_an_address(tmp_path: Path) -> None:
         ('{"auths": {"nvcr.io": {"auth": "/w=="}}}', r"config\.json: the entry of nvcr\.io is not a login"),
         ('{"auths": {"nvcr.io": {"auth": "bWU6 bWluZQ=="}}}', r"config\.json: the entry of nvcr\.io is not a login"),
         ('{"auths": {"nvcr.io": {"auth": 1}}}', r"config\.json: the entry of nvcr\.io is not a login"),
-        ('{"credsStore": "missing"}', r"nvcr\.io: docker-credential-missing, .* does not run"),
+        ('{"credHelpers": {"nvcr.io": "missing"}}', r"nvcr\.io: docker-credential-missing, .* does not run"),
     ],
 )
 def test_a_broken_docker_configuration_is_named(tmp_path: Path, content: str, named: str) -> None:
@@ -160,15 +160,22 @@ def test_where_the_helper_has_nothing_the_file_counts(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("answer", ["", "no json", "[]", '{"Username": "me"}', '{"Secret": "s"}'])
 def test_a_helper_that_gives_no_login_is_named(tmp_path: Path, answer: str) -> None:
-    environment = docker_config(tmp_path, {"credsStore": "test"})
+    environment = docker_config(tmp_path, {"credHelpers": {"nvcr.io": "test"}})
     helper(tmp_path, "test", **{"nvcr.io": answer})
     with pytest.raises(RegistryError, match=r"nvcr\.io: docker-credential-test gives no login; run docker login nvcr"):
         docker_credentials("nvcr.io", environment)
 
 
+def test_a_store_that_lists_its_logins_and_gives_none_is_named(tmp_path: Path) -> None:
+    environment = docker_config(tmp_path, {"credsStore": "test"})
+    helper(tmp_path, "test").write_text('#!/bin/sh\ncase $1 in list) echo "{}" ;; esac\n')
+    with pytest.raises(RegistryError, match=r"nvcr\.io: docker-credential-test gives no login"):
+        docker_credentials("nvcr.io", environment)
+
+
 def test_a_helper_that_asks_somebody_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(credentials, "_HELPER_SECONDS", 0.05)
-    environment = docker_config(tmp_path, {"credsStore": "test"})
+    environment = docker_config(tmp_path, {"credHelpers": {"nvcr.io": "test"}})
     helper(tmp_path, "test").write_text("#!/bin/sh\nexec sleep 9\n")
     with pytest.raises(RegistryError, match=r"docker-credential-test, .* does not run .*timed out"):
         docker_credentials("nvcr.io", environment)

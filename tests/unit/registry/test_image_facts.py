@@ -320,6 +320,25 @@ def test_what_the_mirror_lacks_the_next_place_has(
         assert current_digests(["alpine:3.22"], registries, known)["alpine:3.22"].digest == digest
 
 
+def test_a_mirror_may_do_without_tls(known: KnownImages, tmp_path: Path) -> None:
+    with FakeRegistry().running(None) as plain:
+        digest = plain.put_image("library/alpine", {"linux/amd64": {}}, "3.22")
+        environment = {"HOME": str(tmp_path), "CARBIDE_DOCKERHUB_MIRROR": plain.address}
+        with Registries(environment, attempts=1) as registries:
+            assert current_digests(["alpine:3.22"], registries, known)["alpine:3.22"].digest == digest
+
+
+def test_a_registry_has_one_client_and_its_connections_end(registries: Registries, registry: FakeRegistry) -> None:
+    client = registries.client(registry.server)
+    assert registries.client(registry.server) is client
+    client.ping()
+    with registries:
+        client.ping()
+    assert registry.connections == 1
+    client.ping()
+    assert registry.connections == 2
+
+
 def test_a_login_goes_to_its_own_registry_only(
     tls: tuple[ssl.SSLContext, Path], registry: FakeRegistry, known: KnownImages, tmp_path: Path
 ) -> None:
@@ -330,42 +349,3 @@ def test_a_login_goes_to_its_own_registry_only(
     ) as registries:
         assert isinstance(current_digests([text], registries, known)[text].problem, RegistryError)
     assert all("Authorization" not in request.headers for request in registry.requests)
-
-
-# ---- What is kept.
-
-
-def test_who_else_uses_this_machine_reads_nothing(known: KnownImages) -> None:
-    known.keep_digest(Reference.of("alpine:3.22"), OTHER)
-    known.keep_golang_version(OTHER, "1.25.4")
-    for path in known.folder.rglob("*"):
-        assert path.stat().st_mode & 0o077 == 0
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        *(
-            "",
-            "[]",
-            '{"digest": 1}',
-            '{"reference": "docker.io/library/alpine:3.22", "digest": "sha256:1", "day": "x"}',
-        ),
-        f'{{"reference": "docker.io/library/other:1", "digest": "{OTHER}", "day": "x"}}',
-    ],
-)
-def test_a_damaged_file_says_nothing(known: KnownImages, text: str) -> None:
-    reference = Reference.of("alpine:3.22")
-    known.keep_digest(reference, OTHER)
-    (file,) = (known.folder / "tags").iterdir()
-    file.write_text(text)
-    assert known.last_seen(reference) is None
-
-
-def test_a_folder_that_cannot_be_written_is_done_without(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    known = KnownImages(tmp_path / "file/known")
-    known.keep_digest(Reference.of("alpine:3.22"), OTHER)
-    known.keep_golang_version(OTHER, "1.25.4")
-    assert known.last_seen(Reference.of("alpine:3.22")) is None
-    assert known.golang_version(OTHER) is None

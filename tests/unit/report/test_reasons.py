@@ -385,3 +385,40 @@ def test_an_override_of_something_else_is_not_the_health_command() -> None:
     inline = {"inline": HEALTH.format('["/app/a", "health"]')}
     (told,) = of_dockerfile({"location": "Dockerfile.a"}, inline, health=["/app/a", "health"])
     assert told.kind == "dockerfile"
+
+
+# ---- Modules, and what nobody knows yet.
+
+NET, TEXT = "golang.org/x/net@v0.48.0 h1:a=", "golang.org/x/text@v0.28.0 h1:b="
+
+
+def of_modules(before: str | None, after: str | None) -> list[Reason]:
+    old, new = ({} if lines is None else {"modules": lines} for lines in (before, after))
+    return list(reasons_of(Records(old, new), Step(frozenset({"update"}), {}, {}), {}))
+
+
+def module(name: str, before: str | None, after: str | None) -> Reason:
+    return Reason("module", name, before, after, Restart.CERTAIN)
+
+
+def test_a_module_that_changes_comes_or_goes() -> None:
+    both = f"{NET}\n{TEXT}"
+    assert of_modules(both, both.replace("v0.48.0", "v0.49.0")) == [module("golang.org/x/net", "v0.48.0", "v0.49.0")]
+    assert of_modules(NET, both) == [module("golang.org/x/text", None, "v0.28.0")]
+    assert of_modules(both, NET) == [module("golang.org/x/text", "v0.28.0", None)]
+    assert of_modules(NET, "") == [module("golang.org/x/net", "v0.48.0", None)]
+
+
+@pytest.mark.parametrize("sides", [(None, NET), (NET, None), (NET, NET), (None, None), ("", "")])
+def test_a_record_without_modules_says_nothing_of_them(sides: tuple[str | None, str | None]) -> None:
+    assert of_modules(*sides) == []
+
+
+@pytest.mark.parametrize(("argument", "kind"), [("RUNTIME_IMAGE", "runtimeImage"), ("BUILDER_IMAGE", "builderImage")])
+def test_a_base_that_only_the_update_looks_up_is_unknown(argument: str, kind: str) -> None:
+    unknown = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
+    told = reasons(
+        {"buildArgs": {argument: f"golang:1.25@{OLD}"}, "tags": ["r/a:1"]},
+        {"buildArgs": {argument: unknown}, "tags": [unknown]},
+    )
+    assert told == [Reason(kind, "", f"golang:1.25@{SHORT_OLD}", None, Restart.UNKNOWN)]

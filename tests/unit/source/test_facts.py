@@ -46,6 +46,13 @@ def test_facts_of_a_clean_checkout(tree: Path) -> None:
     assert source.epoch == int(git(tree, "log", "-1", "--format=%ct"))
 
 
+@pytest.mark.parametrize("version", ["v1.4.0", "latest", "1.4.0-d6bde64c8766"])
+def test_a_file_s_version_is_no_other_tag_s_name_either(version: str, tmp_path: Path) -> None:
+    (tmp_path / "VERSION").write_text(f"{version}\n")
+    with pytest.raises(ConfigError, match=rf"^VERSION = '{version}' in .*; a good value: 1\.4\.0"):
+        version_of(tmp_path)
+
+
 def test_the_epoch_is_that_of_version_and_not_of_the_last_commit(tree: Path) -> None:
     before = read_source(tree, None)
     (tree / "README").write_text("more")
@@ -388,7 +395,7 @@ def test_a_pattern_finds_the_version_in_a_file(tree: Path) -> None:
     [
         (None, r"version.file = version.go: cannot be read .*; name a text file of the source tree"),
         ("Version = 1", r"version.match = Version: \(.\*\): finds nothing in version.go; a good value"),
-        ("Version: a b", r"version.go = 'a b' in .*: is no version; write one such as 1.4.0"),
+        ("Version: a b", r"version.go = 'a b' in .*: is not a version; a good value: 1.4.0; or set version in "),
     ],
 )
 def test_a_pattern_that_finds_no_version_is_an_error(text: str | None, said: str, tree: Path) -> None:
@@ -480,5 +487,47 @@ def test_a_shallow_clone_without_the_tag_does_not_guess(tree: Path, tmp_path_fac
     assert read_source(clone, "9.9", rule=TagVersion(git_tag="v*")).version == "9.9"
 
 
+def test_outside_git_the_rule_for_the_version_holds(tmp_path: Path) -> None:
+    (tmp_path / "version.go").write_text('Version = "2.0.1"')
+    assert read_source(tmp_path, None, rule=FileVersion(file="version.go", match='"(.*)"')).version == "2.0.1"
+
+
 def test_outside_git_a_tag_is_no_version(tmp_path: Path) -> None:
     assert read_source(tmp_path, None, rule=TagVersion(git_tag="v*")).version == "dev"
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("1.4.0\n".encode("utf-16"), "is not text in UTF-8"),
+        ("# größer\n1.4.0\n".encode("latin-1"), "is not text in UTF-8"),
+        ("folder", r"cannot be read \(Is a directory\)"),
+        ("loop", r"cannot be read \(Too many levels of symbolic links\)"),
+        ("nowhere", r"cannot be read \(No such file or directory\)"),
+    ],
+    ids=["UTF-16", "Latin-1", "folder", "loop", "dangling"],
+)
+@pytest.mark.parametrize(
+    "rule", [FileVersion(file="VERSION"), FileVersion(file="VERSION", match="(.*)")], ids=["line", "pattern"]
+)
+def test_a_version_file_that_is_no_text_is_named(
+    tmp_path: Path, content: bytes | str, reason: str, rule: FileVersion
+) -> None:
+    file = tmp_path / "VERSION"
+    if isinstance(content, bytes):
+        file.write_bytes(content)
+    elif content == "folder":
+        file.mkdir()
+    else:
+        file.symlink_to("VERSION" if content == "loop" else content)
+    with pytest.raises(
+        ConfigError, match=f"^version.file = VERSION: {reason}; name a text file of the source tree, or"
+    ):
+        version_of(tmp_path, rule)
+
+
+def test_a_version_of_a_megabyte_is_not_repeated(tmp_path: Path) -> None:
+    (tmp_path / "VERSION").write_text("1" * 2_000_000)
+    with pytest.raises(ConfigError) as error:
+        version_of(tmp_path)
+    assert len(str(error.value)) < 400

@@ -221,11 +221,16 @@ def test_a_tree_of_somebody_else_is_refused_with_two_ways_out(foreign: Path) -> 
 
 
 @as_root
-def test_git_s_own_way_out_works(foreign: Path) -> None:
+def test_git_s_own_way_out_works(foreign: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(foreign)
     with pytest.raises(ForeignTreeError):
         read_source(foreign, None)
-    git(foreign.parent, "config", "--global", "--add", "safe.directory", str(foreign))
+    for trusted in ("/another", str(foreign), "/a third"):
+        git(tmp_path, "config", "--global", "--add", "safe.directory", trusted)
     assert read_source(foreign, None).revision
+    asked = Git(foreign).read("hash-object", "--stdin", given=b"what is given counts")
+    assert asked == Git(Path("/")).read("hash-object", "--stdin", given=b"what is given counts")
+    assert Git(foreign).read("rev-parse", "--git-path", "index", GIT_INDEX_FILE="/so/does/this") == b"/so/does/this\n"
 
 
 @as_root

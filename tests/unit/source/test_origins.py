@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from carbide_infra.source.commit import Commit
 from carbide_infra.source.facts import read_source
+from carbide_infra.source.git import Git
 from carbide_infra.source.inputs import InputFile
+from carbide_infra.source.kept_answers import save
 from carbide_infra.source.origin_warnings import warnings_of
 from carbide_infra.source.origins import Origin, origins_of
 from tests.support.git_trees import commit, git
@@ -23,7 +26,10 @@ def input_file(root: Path, name: str) -> InputFile:
 def origins(root: Path, images: dict[str, list[str]], version: str | None = None) -> dict[str, Origin]:
     sources = dict.fromkeys(images, read_source(root, version))
     files = {name: [input_file(root, each) for each in paths] for name, paths in images.items()}
-    return origins_of(sources, files, root / ".git/cache" if (root / ".git").is_dir() else root / ".cache")
+    cache = root / (".git/cache" if (root / ".git").is_dir() else ".cache")
+    if not cache.exists():
+        cache.mkdir()
+    return origins_of(sources, files, cache)
 
 
 def origin(root: Path, *names: str) -> Origin:
@@ -102,15 +108,6 @@ def test_outside_git_nobody_claims_anything(tmp_path: Path) -> None:
     found = origins(tmp_path, {"image": ["a.go"]})
     assert not found["image"].is_commit
     assert list(warnings_of(found)) == [], "there is a warning for the whole tree"
-
-
-def test_a_file_that_is_staged_as_something_else_is_the_one_on_disk(tree: Path) -> None:
-    sha = commit(tree, "go.mod")
-    sources = {"image": read_source(tree, None)}
-    assert origins_of(sources, {"image": ["go.mod"]}, tree / ".git/cache")["image"].revision == sha
-    (tree / "go.mod").write_text("edited\n")
-    found = origins_of(sources, {"image": ["go.mod"]}, tree / ".git/cache")["image"]
-    assert found.differing == {"go.mod": "differs from"}
 
 
 # ---- What git itself calls clean.
@@ -207,9 +204,28 @@ def test_other_line_ends_count_as_the_commit_s_where_attributes_say_text(
         assert "has other line ends, which no attribute of its text explains, than in commit" in warning
 
 
-@pytest.mark.parametrize("on_disk", [b"one\r\ntwo!\r\n", b"one\rtwo\r", b"one\ntwo\n\r\n"])
+@pytest.mark.parametrize("on_disk", [b"one\r\ntwo\r\n\0", b"one\r\ntwo!\r\n", b"one\rtwo\r", b"one\ntwo\n\r\n"])
 def test_more_than_line_ends_is_another_content(on_disk: bytes, tree: Path) -> None:
     assert with_attributes(tree, "* text\n", b"one\ntwo\n", on_disk).differing == {"a.txt": "differs from"}
+
+
+def test_what_holds_a_nul_is_no_text(tree: Path) -> None:
+    found = with_attributes(tree, "* text=auto\n", b"one\n\0", b"one\r\n\0")
+    assert found.differing == {"a.txt": "differs from"}
+
+
+def test_each_file_has_attributes_of_its_own(tree: Path) -> None:
+    (tree / ".gitattributes").write_text("*.txt text\nb.* filter=crypt\nsub/*.go text\n")
+    names = ["a.txt", "b.txt", "c.go", "sub/d.go"]
+    (tree / "sub").mkdir()
+    for name in names:
+        (tree / name).write_bytes(f"{name}\n".encode())
+    commit(tree)
+    for name in names:
+        (tree / name).write_bytes(f"{name}\r\n".encode())
+    found = origin(tree, *names)
+    assert (found.converted, list(found.differing)) == (["a.txt", "sub/d.go"], ["b.txt", "c.go"])
+    assert "crypt" in found.differing["b.txt"]
 
 
 def test_attributes_are_those_of_the_commit(tree: Path) -> None:
@@ -282,13 +298,19 @@ def test_a_file_behind_a_link_is_the_one_that_the_commit_has_there(tree: Path) -
     assert not claims(tree, "deep/folder/a.go")
 
 
-@pytest.mark.parametrize("target", ["loop", "/etc/a", "../a", "none/a"])
+@pytest.mark.parametrize("target", ["loop", "/a", "../a", "none/a", "a/a"])
 def test_a_link_that_leads_nowhere_in_the_commit_holds_nothing(target: str, tree: Path) -> None:
     (tree / "loop").symlink_to(target)
     commit(tree, "a")
     (tree / "loop").unlink()
     (tree / "loop").write_text("new\n")
     assert origin(tree, "loop").differing == {"loop": "is not in"}
+
+
+def test_no_path_leads_out_of_the_commit(tree: Path) -> None:
+    found = Commit(Git(tree), git(tree, "rev-parse", "HEAD"))
+    assert found.find("x/../VERSION") == found.find("VERSION")
+    assert found.find("/VERSION") is found.find("../VERSION") is found.find("VERSION/x") is None
 
 
 @pytest.fixture
@@ -323,7 +345,13 @@ def test_a_file_of_a_submodule_is_the_one_of_its_recorded_commit(name: str, oute
 
 def test_a_submodule_that_is_not_at_hand_is_unknown(outer: Path) -> None:
     (outer / "sub/.git").unlink()
-    assert origin(outer, "sub/a.go").differing == {"sub/a.go": "is not in"}
+    assert origin(outer, "sub/a.go").differing == {"sub/a.go": "cannot be found in the submodule that is recorded in"}
+
+
+def test_a_new_file_in_a_submodule_is_not_the_commit_s(outer: Path) -> None:
+    (outer / "sub/new.go").touch()
+    found = origin(outer, "sub/new.go").differing
+    assert found == {"sub/new.go": "cannot be found in the submodule that is recorded in"}
 
 
 def test_a_file_that_a_submodule_lacks_is_named(outer: Path) -> None:
@@ -367,6 +395,26 @@ def test_what_no_image_can_have_been_made_of_is_not_missed(name: str, tree: Path
     assert removed(tree, name, ["go.mod", "p/a.go", "p/data/deep/a.txt", "files/a.txt"])
 
 
+@pytest.mark.parametrize(("name", "counts"), [("p/b.s", True), ("p/b.h", True), ("p/b.syso", True), ("p/x.txt", False)])
+def test_a_package_that_embeds_nothing_misses_what_is_compiled(
+    name: str,
+    counts: bool,  # noqa: FBT001
+    tree: Path,
+) -> None:
+    assert removed(tree, name, ["go.mod", "p/a.go"]) != counts
+
+
+def test_the_package_at_the_root_may_embed_any_folder(tree: Path) -> None:
+    assert not removed(tree, "more/b.txt", ["a.go", "data/a.txt"])
+
+
+def test_a_file_is_missed_by_the_images_that_may_have_had_it(tree: Path) -> None:
+    commit(tree, "p/a.go", "p/data/a.txt", "p/data/q/b.txt", "p/data/q/c.txt")
+    (tree / "p/data/q/c.txt").unlink()
+    found = origins(tree, {"one": ["p/a.go", "p/data/a.txt"], "other": ["p/a.go", "p/data/q/b.txt"]})
+    assert {name: each.is_commit for name, each in found.items()} == {"one": True, "other": False}
+
+
 def test_of_copied_files_those_beside_them_are_missed(tree: Path) -> None:
     assert not removed(tree, "web/dist/more/b.js", ["go.mod", "web/dist/a.js"])
 
@@ -378,6 +426,9 @@ def test_a_version_that_is_not_the_commit_s_is_nobody_s_claim(tree: Path) -> Non
     commit(tree, "a.go")
     (tree / "VERSION").write_text("1.5.0\n")
     assert origin(tree, "a.go").differing == {"VERSION": "differs from"}
+    git(tree, "checkout", "--quiet", "VERSION")
+    (tree / "VERSION").chmod(0o755)
+    assert origin(tree, "a.go").differing == {"VERSION": "has another mode than in"}
     given = origins(tree, {"image": ["a.go"]}, version="1.4.0")
     assert given["image"].is_commit, "the stack's own word, and not the file"
     (tree / "VERSION").unlink()
@@ -459,22 +510,24 @@ def test_what_has_been_read_is_not_read_again(tree: Path, monkeypatch: pytest.Mo
     commit(tree, "a.go", "b.go")
     files = ["a.go", "b.go", "VERSION"]
     first = origins(tree, {"image": files})
-    kept = {path: path.read_text() for path in (tree / ".git/cache").iterdir()}
+    kept = {path: path.stat() for path in (tree / ".git/cache").iterdir()}
     read: list[Path] = []
     monkeypatch.setattr("carbide_infra.source.comparison._read", lambda root, file: read.append(root / file.path))
     started = recorded(monkeypatch)
     assert origins(tree, {"image": files}) == first
     assert read == []
     assert [each.command[14] for each in started][-2:] == ["ls-tree", "log"]
-    assert {path: path.read_text() for path in (tree / ".git/cache").iterdir()} == kept
+    assert {path: path.stat() for path in (tree / ".git/cache").iterdir()} == kept
 
 
-@pytest.mark.parametrize("damage", ["", "garbage", "0" * 64 + " " + "1" * 40 + "\n"])
-def test_a_lost_or_damaged_memory_changes_no_answer(damage: str, tree: Path) -> None:
+def test_a_lost_or_wrong_memory_changes_no_answer(tree: Path) -> None:
     commit(tree, "a.go")
     expected = origin(tree, "a.go")
     (file,) = (tree / ".git/cache").iterdir()
-    file.write_text(damage.replace("0" * 64, input_file(tree, "a.go").sha256))
+    for damage in (b"", b"garbage"):
+        file.write_bytes(damage)
+        assert origin(tree, "a.go") == expected
+    save(file, {input_file(tree, "a.go").sha256: "1" * 40})
     assert origin(tree, "a.go") == expected
     file.unlink()
     (tree / ".git/cache").rmdir()
@@ -485,5 +538,12 @@ def test_a_lost_or_damaged_memory_changes_no_answer(damage: str, tree: Path) -> 
 def test_a_file_that_changes_meanwhile_is_not_taken_for_what_it_was(tree: Path) -> None:
     commit(tree, "a.go")
     staged = InputFile("a.go", executable=False, sha256="0" * 64, size=1)
-    found = origins_of({"i": read_source(tree, None)}, {"i": [staged]}, tree / ".git/cache")
+    source = read_source(tree, None)
+    found = origins_of({"i": source}, {"i": [staged]}, tree / ".git/cache")
+    assert found["i"].differing == {"a.go": "changed while it was compared with"}
+    (tree / "a.go").unlink()
+    found = origins_of({"i": source}, {"i": [staged]}, tree / ".git/cache")
+    assert found["i"].differing == {"a.go": "changed while it was compared with"}
+    runs = InputFile("a.go", executable=True, sha256="0" * 64, size=1)
+    found = origins_of({"i": source}, {"i": [runs]}, tree / ".git/cache")
     assert found["i"].differing == {"a.go": "changed while it was compared with"}

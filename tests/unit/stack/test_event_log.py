@@ -2,7 +2,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from carbide_infra.stack.event_log import build_failures, has_changes, image_seconds
+import pytest
+
+from carbide_infra.stack.event_log import has_changes, image_seconds, new_digests
 
 URN = "urn:pulumi:dev::carbide-infra::carbide:image:ServiceImage$docker-build:index:Image::carbide-rest-api"
 
@@ -27,6 +29,25 @@ def test_an_image_left_alone_has_no_seconds(tmp_path: Path) -> None:
     assert image_seconds(log) == {}
 
 
+@pytest.mark.parametrize(
+    ("op", "old", "new", "found"),
+    [
+        ("create", None, "b", {"carbide-rest-api": True}),
+        ("update", "a", "b", {"carbide-rest-api": True}),
+        ("update", "a", "a", {"carbide-rest-api": False}),
+        ("same", "a", "a", {}),
+        ("delete", "a", None, {}),
+    ],
+)
+def test_a_digest_is_new_or_as_before(
+    op: str, old: str | None, new: str | None, found: dict[str, bool], tmp_path: Path
+) -> None:
+    ended = event(1, "resOutputsEvent", op)
+    for side, digest in (("old", old), ("new", new)):
+        ended["resOutputsEvent"]["metadata"][side] = digest and {"outputs": {"digest": digest}}
+    assert new_digests(write(tmp_path / "log", ended)) == found
+
+
 def test_only_same_is_no_change(tmp_path: Path) -> None:
     assert not has_changes(write(tmp_path / "a", {"summaryEvent": {"resourceChanges": {"same": 30}}}))
     assert has_changes(write(tmp_path / "b", {"summaryEvent": {"resourceChanges": {"same": 30, "update": 1}}}))
@@ -36,17 +57,7 @@ def test_a_missing_log_tells_nothing(tmp_path: Path) -> None:
     assert image_seconds(tmp_path / "none") == {}
 
 
-def test_a_failed_image_is_shown_with_what_its_step_printed(tmp_path: Path) -> None:
-    def told(message: str) -> dict[str, Any]:
-        return {"timestamp": 1, "diagnosticEvent": {"urn": URN, "message": message}}
-
-    log = write(
-        tmp_path / "log",
-        told("#12 0.100 another step"),
-        told("#12 DONE 0.2s"),
-        told("#13 0.659 # example.com/ipam\n"),
-        told("#13 0.659 main.go:87:24: undefined: x"),
-        told("#14 0.659 main.go:87:24: undefined: x"),
-        {"timestamp": 2, "resOpFailedEvent": {"metadata": {"urn": URN}}},
-    )
-    assert build_failures(log) == {"carbide-rest-api": ["# example.com/ipam", "main.go:87:24: undefined: x"]}
+def test_an_event_that_is_half_written_is_none_yet(tmp_path: Path) -> None:
+    log = write(tmp_path / "log", {"summaryEvent": {"resourceChanges": {"update": 1}}})
+    log.write_text(log.read_text() + '{"summaryEv')
+    assert has_changes(log)

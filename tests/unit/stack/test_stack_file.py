@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 from carbide_infra.errors import SetupError
-from carbide_infra.settings import LOCAL_REGISTRY, load_settings
-from carbide_infra.stack.stack_file import ANY_REGISTRY, read_stack_file
+from carbide_infra.settings import LOCAL_REGISTRY, ConfigError, load_settings
+from carbide_infra.stack.stack_file import ANY_REGISTRY, read_stack_file, require_quoted
 
 
 def test_plain_values_are_read_and_encrypted_ones_left_out(tmp_path: Path) -> None:
@@ -20,7 +20,7 @@ def test_plain_values_are_read_and_encrypted_ones_left_out(tmp_path: Path) -> No
     assert read_stack_file(tmp_path, "prod") == {
         "goVersion": "1.30",
         "platforms": ["linux/amd64"],
-        "serviceOverrides": {"carbide-rest-api": {"port": "1"}},
+        "serviceOverrides": {"carbide-rest-api": {"port": 1}},
     }
 
 
@@ -40,3 +40,49 @@ def test_a_damaged_file_is_named(content: str, tmp_path: Path) -> None:
     (tmp_path / "Pulumi.bad.yaml").write_text(content)
     with pytest.raises(SetupError, match=r"Pulumi\.bad\.yaml"):
         read_stack_file(tmp_path, "bad")
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [
+        ("1.40", "a number"),
+        ("5000", "a number"),
+        ("007", "a number"),
+        ("1e3", "a number"),
+        ("0x1F", "a number"),
+        (".5", "a number"),
+        ("true", "true or false"),
+        ("2026-11-26", "a date"),
+    ],
+)
+@pytest.mark.parametrize("key", ["version", "goVersion", "registryServer", "builder"])
+def test_what_pulumi_would_read_as_a_number_is_to_be_quoted(key: str, value: str, kind: str, tmp_path: Path) -> None:
+    (tmp_path / "Pulumi.new.yaml").write_text(f"config:\n  carbide-infra:{key}: {value}\n")
+    with pytest.raises(ConfigError) as caught:
+        require_quoted(tmp_path, "new")
+    assert str(caught.value) == f'{key} = {value}: is {kind} to YAML, not text; write it in quotes: "{value}"'
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        'version: "1.40"',
+        "version: '1.40'",
+        "version: 1.4.0",
+        "version: 1.4.0-rc1",
+        "version:",
+        "goVersion: {secure: v1:a}",
+        "tagLatest: true",
+        "services: [a]",
+    ],
+)
+def test_texts_and_what_is_to_be_none_are_left_alone(entry: str, tmp_path: Path) -> None:
+    (tmp_path / "Pulumi.new.yaml").write_text(f"config:\n  carbide-infra:{entry}\n  other:version: 1.40\n")
+    require_quoted(tmp_path, "new")
+
+
+@pytest.mark.parametrize("content", [None, "config: [", "- a\n", "config: text\n"])
+def test_of_a_file_that_cannot_be_read_others_tell(content: str | None, tmp_path: Path) -> None:
+    if content is not None:
+        (tmp_path / "Pulumi.new.yaml").write_text(content)
+    require_quoted(tmp_path, "new")

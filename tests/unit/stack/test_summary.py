@@ -1,21 +1,42 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from carbide_infra.registry.client import RegistryClient
 from carbide_infra.registry.transport import Transport
-from carbide_infra.stack.summary import image_sizes, markdown_summary
+from carbide_infra.stack.summary import Outcome, image_sizes, markdown_summary
 from tests.support.registry_server import FakeRegistry, make_tls
 
 
 def test_the_table_for_a_page_has_every_image() -> None:
-    images = {name: {"repository": f"vm:1/{name}", "tags": ["1.4.0-0f"], "digest": "sha256:0f"} for name in "abc"}
-    assert markdown_summary(images, {"a": 7}, {"b"}).splitlines() == [
-        "| Image | Reference | Digest | Seconds |",
-        "| --- | --- | --- | --- |",
-        "| a | `vm:1/a:1.4.0-0f` | `sha256:0f` | 7 |",
-        "| b | `vm:1/b:1.4.0-0f` | `sha256:0f` | failed |",
-        "| c | `vm:1/c:1.4.0-0f` | `sha256:0f` | unchanged |",
+    images = {name: {"repository": f"vm:1/{name}", "tags": ["1.4.0-0f"], "digest": "sha256:0f"} for name in "abcd"}
+    outcome = Outcome({"a": 7, "d": 3}, {"a": True, "d": False}, {"b"})
+    assert markdown_summary(images, outcome).splitlines() == [
+        "2 images rebuilt, 1 new digest: deployments of a restart when they are updated.",
+        "",
+        "| Image | Digest is | Seconds | Reference | Digest |",
+        "| --- | --- | --- | --- | --- |",
+        "| a | digest new | 7 | `vm:1/a:1.4.0-0f` | `sha256:0f` |",
+        "| b | failed |  | `vm:1/b:1.4.0-0f` | `sha256:0f` |",
+        "| c | unchanged |  | `vm:1/c:1.4.0-0f` | `sha256:0f` |",
+        "| d | as before | 3 | `vm:1/d:1.4.0-0f` | `sha256:0f` |",
     ]
+
+
+@pytest.mark.parametrize(
+    ("new", "told"),
+    [
+        ({}, "No image was built: nothing restarts."),
+        ({"a": False}, "1 image rebuilt, 0 new digests: nothing restarts."),
+        ({"b": True, "a": True, "c": False},
+         "3 images rebuilt, 2 new digests: deployments of a, b restart when they are updated."),
+        (dict.fromkeys("abcd", True),
+         "4 images rebuilt, 4 new digests: deployments of 4 images restart when they are updated."),
+    ],
+)  # fmt: skip
+def test_a_sentence_ends_the_run(new: dict[str, bool], told: str) -> None:
+    assert Outcome({}, new).sentence == told
 
 
 def test_sizes_are_read_from_the_registry(tmp_path: Path) -> None:

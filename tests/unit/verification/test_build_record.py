@@ -1,6 +1,7 @@
 """What an image was built from is read from the state, and found in the tree of now or in git's history."""
 
 import hashlib
+import json
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,6 +22,7 @@ INPUTS: dict[str, Any] = {
     "builder": {"name": "carbide-local"},
     "dockerfile": {"inline": "FROM scratch\n"},
     "ignoreSecretsInDiffCalculation": ["gitcreds"],
+    "ssh": [{"id": "default"}],
 }
 
 
@@ -98,6 +100,7 @@ def test_a_record_has_all_that_the_state_says() -> None:
         platforms=("linux/amd64", "linux/arm64"),
         builder="carbide-local",
         secret_ids=("gitcreds",),
+        ssh=True,
     )
 
 
@@ -112,6 +115,16 @@ def test_what_the_state_does_not_say_is_empty(empty: dict[str, Any]) -> None:
     record = {"inputs": "", "dockerfile": "d" * 64}
     made = BuildRecord.of(IMAGE, record, {**empty, "platforms": ["linux/amd64"]}, None)
     assert made == BuildRecord(IMAGE, (), "d" * 64, "", "", None, {}, {}, ("linux/amd64",), "", ())
+
+
+def test_what_is_staged_with_another_text_than_the_tree_s_is_in_the_record(source: Path, scratch: Path) -> None:
+    text = "module example.com/m\n"
+    lines = f"0644 {sha256(text)} {len(text)} go.mod\n0644 {sha256(FILES['VERSION'])} 0 VERSION"
+    told = {"inputs": lines, "dockerfile": "d", "moduleTexts": json.dumps({"go.mod": text})}
+    made = BuildRecord.of(IMAGE, told, INPUTS, None)
+    assert [file.content for file in made.files] == [text.encode(), None]
+    (source / "go.mod").write_text("module example.com/m // and more\n")
+    assert made.source(source, scratch) == source
 
 
 def test_the_dockerfile_is_where_the_record_says() -> None:

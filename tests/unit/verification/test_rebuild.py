@@ -129,13 +129,23 @@ def test_buildx_is_called_as_the_stack_s_builds_are(
     assert not Path(folder).exists()
 
 
+def test_an_image_whose_modules_come_by_ssh_is_built_with_the_agent(
+    registry: FakeRegistry, client: RegistryClient, source: Path, tmp_path: Path
+) -> None:
+    made = replace(record(source, None, sha256(dockerfile_now())), ssh=True)
+    again = environment(tmp_path, source, registry.manifests[f"team/{IMAGE}", pushed(registry)][1])
+    rebuild(made, output(registry, digest_of(b"x")), again, client)
+    words = call(tmp_path)["words"]
+    assert words[words.index("--ssh") + 1] == "default"
+
+
 def test_without_a_builder_the_current_one_is_taken(
     registry: FakeRegistry, client: RegistryClient, source: Path, tmp_path: Path
 ) -> None:
     made = record(source, None, sha256(dockerfile_now()))
     again = environment(tmp_path, source, registry.manifests[f"team/{IMAGE}", pushed(registry)][1])
     rebuild(made, output(registry, digest_of(b"x")), again, client)
-    assert not {"--builder", "--secret", "--label"} & set(call(tmp_path)["words"])
+    assert not {"--builder", "--secret", "--label", "--ssh"} & set(call(tmp_path)["words"])
     assert call(tmp_path)["dockerfile"] == dockerfile_now()
 
 

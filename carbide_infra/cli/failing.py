@@ -1,0 +1,86 @@
+"""What `carbide-infra up` does about a failure: it repeats what may pass, once, and says the reason of the rest."""
+
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from carbide_infra.cli.outcome import progress
+from carbide_infra.errors import UserError
+from carbide_infra.source.private_modules import cause_of, git_says
+from carbide_infra.stack.failures import Failure, alike, failures_in, program_errors
+from carbide_infra.stack.following import Watch
+from carbide_infra.stack.pulumi_stack import PulumiStack
+from carbide_infra.stack.registry_access import registries_asked_once
+
+LONGEST_WAIT = 120.0
+"""Seconds that a registry may have us wait."""
+
+_SHORT_WAIT = 5.0
+_UNTOLD_WAIT = 30.0
+_INDENTED = "\n    "
+
+
+def updated(stack: PulumiStack, first: Path, second: Path, watch: Watch | None = None) -> int:
+    """Update a stack, and once more where something failed for a reason that passes; gives the CLI's last exit code.
+
+    Args:
+        stack: the stack.
+        first: file for the engine's events of the update.
+        second: file for those of its repetition.
+        watch: shows the images' progress.
+    """
+    code = stack.update(first, watch)
+    passing = [failure for failure in failures_in(first) if failure.is_passing] if code else []
+    if not passing:
+        return code
+    for heading, failed in alike(passing):
+        progress(f"{heading}{_INDENTED}{failed.reason}")
+    seconds, why = _wait(stack, passing)
+    progress(f"{why}: repeating the update, once, in {seconds:.0f} s.")
+    time.sleep(seconds)
+    return stack.update(second, watch)
+
+
+def _wait(stack: PulumiStack, passing: Sequence[Failure]) -> tuple[float, str]:
+    """Seconds to wait, and why."""
+    limited = next((failure for failure in passing if failure.asks_to_wait), None)
+    if limited is None:
+        return _SHORT_WAIT, "That may pass"
+    wish = _wished_pause(stack, limited)
+    if wish is None:
+        return _UNTOLD_WAIT, "The registry has had too many requests"
+    if wish > LONGEST_WAIT:
+        return LONGEST_WAIT, f"The registry asks us to wait for {wish:.0f} s, which is too long"
+    return wish, f"The registry asks us to wait for {wish:.0f} s"
+
+
+def _wished_pause(stack: PulumiStack, failure: Failure) -> float | None:
+    """What the registry says of it, which the builder does not pass on."""
+    if failure.place is None:
+        return None
+    server, repository, reference = failure.place
+    try:
+        with registries_asked_once(stack) as registries:
+            return registries.client(server).wished_pause(repository, reference)
+    except UserError:
+        return None
+
+
+def told(stack: PulumiStack, event_log: Path) -> Iterator[str]:
+    """What failed and why, each reason once; nothing where all went well."""
+    yield from program_errors(event_log)
+    for heading, failed in alike(failures_in(event_log)):
+        lines = [heading, *(failed.output if failed.is_of_the_build else (failed.reason,))]
+        if failed.is_of_the_build and (cause := _cause(stack, failed.output)):
+            lines.append(f"→ {cause}")
+        yield _INDENTED.join(lines)
+
+
+def _cause(stack: PulumiStack, output: Sequence[str]) -> str | None:
+    """Why a module could not be had, where that is it."""
+    if cause_of(output, "", ssh=False) is None:
+        return None
+    values = stack.values()
+    gitcreds = values.get("gitcreds") or stack.environment.get("CARBIDE_GITCREDS") or ""
+    ssh = values.get("sshAgent") == "true"
+    return cause_of(output, gitcreds, ssh=ssh, ask=git_says(gitcreds, stack.environment))

@@ -1,0 +1,1 @@
+"""What people look at, rendered as they see it: `make test-look`."""

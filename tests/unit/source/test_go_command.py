@@ -1,0 +1,180 @@
+"""How Go is asked: which release, with whose settings, and what it must not meet."""
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from carbide_infra.source.go_command import GoError, GoUnavailableError, ModuleAccess, go_command
+
+OWN = "go1.26.8"
+
+
+class FakeGo:
+    """A go command that notes what it is asked, of release 1.26.8, with 1.25.3 and 1.25.14 to be had.
+
+    Args:
+        folder: for the program and its notes.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        (folder / "bin").mkdir()
+        self.modules = folder / "modules"
+        program = folder / "bin/go"
+        program.write_text(
+            f"""#!/bin/sh
+env > {folder}/environment
+echo "$GOTOOLCHAIN $GOPROXY: $*" >> {folder}/asked
+if [ -n "$NETRC" ]; then cat "$NETRC" > {folder}/netrc; cat "$HOME/.netrc" > {folder}/home-netrc; fi
+case "$*" in
+    "env GOVERSION") if [ "$GOTOOLCHAIN" = local ]; then echo {OWN}; else echo "$GOTOOLCHAIN"; fi ;;
+    "env GOMODCACHE") echo {self.modules} ;;
+    "env GOCACHE GOPATH GOMODCACHE") printf '/c\\n/p\\n/m\\n' ;;
+    "list -m -versions go") echo go 1.24.1 1.25rc1 1.25.3 1.25.14 1.25.9 1.26.0 ;;
+    *) echo broken >&2; exit 3 ;;
+esac
+"""
+        )
+        program.chmod(0o755)
+
+    @property
+    def asked(self) -> list[str]:
+        return (self.folder / "asked").read_text().splitlines()
+
+    def environment(self) -> dict[str, str]:
+        lines = (self.folder / "environment").read_text().splitlines()
+        return dict(line.split("=", 1) for line in lines if "=" in line)
+
+
+@pytest.fixture
+def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeGo:
+    fake = FakeGo(tmp_path)
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin:/usr/bin:/bin")
+    return fake
+
+
+@pytest.mark.parametrize(
+    ("version", "toolchain"),
+    [(None, "local"), ("1.26", "local"), ("1.26.2", "local"), ("1.25.9", "go1.25.9"), ("1.25", "go1.25.14")],
+)
+def test_the_stack_s_own_release_is_asked(fake: FakeGo, tmp_path: Path, version: str | None, toolchain: str) -> None:
+    with go_command(version, ModuleAccess(), tmp_path) as go:
+        assert go.toolchain == toolchain
+    assert fake.asked[0] == "local off: env GOVERSION"
+
+
+def test_a_release_that_is_there_needs_no_list(fake: FakeGo, tmp_path: Path) -> None:
+    for release in ("1.25.3", "1.25.4", "1.25rc2", "1.24.99"):
+        (fake.modules / f"golang.org/toolchain@v0.0.1-go{release}.linux-amd64").mkdir(parents=True)
+    with go_command("1.25", ModuleAccess(), tmp_path) as go:
+        assert go.toolchain == "go1.25.4"
+    assert not [line for line in fake.asked if "list" in line]
+
+
+def test_a_line_without_a_release(fake: FakeGo, tmp_path: Path) -> None:
+    with (
+        pytest.raises(GoUnavailableError, match=r"^Go 1\.99 cannot be had here \(there is no release of Go 1\.99\)$"),
+        go_command("1.99", ModuleAccess(), tmp_path),
+    ):
+        pass
+    assert "local : list -m -versions go" in fake.asked  # with the proxy that holds here
+
+
+def test_without_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with (
+        pytest.raises(GoUnavailableError, match=r"^the go command is not on PATH$"),
+        go_command(None, ModuleAccess(), tmp_path),
+    ):
+        pass
+
+
+def test_nothing_of_the_user_or_the_tree_changes_an_answer(
+    fake: FakeGo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("GOFLAGS", "GOROOT", "GOENV", "GOEXPERIMENT", "GOOS", "CGO_ENABLED", "GOWORK", "GIT_DIR", "TMPDIR"):
+        monkeypatch.setenv(name, "of the user")
+    with go_command(None, ModuleAccess({"GOPRIVATE": "ex.com"}), tmp_path) as go:
+        temporary = go.environment["TMPDIR"]
+    told = fake.environment()
+    assert not [name for name, value in told.items() if value == "of the user"]
+    assert (told["GOENV"], told["CGO_ENABLED"], told["GOPRIVATE"], told["GOPROXY"]) == ("off", "0", "ex.com", "off")
+    assert told["TMPDIR"] == temporary
+    assert not Path(temporary).exists()
+
+
+@pytest.mark.parametrize("is_there", [False, True])
+def test_a_home_that_go_never_saw_stays_as_it_is(
+    fake: FakeGo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_there: bool
+) -> None:
+    home = tmp_path / "home"
+    (home / "go/pkg/mod" if is_there else home).mkdir(parents=True)
+    monkeypatch.setenv("HOME", str(home))
+    for name in ("GOPATH", "GOMODCACHE"):
+        monkeypatch.delenv(name, raising=False)
+    with go_command(None, ModuleAccess(), tmp_path / "cache"):
+        told = fake.environment()
+    assert told.get("GOPATH") == (None if is_there else str(tmp_path / "cache/go"))
+    assert told["GOFLAGS"] == ("" if is_there else "-modcacherw")
+
+
+def test_a_home_that_does_not_exist_is_not_made(fake: FakeGo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "none"))
+    for name in ("GOCACHE", "GOPATH", "GOMODCACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    with go_command(None, ModuleAccess(), tmp_path / "cache"):
+        told = fake.environment()
+    assert "HOME" not in told
+    assert told["GOCACHE"] == str(tmp_path / "cache/go-build")
+
+
+def test_credentials_are_for_go_and_git_alone_and_gone_afterwards(fake: FakeGo, tmp_path: Path) -> None:
+    access = ModuleAccess(netrc="machine ex.com login me password hunter2")
+    assert "hunter2" not in repr(access)
+    with go_command(None, access, tmp_path) as go:
+        home = Path(go.environment["HOME"])
+        assert stat.S_IMODE((home / ".netrc").stat().st_mode) == 0o600
+        assert stat.S_IMODE(home.stat().st_mode) == 0o700
+    assert not home.exists()
+    assert (fake.folder / "netrc").read_text() == (fake.folder / "home-netrc").read_text() == f"{access.netrc}\n"
+    told = fake.environment()
+    assert (told["GOCACHE"], told["GOPATH"], told["GOMODCACHE"]) == ("/c", "/p", "/m")
+    assert "hunter2" not in str(told)
+
+
+def test_what_a_build_gets_as_secrets_serves_go() -> None:
+    access = ModuleAccess.of_secrets(
+        {"goenv": "GOPROXY='https://a b'\nGOPRIVATE=ex.com\n", "gitcreds": "machine x", "extra_ca": "PEM"}
+    )
+    assert access == ModuleAccess({"GOPROXY": "https://a b", "GOPRIVATE": "ex.com"}, "machine x", "PEM")
+
+
+def test_what_go_says_is_handed_on(fake: FakeGo, tmp_path: Path) -> None:
+    with go_command(None, ModuleAccess(), tmp_path) as go, pytest.raises(GoError, match=r"^broken$"):
+        go.run(tmp_path, "nonsense")
+    (fake.folder / "bin/go").unlink()
+    with pytest.raises(GoUnavailableError, match=r"^`go env` did not run: No such file or directory$"):
+        go.run(tmp_path, "env")
+
+
+def test_certificates_are_trusted_beside_the_machine_s(
+    fake: FakeGo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine = tmp_path / "machine.pem"
+    machine.write_text("MACHINE")
+    monkeypatch.setenv("SSL_CERT_FILE", str(machine))
+    with go_command(None, ModuleAccess(certificates="OURS\n"), tmp_path):
+        told = fake.environment()
+        assert told["SSL_CERT_FILE"] == told["GIT_SSL_CAINFO"]
+        assert Path(told["SSL_CERT_FILE"]).read_text() == "MACHINE\nOURS\n"
+
+
+def test_a_temporary_folder_that_does_not_exist(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import tempfile  # noqa: PLC0415 - it remembers its folder
+
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "none"))
+    with go_command(None, ModuleAccess(), cache) as go:
+        assert os.path.isdir(go.environment["TMPDIR"])  # noqa: PTH112
