@@ -30,6 +30,15 @@ def test_an_answer_is_written_beside_its_place(tmp_path: Path, monkeypatch: pyte
     assert load(tmp_path / "a") == {"x": 1}
 
 
+def test_an_answer_is_whole_when_it_gets_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[bytes] = []
+    monkeypatch.setattr(Path, "replace", lambda path, _: written.append(path.read_bytes()))
+    save(tmp_path / "a", {"x": 1})
+    (content,) = written
+    (tmp_path / "copy").write_bytes(content)
+    assert load(tmp_path / "copy") == {"x": 1}
+
+
 def test_an_answer_that_cannot_be_marked_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     save(tmp_path / "a", {"x": 1})
     age(tmp_path / "a", 2 * DAY)
