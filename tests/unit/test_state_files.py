@@ -1,5 +1,6 @@
 """Tests of what is kept between runs."""
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -51,6 +52,45 @@ def test_a_folder_of_an_earlier_version_is_tightened_and_its_files_with_their_ne
     file.chmod(0o644)
     write_text(make_private(folder) / "file", "new")
     assert modes_below(folder) == {0o700, 0o600}
+
+
+def test_a_folder_is_private_from_its_first_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Path, "chmod", lambda *_: None)
+    before = os.umask(0)
+    try:
+        make_private(tmp_path / "new/state")
+    finally:
+        os.umask(before)
+    assert modes_below(tmp_path / "new") == {0o700}
+
+
+def test_a_folder_that_another_process_makes_meanwhile_is_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Path, "exists", lambda path: path != tmp_path / "state" and path.is_dir())
+    (tmp_path / "state").mkdir(mode=0o755)
+    assert modes_below(make_private(tmp_path / "state")) == {0o700}
+
+
+def test_a_folder_of_another_owner_stays_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError
+
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state").chmod(0o755)
+    monkeypatch.setattr(Path, "chmod", refuse)
+    assert make_private(tmp_path / "state").is_dir()
+
+
+def test_a_failed_write_says_why_even_where_its_file_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def sync(_: int) -> None:
+        (written,) = tmp_path.iterdir()
+        written.unlink()
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", sync)
+    with pytest.raises(OSError, match="No space left on device"):
+        write_text(tmp_path / "file", "new")
 
 
 def test_a_file_is_on_the_disk_before_it_has_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

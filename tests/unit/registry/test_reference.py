@@ -20,6 +20,7 @@ DIGEST = f"sha256:{'a1' * 32}"
         (f"nvcr.io/my-org/my-team/x@{DIGEST}", ("nvcr.io", "my-org/my-team/x", None, DIGEST)),
         ("localhost/x", ("localhost", "x", None, None)),
         ("host:5000/x:1", ("host:5000", "x", "1", None)),
+        ("My-Host.example/x", ("My-Host.example", "x", None, None)),
         ("a.example/x__y/z--w", ("a.example", "x__y/z--w", None, None)),
     ],
 )

@@ -1,14 +1,16 @@
 """Answers of Go: what names them, how they are kept, and what is asked beside them; Go itself is not run."""
 
+import contextlib
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from carbide_infra.source import answers
-from carbide_infra.source.go_command import GoCommand, GoError
+from carbide_infra.source.go_command import GoCommand, GoError, GoUnavailableError
 from carbide_infra.source.go_list import Linked, Made, Question
 from carbide_infra.source.module_files import Answer
+from carbide_infra.source.tree import InputError, Tree
 
 QUESTION = Question(Path("/tree"), "mod", ".", ["mod/a", "mod/b"], ["p/1", "p/2"], ["t", "u"], [("mod/a", "main", "S")])
 LOCAL = GoCommand("/bin/sh", "local", {"PATH": "/usr/bin:/bin"})
@@ -112,3 +114,78 @@ def test_the_settings_of_a_workspace_are_read_from_gos_own_print(
     assert found["Toolchain"] == toolchain
     assert {each["Key"]: each["Value"] for each in found["GoDebug"]} == debug
     assert (tmp_path / "asked").read_text() == f"off work edit -print {tmp_path}/go.work\n"
+
+
+# ---- From what is there, and from the network.
+
+WHOLE, LACKING = {"mod/a": Made()}, {"mod/a": Made(missing=["x"])}
+
+
+@pytest.mark.parametrize(
+    ("offline", "networks"),
+    [
+        (WHOLE, [False]),
+        (LACKING, [False, True]),
+        (GoError("dial tcp: no route"), [False, True]),
+        (GoError("import cycle"), [False]),
+    ],
+)
+def test_the_network_is_asked_where_that_may_help(
+    monkeypatch: pytest.MonkeyPatch, offline: dict[str, Made] | GoError, networks: list[bool]
+) -> None:
+    asked: list[bool] = []
+
+    def made_of(*_: object, network: bool) -> tuple[None, dict[str, Made]]:
+        asked.append(network)
+        if not network and isinstance(offline, GoError):
+            raise offline
+        return None, WHOLE if network or isinstance(offline, GoError) else offline
+
+    monkeypatch.setattr(answers, "_made_of", made_of)
+    with contextlib.suppress(GoError):
+        assert answers._made(Tree(Path("/tree"), Path("/cache")), QUESTION, LOCAL)[1] == WHOLE
+    assert asked == networks
+
+
+def test_a_tree_that_wants_a_newer_patch_is_read_with_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def made(_tree: Tree, _question: Question, go: GoCommand) -> None:
+        asked.append(go.toolchain)
+        raise TOO_OLD
+
+    monkeypatch.setattr(answers, "_made", made)
+    monkeypatch.setattr(answers, "released", lambda go, line: replace(go, toolchain=f"newest of {line}"))
+    with pytest.raises(InputError, match=r"^\./mod/a, \./mod/b cannot be built: go\.mod requires go >= 1\.25\.7"):
+        answers._read(Tree(Path("/tree"), Path("/cache")), QUESTION, LOCAL, "1.25.4")
+    assert asked == ["local", "newest of 1.25"]
+
+
+def test_what_is_no_fault_of_the_tree_is_told_as_go_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    def made(*_: object) -> None:
+        raise GoError("strange")  # noqa: EM101
+
+    monkeypatch.setattr(answers, "_made", made)
+    with pytest.raises(GoUnavailableError, match=r"^`go list` failed: strange$"):
+        answers._read(Tree(Path("/tree"), Path("/cache")), QUESTION, LOCAL, None)
+
+
+def test_the_modules_of_a_workspace_are_asked_in_a_copy_of_it(tmp_path: Path) -> None:
+    program = tmp_path / "go"
+    program.write_text(
+        "#!/bin/sh\n"
+        f'echo "$GOPROXY $*" > {tmp_path}/asked; basename "$PWD" >> {tmp_path}/asked; cat "$GOWORK" > {tmp_path}/work\n'
+        "echo 'ex.com/m ex.com/b@v2'; echo 'ex.com/b@v2 ex.com/a@v1'\n"
+    )
+    program.chmod(0o755)
+    (tmp_path / "tree").mkdir()
+    go = GoCommand(str(program), "local", {"PATH": "/usr/bin:/bin", "TMPDIR": str(tmp_path)})
+    edited: dict[str, dict[str, object]] = {
+        "go.work": {"Go": "1.21", "Use": [{"DiskPath": "./mod"}]},
+        "mod/go.mod": {"Module": {"Path": "ex.com/m"}, "Go": "1.21"},
+    }
+    answer = Answer(QUESTION, {"mod/a": Made(workspace=["mod"])}, edited)
+    graphs = answers._graphs(Tree(tmp_path / "tree", tmp_path), QUESTION, go, answer)
+    assert graphs == {"mod/a": [("ex.com/a", "v1"), ("ex.com/b", "v2")]}
+    assert (tmp_path / "asked").read_text() == " mod graph\nmod\n"
+    assert (tmp_path / "work").read_text() == "go 1.21\n\nuse (\n\t./mod\n)\n"

@@ -160,6 +160,10 @@ def test_what_a_build_gets_as_secrets_serves_go() -> None:
     assert access == ModuleAccess({"GOPROXY": "https://a b", "GOPRIVATE": "ex.com"}, "machine x", "PEM")
 
 
+def test_without_secrets_modules_are_fetched_as_the_machine_does() -> None:
+    assert ModuleAccess.of_secrets({}) == ModuleAccess({}, "", "")
+
+
 def test_what_go_says_is_handed_on(fake: FakeGo, tmp_path: Path) -> None:
     with go_command(None, ModuleAccess(), tmp_path) as go, pytest.raises(GoError, match=r"^broken$"):
         go.run(tmp_path, "nonsense")
@@ -291,6 +295,37 @@ def test_credentials_that_cannot_be_handed_on_are_told(fake: FakeGo, tmp_path: P
         pass
 
 
+def test_go_s_own_folders_are_asked_for_as_everything_else(fake: FakeGo, tmp_path: Path) -> None:
+    (fake.folder / "bin/go").write_text('#!/bin/sh\nprintf \'/c%s\\n/p\\n%s\\n\' "$GOENV" "$PWD"\n')
+    private = tmp_path / "private"
+    private.mkdir()
+    access = ModuleAccess(netrc="machine a")
+    told = go_command_module._environment(str(fake.folder / "bin/go"), access, tmp_path, private)
+    assert (told["GOCACHE"], told["GOPATH"], told["GOMODCACHE"]) == ("/coff", "/p", str(private))
+
+
+def test_a_command_that_does_not_tell_its_folders_is_ended(
+    fake: FakeGo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(go_command_module, "_LOCAL_SECONDS", 0.1)
+    (fake.folder / "bin/go").write_text("#!/bin/sh\nexec sleep 60\n")
+    with (
+        pytest.raises(GoUnavailableError, match=r"^`go env` failed: .* timed out"),
+        go_command(None, ModuleAccess(netrc="machine a"), tmp_path),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("place", ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt"])
+def test_the_machine_s_certificates_are_where_distributions_keep_them(
+    monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    monkeypatch.setattr(Path, "is_file", lambda path: str(path) == place)
+    monkeypatch.setattr(Path, "read_text", lambda path, **_: f"of {path}")
+    assert go_command_module._trusted() == f"of {place}\n"
+
+
 def test_certificates_where_the_machine_s_are_nowhere(
     fake: FakeGo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -332,6 +367,15 @@ def test_a_command_that_does_not_know_its_release_is_none(fake: FakeGo, tmp_path
             go_command(version, ModuleAccess(), tmp_path),
         ):
             pass
+
+
+def test_a_release_is_looked_for_where_no_go_mod_has_a_say(fake: FakeGo, tmp_path: Path) -> None:
+    program = fake.folder / "bin/go"
+    program.write_text(program.read_text().replace("#!/bin/sh\n", f"#!/bin/sh\npwd >> {tmp_path}/places\n"))
+    with go_command("1.25", ModuleAccess(), tmp_path) as go:
+        places = (tmp_path / "places").read_text().split()
+        assert set(places) == {go.environment["TMPDIR"]}
+        assert len(places) == 4
 
 
 def test_a_release_is_fetched_before_it_is_asked(fake: FakeGo, tmp_path: Path) -> None:

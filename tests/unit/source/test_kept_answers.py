@@ -1,6 +1,7 @@
 """Answers in the cache: whole or not there, and gone when nobody has read them for a month."""
 
 import os
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +21,33 @@ def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
     save(tmp_path / "a", {"x": [1, None, "é"]})
     assert load(tmp_path / "a") == {"x": [1, None, "é"]}
     assert [file.name for file in tmp_path.iterdir()] == ["a"]
+
+
+def test_an_answer_is_written_beside_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file is moved at once within a file system alone."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))
+    save(tmp_path / "a", {"x": 1})
+    assert load(tmp_path / "a") == {"x": 1}
+
+
+def test_an_answer_is_whole_when_it_gets_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[bytes] = []
+    monkeypatch.setattr(Path, "replace", lambda path, _: written.append(path.read_bytes()))
+    save(tmp_path / "a", {"x": 1})
+    (content,) = written
+    (tmp_path / "copy").write_bytes(content)
+    assert load(tmp_path / "copy") == {"x": 1}
+
+
+def test_an_answer_that_cannot_be_marked_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save(tmp_path / "a", {"x": 1})
+    age(tmp_path / "a", 2 * DAY)
+
+    def refuse(_: Path) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr("carbide_infra.source.kept_answers.os.utime", refuse)
+    assert load(tmp_path / "a") == {"x": 1}
 
 
 @pytest.mark.parametrize(

@@ -138,7 +138,7 @@ def test_of_modules_that_only_the_graph_has_the_go_mod_counts() -> None:
 
 
 def test_hashes_are_found_by_path_and_version() -> None:
-    assert sums_of("ex.com/a v1 h1:x\nbroken line\n\nex.com/a v1 h1:x more\n") == {("ex.com/a", "v1"): "h1:x"}
+    assert sums_of("ex.com/a v1 h1:x\nbroken line\n\nex.com/a v2 h1:x more\n") == {("ex.com/a", "v1"): "h1:x"}
 
 
 def test_a_vendor_list_keeps_the_linked() -> None:

@@ -107,4 +107,5 @@ def test_whether_a_file_may_be_run_counts_where_it_is_held_as_it_is(own: Tree) -
     (own.root / "b").touch(mode=0o655)
     (own.root / "b").chmod(0o655)
     assert [own.file("a", runs=runs).executable for runs in (True, False)] == [True, False]
+    assert not own.file("a").executable
     assert not own.file("b", runs=True).executable, "which its owner may not run"
