@@ -186,6 +186,11 @@ class Settings(BaseModel):
         description="Refuse a source tree without its full git history and its tags",
         examples=[True],
     )
+    require_locked_tools: Annotated[bool, Structured] = Field(
+        default=False,
+        description="Refuse an update by a Pulumi CLI, a provider or Python packages other than the locked ones",
+        examples=[True],
+    )
     allow_coarse_inputs: Annotated[bool, Structured] = Field(
         default=False,
         description="Let an update push images whose inputs are not known exactly, without Go or their modules",

@@ -22,6 +22,8 @@ VARIABLES = {
     "cert": "SSL_CERT_FILE",
     "proxy": "ALL_PROXY",
 }
+RUNTIME_ONLY = "CARBIDE_RUNTIME_ONLY"
+"""Where it is 1, nothing is installed that only checks or tests."""
 # The project's own command, carbide-infra. The modules of both distributions are then there: they are in one folder.
 EDITABLE = ("--no-index", "--no-deps", "--no-build-isolation", "--editable", ".")
 
@@ -83,8 +85,8 @@ def run(*command: str | Path, environment: Mapping[str, str] | None = None) -> s
     return subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout
 
 
-def install(venv: Path, requirements: Path) -> None:
-    """Make the environment anew; raise OSError or CalledProcessError."""
+def install(venv: Path, requirements: Path, packages: Path) -> None:
+    """Make the environment anew, with uv as the one lock has it; raise OSError or CalledProcessError."""
     ours = environment_of_uv(requirements)
     environment = {"UV_CACHE_DIR": str(cache_dir(os.environ) / "uv-packages")} | os.environ
     environment |= uv_variables(run(*pip(ours), "config", "list").splitlines(), environment)
@@ -92,14 +94,20 @@ def install(venv: Path, requirements: Path) -> None:
     run(*uv, "venv", "--clear", "--python", sys.executable, venv, environment=environment)
     into = (*uv, "pip", "install", "--python", venv / "bin/python")
     # Where PYTHONDONTWRITEBYTECODE is set, each start of Python would compile everything again.
-    run(*into, "--require-hashes", "--compile-bytecode", "-r", requirements, environment=environment)
+    run(*into, "--require-hashes", "--compile-bytecode", "-r", packages, environment=environment)
     run(*into, *EDITABLE, environment=environment)
+
+
+def wanted(requirements: Path, environment: Mapping[str, str]) -> Path:
+    """Give the lock of what is to be installed: all, or what runs, for a job with credentials."""
+    is_less = environment.get(RUNTIME_ONLY) == "1"
+    return requirements.with_name(f"{requirements.stem}-runtime.txt") if is_less else requirements
 
 
 def main(venv: Path, requirements: Path) -> int:
     """Give the exit code."""
     try:
-        install(venv, requirements)
+        install(venv, requirements, wanted(requirements, os.environ))
     except (subprocess.CalledProcessError, OSError) as error:
         reason = (getattr(error, "stderr", None) or str(error)).strip()
         sys.stderr.write(f"{reason}\n")

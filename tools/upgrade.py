@@ -23,7 +23,7 @@ from devenv.toolchain import BUILDCTL, BUILDKITD, BUILDX, DOCKER_BUILD, PULUMI, 
 from tools import lock
 
 ACTION = Path(".github/actions/setup/action.yml")
-PINS = ("tools", "pyproject.toml", "consumer", "requirements.txt", str(ACTION))
+PINS = ("tools", "pyproject.toml", "consumer", lock.ALL, lock.RUNTIME, str(ACTION))
 """What is copied, and copied back."""
 
 Run = Callable[[Sequence[str], Path], str]
@@ -119,7 +119,8 @@ def _move(copy: Path, before: Mapping[str, str], after: Mapping[str, str], run: 
     for name in moved:
         for file, pattern in PARTS[name].texts:
             _replace(copy / file, pattern, after[name])
-    run(lock.command(), copy)
+    for command in lock.commands():
+        run(command, copy)
 
 
 def _wanted_of_go(folder: str, versions: Mapping[str, str]) -> Iterator[str]:

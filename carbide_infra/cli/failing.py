@@ -1,11 +1,15 @@
 """What `carbide-infra up` does about a failure: it repeats what may pass, once, and says the reason of the rest."""
 
+import shutil
+import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from carbide_infra.cli.outcome import progress
+from carbide_infra.diagnosis.machine import check_disks, existing
 from carbide_infra.errors import UserError
+from carbide_infra.paths import cache_dir, state_dir
 from carbide_infra.source.private_modules import cause_of, git_says
 from carbide_infra.stack.failures import Failure, alike, failures_in, program_errors
 from carbide_infra.stack.following import Watch
@@ -67,13 +71,24 @@ def _wished_pause(stack: PulumiStack, failure: Failure) -> float | None:
 
 
 def told(stack: PulumiStack, event_log: Path) -> Iterator[str]:
-    """What failed and why, each reason once; nothing where all went well."""
-    yield from program_errors(event_log)
-    for heading, failed in alike(failures_in(event_log)):
+    """What failed and why, each reason once, and a disk that is nearly full; nothing where all went well."""
+    errors, failures = program_errors(event_log), failures_in(event_log)
+    yield from errors
+    for heading, failed in alike(failures):
         lines = [heading, *(failed.output if failed.is_of_the_build else (failed.reason,))]
         if failed.is_of_the_build and (cause := _cause(stack, failed.output)):
             lines.append(f"→ {cause}")
         yield _INDENTED.join(lines)
+    if errors or failures:
+        # A full disk has many words, and often none of its own.
+        yield from _full_disks((state_dir(stack.project), cache_dir(), Path(tempfile.gettempdir())))
+
+
+def _full_disks(places: Iterable[Path]) -> Iterator[str]:
+    by_disk = {folder.stat().st_dev: folder for folder in map(existing, places)}
+    for finding in check_disks({folder: shutil.disk_usage(folder).free for folder in by_disk.values()}):
+        if finding.level == "fail":
+            yield f"only {finding.told}, which may be why; {finding.fix}"
 
 
 def _cause(stack: PulumiStack, output: Sequence[str]) -> str | None:

@@ -24,7 +24,7 @@ def check_machine(places: Iterable[Path]) -> Iterator[Finding]:
     for program, find in (("pulumi", find_pulumi), ("buildx", find_buildx)):
         yield _program(program, find)
     yield check_umask(_umask())
-    yield from check_disks({place: shutil.disk_usage(_existing(place)).free for place in places})
+    yield from check_disks({place: shutil.disk_usage(existing(place)).free for place in places})
 
 
 def check_umask(umask: int) -> Finding:
@@ -67,6 +67,6 @@ def _umask() -> int:
     return umask
 
 
-def _existing(place: Path) -> Path:
+def existing(place: Path) -> Path:
     """The folder, or the nearest one above it that exists."""
     return next(folder for folder in (place, *place.parents) if folder.exists())

@@ -39,6 +39,7 @@ from carbide_infra.source.kept.context import with_dockerfile
 from carbide_infra.source.origin_warnings import warnings_of
 from carbide_infra.source.origins import Origin, origins_of
 from carbide_infra.source.staging import StagingError, collect_garbage, stage
+from carbide_infra.stack.locked_tools import differing_tools, require_tested_pulumi
 from carbide_infra.stack.passphrase import require_own_passphrase
 from carbide_infra.stack.stack_file import require_quoted
 from carbide_infra.state_files import make_private
@@ -87,7 +88,22 @@ def stack_settings() -> Settings:
             raise ConfigError(msg)
     settings = load_settings(values, os.environ)
     _require_password(settings)
+    _require_tools(settings)
     return settings
+
+
+def _require_tools(settings: Settings) -> None:
+    """A preview changes nothing, so it is told only of what an update would refuse."""
+    require_tested_pulumi()
+    if not settings.require_locked_tools:
+        return
+    differing = "; ".join(differing_tools(Path.cwd()))
+    if not differing:
+        return
+    msg = f"requireLockedTools = true: {differing}; run make venv, then update with make, or after make env"
+    if not pulumi.runtime.is_dry_run():
+        raise ConfigError(msg)
+    pulumi.log.warn(msg)
 
 
 @_reported

@@ -32,6 +32,8 @@ _PASSING = re.compile(
 _TOO_MANY = 429
 _DENIED = re.compile(r"denied|unauthorized|authentication required|\b(401|403)\b", re.IGNORECASE)
 _MISSING = re.compile(r"name_unknown|repository .*does not exist|\b404\b", re.IGNORECASE)
+_GONE = re.compile(r"code = Unavailable|error reading from server|transport is closing|buildkitd\.sock: connect:")
+_UNSTORED = re.compile(r"invalid content range|no space left on device|disk quota exceeded", re.IGNORECASE)
 _DEADLINE = "context deadline exceeded"
 _OF_THE_STEP = "did not complete successfully"
 _BASE = re.compile(r"failed to resolve source metadata for (?P<image>\S+): (?P<problem>.*)", re.DOTALL)
@@ -119,11 +121,7 @@ class Failure:
         said = _said(self.problem)
         if self.problem.strip() == _DEADLINE:
             return "was not ready within an hour: builder or registry do not answer; carbide-infra doctor asks both"
-        if _MISSING.search(said):
-            return f"{said}; check registryRepository: some registries want each repository made first"
-        if _DENIED.search(said):
-            return f"{said}; check registryRepository, registryUsername and registryPassword: carbide-infra doctor"
-        return said or "failed, and nobody said why; carbide-infra doctor"
+        return _remedied(said)
 
 
 def failures_in(event_log: Path) -> list[Failure]:
@@ -179,6 +177,19 @@ def _said(problem: str) -> str:
 
 def _line(text: str) -> str:
     return " ".join(text.split())
+
+
+def _remedied(said: str) -> str:
+    """What was said, and what to do about it."""
+    if _GONE.search(said):
+        return f"the builder ended, or was ended, while it was at work ({said}); the same command starts it again"
+    remedies = (
+        (_UNSTORED, "a disk is full: the builder's, or the registry's"),
+        (_MISSING, "check registryRepository: some registries want each repository made first"),
+        (_DENIED, "check registryRepository, registryUsername and registryPassword: carbide-infra doctor"),
+    )
+    remedy = next((remedy for words, remedy in remedies if words.search(said)), "")
+    return f"{said}; {remedy}" if remedy else said or "failed, and nobody said why; carbide-infra doctor"
 
 
 def alike(failures: Sequence[Failure]) -> Iterator[tuple[str, Failure]]:

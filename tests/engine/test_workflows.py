@@ -26,6 +26,7 @@ CONFIG = {
     "services": [IPAM, DB],
     "tagLatest": "true",
     "requireHistory": "true",
+    "requireLockedTools": "true",
 }
 TOKEN = "t0ken"  # noqa: S105
 NUMBER = "7"

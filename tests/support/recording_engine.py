@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import grpc  # type: ignore[import-untyped]
 import pulumi
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.struct_pb2 import Struct
@@ -83,6 +84,8 @@ class RecordingEngine(MockMonitor):
         answers: Mapping[str, Callable[[Mapping[str, Any]], Mapping[str, Any]]] | None = None,
         left_out: Mapping[tuple[str, str], Mapping[str, Any]] | None = None,
     ) -> None:
+        self.pulumi_refuses: Callable[[str], bool] = lambda _: False
+        """Whether the CLI is none of the versions of a range."""
         super().__init__(mocks=None)  # type: ignore[arg-type]  # asked by ReadResource alone
         self.failing = failing
         self.answers = answers or {}
@@ -181,8 +184,26 @@ class RecordingEngine(MockMonitor):
             response.failures.append(provider_pb2.CheckFailure(reason=str(error)))
         return response
 
+    def RequirePulumiVersion(  # noqa: N802
+        self, request: engine_pb2.RequirePulumiVersionRequest
+    ) -> engine_pb2.RequirePulumiVersionResponse:
+        if self.pulumi_refuses(request.pulumi_version_range):
+            message = f"Pulumi CLI version 9.9.9 does not satisfy the version range {request.pulumi_version_range}"
+            raise _Refusal(message)
+        return engine_pb2.RequirePulumiVersionResponse()
+
     def Log(self, request: engine_pb2.LogRequest) -> None:  # noqa: N802
         self.messages.append((engine_pb2.LogSeverity.Name(request.severity), request.message))
+
+
+class _Refusal(grpc.RpcError):  # type: ignore[misc]
+    """What a client gets of a call that fails."""
+
+    def code(self) -> grpc.StatusCode:
+        return grpc.StatusCode.INVALID_ARGUMENT
+
+    def details(self) -> str:
+        return str(self)
 
 
 def _nothing(_: object) -> None:

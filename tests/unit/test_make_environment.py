@@ -1,5 +1,6 @@
 """The Python environment: what is locked, from where pip is told to take it."""
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 
 from carbide_infra import paths
 from tools import make_environment
-from tools.make_environment import cache_dir, lines_of, main, uv_variables
+from tools.make_environment import cache_dir, lines_of, main, uv_variables, wanted
 
 LOCKED = """\
 typer==0.1 \\
@@ -87,3 +88,24 @@ def test_what_uv_says_of_a_failure_is_shown(
     monkeypatch.setattr(make_environment, "install", uv)
     assert main(tmp_path / "venv", tmp_path / "requirements.txt") == 1
     assert capsys.readouterr().err == "no such login\n"
+
+
+def test_a_job_with_credentials_installs_the_locked_runtime_set_only() -> None:
+    """Row 14: what checks and tests never runs beside a key."""
+    lock = Path("/x/requirements.txt")
+    assert wanted(lock, {}) == wanted(lock, {"CARBIDE_RUNTIME_ONLY": "0"}) == lock
+    assert wanted(lock, {"CARBIDE_RUNTIME_ONLY": "1"}) == Path("/x/requirements-runtime.txt")
+
+
+def test_the_runtime_set_is_a_part_of_the_lock() -> None:
+    root = paths.project_root()
+    everything = (root / "requirements.txt").read_text(encoding="utf-8")
+    runtime = (root / "requirements-runtime.txt").read_text(encoding="utf-8")
+    names = re.findall(r"^([\w.-]+)==", runtime, re.MULTILINE)
+    # Where a package is wanted may differ; its version and its files may not.
+    version_and_hashes = re.compile(r"^\S+==\S+|sha256:\w+", re.MULTILINE)
+    for name in names:
+        one, other = (version_and_hashes.findall(lines_of(name, text)) for text in (runtime, everything))
+        assert one == other, name
+    assert {"pulumi", "pulumi-docker-build", "typer", "pip", "hatchling"} <= set(names)
+    assert not {"pytest", "ruff", "mypy", "hypothesis", "zizmor", "coverage", "uv"} & set(names)

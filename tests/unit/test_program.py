@@ -7,11 +7,13 @@ import runpy
 import shutil
 import ssl
 from collections.abc import Collection, Iterator, Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pulumi
 import pytest
+import yaml
 
 from carbide_infra.endpoint import Endpoint, write_endpoint
 from carbide_infra.images.own_tags import own_tags
@@ -726,6 +728,64 @@ def test_a_base_that_is_not_pinned_is_the_one_in_the_state(project: Project) -> 
 @pytest.mark.usefixtures("without_go")
 def test_a_tag_that_is_not_known_exactly_is_none(project: Project) -> None:
     assert own_tags_of(project, {}) == {}
+
+
+# ---- Tools.
+
+LOCKED_TOOLS: dict[str, Any] = {"requireLockedTools": "true"}
+
+
+def engine_other_than(*ranges: str) -> RecordingEngine:
+    engine = RecordingEngine()
+    engine.pulumi_refuses = lambda asked: asked in ranges
+    return engine
+
+
+def test_a_cli_that_was_never_tried_is_refused(project: Project) -> None:
+    engine = engine_other_than(">=3.200.0 <4.0.0")
+    with pytest.raises(pulumi.RunError, match=r"^pulumi: .* 9\.9\.9 .*; install one that is >=3\.200\.0 and <4\.0\.0$"):
+        project.up(engine, preview=True)
+
+
+def test_production_takes_the_locked_tools_only(project: Project) -> None:
+    """Row 14: any CLI of the range would do elsewhere."""
+    locked = f"={version('pulumi')}"
+    with pytest.raises(pulumi.RunError, match=r"^requireLockedTools = true: pulumi is not 3\..*; run make venv"):
+        project.up(engine_other_than(locked), **LOCKED_TOOLS)
+    (warning,) = project.up(engine_other_than(locked), preview=True, **LOCKED_TOOLS).said("WARNING")
+    assert warning.startswith("requireLockedTools = true: pulumi is not 3.")
+    assert project.up(engine_other_than(locked)).said("WARNING") == []
+    assert project.up(**LOCKED_TOOLS).said("WARNING") == []
+
+
+def test_a_provider_on_path_may_be_any_version(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plugin = tmp_path / "programs/pulumi-resource-docker-build"
+    plugin.parent.mkdir()
+    plugin.touch(mode=0o755)
+    monkeypatch.setenv("PATH", f"{plugin.parent}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("PULUMI_HOME", str(tmp_path / "home"))
+    assert f"the provider is taken from {plugin}" in project.refusal(preview=False, **LOCKED_TOOLS)
+    installed = tmp_path / f"home/plugins/resource-docker-build-v{version('pulumi-docker-build')}" / plugin.name
+    installed.parent.mkdir(parents=True)
+    installed.hardlink_to(plugin)
+    assert project.up(**LOCKED_TOOLS).said("WARNING") == []
+
+
+def test_packages_are_exactly_those_of_the_lock(project: Project) -> None:
+    lock = (PROJECT / "requirements.txt").read_text(encoding="utf-8")
+    (project.folder / "requirements.txt").write_text(lock)
+    assert project.up(**LOCKED_TOOLS).said("WARNING") == []
+    other = lock.replace(f"\nrich=={version('rich')} ", "\nrich==0.1 ").replace("\nurllib3==", "\nurllib4==")
+    (project.folder / "requirements.txt").write_text(other)
+    refusal = project.refusal(preview=False, **LOCKED_TOOLS)
+    assert f"rich is {version('rich')}, locked is 0.1, urllib3 is not locked; run make venv" in refusal
+
+
+def test_production_asks_for_the_locked_tools() -> None:
+    stack = yaml.safe_load((PROJECT / "Pulumi.prod.yaml").read_text())
+    assert stack["config"]["carbide-infra:requireLockedTools"] == "true"
 
 
 # ---- Releases.

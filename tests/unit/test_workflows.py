@@ -237,6 +237,12 @@ def test_exactly_one_job_answers_each_event() -> None:
     }
 
 
+def test_jobs_with_rights_install_no_package_that_only_tests() -> None:
+    for file in FILES:
+        has_rights = "secrets." in file.read_text() or "write" in file.read_text().split("jobs:")[1].split("steps:")[0]
+        assert (read(file).get("env", {}).get("CARBIDE_RUNTIME_ONLY") == "1") == has_rights, file.name
+
+
 def test_a_release_has_an_environment_of_its_own() -> None:
     """Row 12: a tag runs its commit's own workflow, and gets what the environment for tags holds, and no more."""
     environments = {name: job["environment"] for name, job in jobs(BUILD)}

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -128,8 +129,26 @@ def test_a_reason_that_all_images_have_is_told_once(project: Project, tmp_path: 
     failing(tmp_path, (URN, "no space left on device"), (URN.replace("ipam", "api"), "no space left on device"))
     done = project.run("up")
     assert done.exit_code == 1
-    assert "carbide-rest-api, carbide-rest-ipam failed:\n    no space left on device\n" in done.stderr
+    assert "carbide-rest-api, carbide-rest-ipam failed:\n    no space left on device; a disk is full" in done.stderr
     assert (updates(project), waits) == (1, [])
+
+
+@pytest.mark.parametrize(("free", "is_told"), [(10**8, True), (10**11, False)])
+@pytest.mark.usefixtures("waits")
+def test_free_space_is_looked_at_after_any_failure(
+    project: Project,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    free: int,
+    is_told: bool,  # noqa: FBT001
+) -> None:
+    """Row 21: a full disk often has no words of its own."""
+    monkeypatch.setattr("carbide_infra.cli.failing.shutil.disk_usage", lambda _: SimpleNamespace(free=free))
+    project.ends_with(1)
+    failing(tmp_path, (URN, "something odd"))
+    done = project.run("up")
+    assert ("only 0.1 GB free in" in done.stderr) == is_told
+    assert ("which may be why; free some space" in done.stderr) == is_told
 
 
 def test_what_fails_for_a_passing_reason_is_repeated_once(project: Project, tmp_path: Path, waits: list[float]) -> None:

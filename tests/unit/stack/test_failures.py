@@ -214,6 +214,9 @@ def test_what_reads_the_tag_back_says_its_status_otherwise() -> None:
 
 # ---- Reasons.
 
+GONE = "rpc error: code = Unavailable desc = error reading from server: EOF"
+AGAIN = "the same command starts it again"
+
 
 @pytest.mark.parametrize(
     ("failure", "reason"),
@@ -252,6 +255,19 @@ def test_what_reads_the_tag_back_says_its_status_otherwise() -> None:
             "was not ready within an hour: builder or registry do not answer; carbide-infra doctor asks both",
         ),
         (of_an_image('new builder: no builder "nobody" found'), 'new builder: no builder "nobody" found'),
+        # Row 21: a killed builder, and full disks.
+        (
+            of_an_image(f"failed to receive status: {GONE}"),
+            f"the builder ended, or was ended, while it was at work (failed to receive status: {GONE}); {AGAIN}",
+        ),
+        (
+            of_an_image(pushed("unknown: invalid content range")),
+            f"{REFUSED}invalid content range; a disk is full: the builder's, or the registry's",
+        ),
+        (
+            of_an_image("failed to solve: write /x: no space left on device"),
+            "failed to solve: write /x: no space left on device; a disk is full: the builder's, or the registry's",
+        ),
         (of_an_image(""), "failed, and nobody said why; carbide-infra doctor"),
     ],
 )
