@@ -150,8 +150,8 @@ pin-actions: $(READY) ## Pin the workflows' actions to their newest releases
 
 .PHONY: clean
 clean: ## Stop everything and delete this checkout's local state, its registry too
-	@if [ -e $(READY) ]; then $(DEVENV) down; fi
-	@rm -rf .local $(VENV)
+	@if [ -e .local ]; then $(MAKE) --silent venv && $(DEVENV) clean; fi
+	@rm -rf $(VENV)
 
 $(READY): pyproject.toml consumer/pyproject.toml requirements.txt tools/bootstrap tools/make_environment.py
 	@tools/bootstrap $(VENV) requirements.txt >&2

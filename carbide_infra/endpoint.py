@@ -2,7 +2,7 @@
 
 import socket
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from carbide_infra.errors import SetupError
@@ -24,6 +24,7 @@ class Endpoint:
         stand_ins: base images that are not the real ones, such as "alpine:latest", with the digests that they have
             in that registry.
         bases: base images that it was set up for.
+        has_hub: whether Docker Hub answered, or a mirror of it, so that nothing is stood in for.
     """
 
     registry: str
@@ -31,6 +32,20 @@ class Endpoint:
     ca_bundle: str
     stand_ins: Mapping[str, str] = field(default_factory=dict)
     bases: tuple[str, ...] = ()
+    has_hub: bool = False
+
+    def beside(self, before: "Endpoint | None") -> "Endpoint":
+        """The same, with what was set up for other stacks: an image's base decides about its label, and no command.
+
+        Where Docker Hub comes or goes, nothing of before holds any more.
+        """
+        if before is None or before.registry != self.registry or before.has_hub != self.has_hub:
+            return self
+        return replace(
+            self,
+            stand_ins={**before.stand_ins, **self.stand_ins},
+            bases=tuple(dict.fromkeys((*before.bases, *self.bases))),
+        )
 
 
 def write_endpoint(root: Path, endpoint: Endpoint) -> None:
@@ -45,7 +60,8 @@ def read_endpoint(root: Path) -> Endpoint | None:
     stand_ins = kept.get("stand_ins") or {}
     if all(isinstance(text, str) for text in (registry, builder, ca_bundle)) and isinstance(stand_ins, dict):
         named = {str(name): str(digest) for name, digest in stand_ins.items()}
-        return Endpoint(str(registry), str(builder), str(ca_bundle), named, _names(kept.get("bases")))
+        bases, has_hub = _names(kept.get("bases")), kept.get("has_hub") is True
+        return Endpoint(str(registry), str(builder), str(ca_bundle), named, bases, has_hub=has_hub)
     return None
 
 

@@ -11,7 +11,7 @@ from itertools import count
 from pathlib import Path
 
 from carbide_infra.paths import cache_dir, state_dir
-from carbide_infra.state_files import read_json, write_json
+from carbide_infra.state_files import make_private, read_json, write_json
 
 
 def claimed_folder(root: Path) -> Path | None:
@@ -21,11 +21,17 @@ def claimed_folder(root: Path) -> Path | None:
 
 
 @contextmanager
-def claim_folder(root: Path) -> Iterator[Path]:
-    """Choose a folder for this checkout's BuildKit, which is to run at the end of the block: that keeps others away."""
+def claim_folder(root: Path, level: str = "") -> Iterator[Path]:
+    """Choose a folder for this checkout's BuildKit, which is to run at the end of the block: that keeps others away.
+
+    Args:
+        root: the checkout.
+        level: the level of trust; each has folders of its own.
+    """
     with _claims() as pool:
-        folder = next(folder for folder in _candidates(root, pool) if not _is_used(folder))
-        folder.mkdir(exist_ok=True)
+        of_level = make_private(pool / level)
+        folder = next(folder for folder in _candidates(root, of_level) if not _is_used(folder))
+        make_private(folder)
         write_json(_record(root), {"folder": str(folder)})
         yield folder
 
@@ -44,8 +50,7 @@ def left_folder(root: Path) -> Iterator[Path | None]:
 @contextmanager
 def _claims() -> Iterator[Path]:
     """Keep all folders with those who have them."""
-    pool = cache_dir() / "buildkit"
-    pool.mkdir(parents=True, exist_ok=True)
+    pool = make_private(cache_dir() / "buildkit")
     with (pool / "claims.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield pool
@@ -54,7 +59,7 @@ def _claims() -> Iterator[Path]:
 def _candidates(root: Path, pool: Path) -> Iterator[Path]:
     """The checkout's own, then those there are, the last used first, then new ones."""
     own = claimed_folder(root)
-    if own is not None and own.is_dir():
+    if own is not None and own.parent == pool and own.is_dir():
         yield own
     databases = sorted(pool.glob("*/cache.db"), key=lambda file: file.stat().st_mtime, reverse=True)
     yield from (file.parent for file in databases)

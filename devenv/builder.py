@@ -10,25 +10,26 @@ import sys
 import tempfile
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from string import Template
 
 from carbide_infra.errors import MissingPrerequisite, SetupError
 from carbide_infra.paths import cache_dir, state_dir
-from carbide_infra.processes import run
 from carbide_infra.progress import Report
 from carbide_infra.registry.mirror import Mirror
-from carbide_infra.state_files import read_json, read_text, write_json, write_text
+from carbide_infra.stack.builder import VARIABLE
+from carbide_infra.state_files import make_private, read_text, write_text
 from devenv.build_caches import claim_folder, claimed_folder, left_folder
-from devenv.containers import clear_away, end_containers
+from devenv.containers import TEMPORARY, clear_away, end_containers, has_mounts
 from devenv.daemons import Daemon
-from devenv.environment import buildx_config, daemon_environment
+from devenv.environment import buildx_config, daemon_environment, without_other_checkout
 from devenv.prerequisites import ensure_debian_packages, find_program
+from devenv.registration import BUILDER, CONTAINER, Builder, fingerprint, register, unregister
 from devenv.registry import Registry
-from devenv.toolchain import Tools
+from devenv.registry_login import with_login
+from devenv.toolchain import Tools, ensure_tools
+from devenv.trust import Trust
 
-BUILDER = "carbide-local"
 TEMPLATE = Path(__file__).parent / "docker/buildkitd.toml"
 START_SECONDS = 30.0
 ANSWER_SECONDS = 10
@@ -36,36 +37,14 @@ ANSWER_SECONDS = 10
 LONGEST_SOCKET = 100
 GIGABYTE = 10**9
 MOST_USED, SHARE_OF_DISK, MIN_FREE = 40 * GIGABYTE, 2, GIGABYTE
+NO_CONTAINER = (
+    "Docker answers, but cannot start the builder: let it pull the image that is named below, or load it with "
+    "docker load; or let BUILDX_BUILDER or the stack's builder name a builder that runs."
+)
 NOBODY_CAN_BUILD = (
     "Docker does not answer, and a builder without it needs root on Linux: "
     "start Docker (with buildx), or run this as root."
 )
-
-
-@dataclass(frozen=True)
-class Builder:
-    """How to build images with buildx.
-
-    Attributes:
-        name: what buildx calls the builder.
-        environment: variables for buildx.
-    """
-
-    buildx: Path
-    name: str = BUILDER
-    environment: dict[str, str] = field(default_factory=dict)
-
-    def run(self, purpose: str, *arguments: str | Path) -> str:
-        """Run buildx, and give its output."""
-        return run([self.buildx, *arguments], self.environment, purpose)
-
-    def is_registered(self) -> bool:
-        """Whether buildx knows the builder and reaches it, starting a stopped container."""
-        try:
-            self.run("Asking the builder", "inspect", "--bootstrap", self.name)
-        except SetupError:
-            return False
-        return True
 
 
 @functools.cache
@@ -82,33 +61,73 @@ def docker_answers() -> bool:
     return done.returncode == 0 and bool(done.stdout.strip())
 
 
+def can_build() -> bool:
+    """Tell whether this machine has what a builder of ours needs."""
+    return docker_answers() or can_embed()
+
+
 def require_builder() -> None:
     """Refuse a machine that nothing can be built on, before minutes are spent on setting it up.
 
     Raises:
         MissingPrerequisite: neither Docker nor root on Linux is there.
     """
-    if not docker_answers() and (sys.platform != "linux" or os.geteuid() != 0):
+    if not can_build():
         raise MissingPrerequisite(NOBODY_CAN_BUILD)
 
 
-def ensure_builder(root: Path, tools: Tools, registry: Registry, mirrors: Sequence[Mirror], report: Report) -> Builder:
+def can_embed() -> bool:
+    """Tell whether a BuildKit of our own runs on this machine."""
+    return sys.platform == "linux" and os.geteuid() == 0
+
+
+def ensure_builder(
+    root: Path,
+    tools: Tools,
+    registry: Registry,
+    mirrors: Sequence[Mirror],
+    report: Report,
+    trust: Trust = Trust.OTHER,
+) -> Builder:
     """Give the checkout's builder, started and registered when it is not as it should be.
+
+    Where Docker cannot start one, as without a way to its image, it is an embedded one.
 
     Raises:
         SetupError: neither Docker nor root is there, or BuildKit does not start.
     """
-    builder = Builder(tools.buildx, environment=os.environ | {"BUILDX_CONFIG": str(buildx_config(root))})
+    environment = without_other_checkout(os.environ, root) | {"BUILDX_CONFIG": str(buildx_config(root))}
+    environment.pop(VARIABLE, None)
+    builder = Builder(tools.buildx, environment=with_login(environment, root, registry.server))
     config = render_config(root, registry, mirrors)
-    if docker_answers():
-        _stop_buildkit(root)
-        write_text(config_file(root), config)
-        _register(root, builder, "docker-container", container_arguments(root), config + _ca(registry))
-    else:
-        socket = _ensure_buildkit(root, tools, registry, config, report)
-        _register(root, builder, "remote", ["--driver", "remote", f"unix://{socket}"], "")
+    if not (docker_answers() and _starts_in_docker(root, builder, config, config + _ca(registry), report, trust)):
+        socket = _ensure_buildkit(root, tools, registry, config, report, trust)
+        register(root, builder, "remote", ["--driver", "remote", f"unix://{socket}"], "")
     builder.run("Choosing the builder", "use", "--global", builder.name)
     return builder
+
+
+def _starts_in_docker(root: Path, builder: Builder, config: str, facts: str, report: Report, trust: Trust) -> bool:
+    """Let Docker run the builder; False where it cannot, and an embedded one does instead until `make down`."""
+    arguments = container_arguments(root, trust)
+    attempt = fingerprint([*arguments, facts])
+    if can_embed() and read_text(_without_docker(root)) == attempt:
+        return False
+    write_text(config_file(root), config)
+    try:
+        register(root, builder, CONTAINER, arguments, facts)
+    except SetupError as error:
+        if not can_embed():
+            message = f"{NO_CONTAINER}\n{error}"
+            raise SetupError(message) from error
+        reason = str(error).strip().splitlines()[-1]
+        report(f"WARNING: Docker answers, but cannot start the builder ({reason}): an embedded one builds instead")
+        write_text(_without_docker(root), attempt)
+        return False
+    _without_docker(root).unlink(missing_ok=True)
+    # Only now: until the new one answers, the old one serves.
+    _stop_buildkit(root)
+    return True
 
 
 def use_builder(tools: Tools, name: str, environment: Mapping[str, str]) -> None:
@@ -123,14 +142,17 @@ def use_builder(tools: Tools, name: str, environment: Mapping[str, str]) -> None
 def stop_builder(root: Path) -> bool:
     """Stop the builder and keep its cache; tell whether there was anything to stop."""
     stopped = _stop_buildkit(root)
-    kept = read_json(_record(root))
-    if kept.get("driver") != "docker-container":
-        return stopped
-    environment = os.environ | {"BUILDX_CONFIG": str(kept["config"])}
-    builder = Builder(Path(kept["buildx"]), environment=environment)
-    builder.run("Removing the builder's container", "rm", "--force", "--keep-state", builder.name)
-    _record(root).unlink()
-    return True
+    _without_docker(root).unlink(missing_ok=True)
+    return unregister(root) or stopped
+
+
+def clear_after_killed(root: Path) -> None:
+    """Clear away what a BuildKit of this checkout that was killed has left: build secrets are mounted there."""
+    folder = claimed_folder(root)
+    if folder and has_mounts(folder):
+        with left_folder(root) as left:
+            if left:
+                clear_away(left)
 
 
 def config_file(root: Path) -> Path:
@@ -143,10 +165,10 @@ def buildkit_daemon(state: Path, program: Path = Path("buildkitd")) -> Daemon:
     return Daemon(program, state / "buildkitd.toml", state)
 
 
-def container_arguments(root: Path) -> list[str]:
+def container_arguments(root: Path, trust: Trust = Trust.OTHER) -> list[str]:
     """What tells buildx to run BuildKit in Docker, where the registry is on the same network."""
-    # The container is named after the node, and one Docker may serve more than one checkout.
-    node = f"{BUILDER}-{_hash(str(root))[:8]}"
+    # Container and cache are named after the node, and one Docker may serve more than one checkout.
+    node = "-".join(filter(None, (BUILDER, _hash(str(root))[:8], trust.folder)))
     return [
         *("--driver", "docker-container"),
         *("--driver-opt", "network=host"),
@@ -182,8 +204,10 @@ def _most_used(root: Path) -> int:
         return min(MOST_USED, free // SHARE_OF_DISK // GIGABYTE * GIGABYTE) or GIGABYTE
 
 
-def _ensure_buildkit(root: Path, tools: Tools, registry: Registry, config: str, report: Report) -> Path:
+def _ensure_buildkit(root: Path, tools: Tools, registry: Registry, config: str, report: Report, trust: Trust) -> Path:
     require_builder()
+    if tools.buildkitd is None:
+        tools = ensure_tools(report, embedded=True)
     buildkitd, buildctl = tools.buildkitd, tools.buildctl
     if buildkitd is None or buildctl is None:
         raise MissingPrerequisite(NOBODY_CAN_BUILD)
@@ -193,21 +217,25 @@ def _ensure_buildkit(root: Path, tools: Tools, registry: Registry, config: str, 
     arguments = _daemon_arguments(root, socket, runc)
     environment = daemon_environment(os.environ, registry.server.rpartition(":")[0])
     environment["SSL_CERT_FILE"] = str(registry.certificates.bundle)
-    facts = [str(buildkitd), *arguments, config, _ca(registry), json.dumps(_proxies(environment), sort_keys=True)]
-    fingerprint = _hash("\0".join(facts))
+    # By its content: a CA that was added to the same file is to be trusted from now on.
+    trusted = read_text(registry.certificates.bundle)
+    facts = [str(buildkitd), *arguments, config, trusted, json.dumps(_proxies(environment), sort_keys=True)]
+    found = fingerprint([*facts, trust.folder])
 
     def answers() -> bool:
         return _buildkit_answers(buildctl, socket)
 
-    if daemon.serves(fingerprint, answers, START_SECONDS):
+    if daemon.serves(found, answers, START_SECONDS):
         return socket
     _stop_buildkit(root)
     socket.unlink(missing_ok=True)
     write_text(config_file(root), config)
-    with claim_folder(root) as folder:
+    with claim_folder(root, trust.folder) as folder:
         # Another checkout's daemon may have been killed in it.
         clear_away(folder)
-        daemon.start([*arguments, "--root", str(folder)], environment, fingerprint)
+        # Build secrets are mounted there: in a folder of ours, they are cleared away when it is killed.
+        environment["TMPDIR"] = str(make_private(folder / TEMPORARY))
+        daemon.start([*arguments, "--root", str(folder)], environment, found)
         daemon.await_ready(answers, START_SECONDS)
     report(f"BuildKit runs (log: {daemon.log})")
     return socket
@@ -259,8 +287,9 @@ def _socket(root: Path) -> Path:
         Path(tempfile.gettempdir()) / f"carbide-{os.getuid()}-{short}",
     )
     folder = next((place for place in places if _fits(place)), Path("/tmp") / places[-1].name)  # noqa: S108
-    folder.mkdir(parents=True, exist_ok=True)
-    if folder != state_dir(root):
+    if folder == state_dir(root):
+        make_private(folder)
+    else:
         _claim(folder)
     return folder / "buildkitd.sock"
 
@@ -270,6 +299,7 @@ def _fits(folder: Path) -> bool:
 
 
 def _claim(folder: Path) -> None:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     status = folder.lstat()
     if folder.is_symlink() or status.st_uid != os.geteuid():
         message = f"{folder} belongs to somebody else: remove it, the builder's socket goes there."
@@ -277,24 +307,9 @@ def _claim(folder: Path) -> None:
     folder.chmod(0o700)
 
 
-def _register(root: Path, builder: Builder, driver: str, arguments: list[str], config: str) -> None:
-    wanted = {
-        "driver": driver,
-        "config": builder.environment["BUILDX_CONFIG"],
-        "buildx": str(builder.buildx),
-        "fingerprint": _hash("\0".join([*arguments, config])),
-    }
-    if read_json(_record(root)) == wanted and builder.is_registered():
-        return
-    _record(root).unlink(missing_ok=True)
-    if builder.name in builder.run("Listing builders", "ls", "--format", "{{.Name}}").split():
-        builder.run("Removing the old builder", "rm", "--force", "--keep-state", builder.name)
-    builder.run("Registering the builder", "create", "--name", builder.name, *arguments)
-    write_json(_record(root), wanted)
-
-
-def _record(root: Path) -> Path:
-    return state_dir(root) / "builder.json"
+def _without_docker(root: Path) -> Path:
+    """Name the file that notes what Docker could not start."""
+    return state_dir(root) / "builder-without-docker"
 
 
 def _hash(text: str) -> str:

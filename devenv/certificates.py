@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from carbide_infra.paths import state_dir
-from carbide_infra.state_files import read_text, write_text
+from carbide_infra.state_files import make_private, read_text, write_text
 
 LIFETIME = timedelta(days=730)
 RENEW_BEFORE = timedelta(days=30)
@@ -76,10 +76,8 @@ def ensure_bundle(root: Path) -> Path:
 
 
 def _folder(root: Path) -> Path:
-    folder = state_dir(root) / "tls"
-    folder.mkdir(parents=True, exist_ok=True)
-    folder.chmod(0o700)
-    return folder
+    make_private(state_dir(root))
+    return make_private(state_dir(root) / "tls")
 
 
 def _system_bundle(files: Certificates) -> str:
@@ -129,7 +127,7 @@ def _make(files: Certificates, host: str) -> None:
     secret = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    write_text(files.key, secret.decode(), mode=0o600)
+    write_text(files.key, secret.decode())
     write_text(files.certificate, _pem(certificate))
     write_text(files.ca, _pem(ca))
 

@@ -18,10 +18,12 @@ from carbide_infra.settings import load_settings
 from carbide_infra.stack.pulumi_stack import PulumiStack
 from carbide_infra.stack.stack_file import ANY_REGISTRY, DEV_STACK, read_stack_file
 from carbide_infra.state_files import write_json
-from devenv.builder import docker_answers
+from devenv.builder import can_embed, docker_answers
+from devenv.clean import clean
 from devenv.environment import child_environment, export_lines
 from devenv.findings import findings
-from devenv.ready import Start, ensure, required_tools, start_daemons
+from devenv.prerequisites import check_prerequisites
+from devenv.ready import Start, ensure, needed_tools, required_tools, start_daemons
 from devenv.toolchain import ensure_actionlint, ensure_registry_server, ensure_tools, missing_tools
 from devenv.up import local_down
 
@@ -61,7 +63,8 @@ def _reported(command: Callable[_Arguments, None]) -> Callable[_Arguments, None]
 @_reported
 def tools() -> None:
     """Find or build the tools: pulumi, its plugins, BuildKit, buildx, a registry."""
-    found = required_tools(_report)
+    check_prerequisites()
+    found = needed_tools(_report)
     ensure_registry_server(_report)
     _report(f"The tools are in {found.bin_dir}")
 
@@ -80,6 +83,13 @@ def start(stack: StackName = DEV_STACK) -> None:
 def down() -> None:
     """Stop the local builder and registry; their data stay."""
     local_down(project_root(), _report)
+
+
+@app.command("clean")
+@_reported
+def delete_state() -> None:
+    """Stop everything and delete this checkout's local state; refused where it is another stack's only one."""
+    clean(project_root(), _report)
 
 
 @app.command()
@@ -114,7 +124,7 @@ def env(stack: StackName = DEV_STACK) -> None:
 @_reported
 def doctor(arguments: Annotated[list[str] | None, typer.Argument()] = None, stack: StackName = DEV_STACK) -> None:
     """Run `carbide-infra doctor` on this machine as it is, with what the kit finds first; builds nothing."""
-    root, embedded = project_root(), not docker_answers()
+    root, embedded = project_root(), not docker_answers() and can_embed()
     missing = missing_tools(embedded=embedded)
     there = None if missing else ensure_tools(_report, embedded=embedded)
     environment = child_environment(root, there, stack)

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import suppress
@@ -14,6 +15,9 @@ from carbide_infra.state_files import read_text
 from devenv.prerequisites import find_system_program
 
 MOUNTS = Path("/proc/self/mountinfo")
+TEMPORARY = "tmp"
+"""Inside a BuildKit's folder, where it has its temporary files."""
+
 _MOUNT_POINT = 4
 _OCTAL = re.compile(r"\\(\d{3})")
 
@@ -32,7 +36,14 @@ def clear_away(folder: Path) -> None:
     for name in _containers(folder):
         _try("delete", "--force", name)
     for mount in _mounts(folder):
-        subprocess.run(["umount", mount], capture_output=True, check=False)
+        if subprocess.run(["umount", mount], capture_output=True, check=False).returncode:
+            subprocess.run(["umount", "--lazy", mount], capture_output=True, check=False)
+    shutil.rmtree(folder / TEMPORARY, ignore_errors=True)
+
+
+def has_mounts(folder: Path) -> bool:
+    """Whether anything is mounted inside a folder."""
+    return next(_mounts(folder), None) is not None
 
 
 def _containers(folder: Path) -> list[str]:

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from carbide_infra.errors import SetupError
-from carbide_infra.processes import last_lines, start_time
-from carbide_infra.state_files import read_json, read_text, write_json
+from carbide_infra.processes import last_lines, start_time, works_in
+from carbide_infra.state_files import PRIVATE_UMASK, make_private, read_json, read_text, write_json
 
 # How long a daemon may take before it is helped along, and then before it is killed.
 PATIENCE_SECONDS, GRACE_SECONDS = 2.0, 20.0
@@ -67,7 +67,7 @@ class Daemon:
 
     def start(self, arguments: Sequence[str], environment: Mapping[str, str], fingerprint: str) -> None:
         """Start it in a session of its own, where a terminal's Ctrl-C does not reach it."""
-        self.log.parent.mkdir(parents=True, exist_ok=True)
+        make_private(self.log.parent)
         if self.log.exists():
             self.log.replace(self.log.with_suffix(".log.1"))
         with self.log.open("wb") as log:
@@ -79,6 +79,7 @@ class Daemon:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
+                umask=PRIVATE_UMASK,
             )
         try:
             record = {"pid": process.pid, "started": start_time(process.pid), "fingerprint": fingerprint}
@@ -113,15 +114,18 @@ class Daemon:
     def _pid(self) -> int | None:
         record = read_json(self.pid_file)
         pid, started = record.get("pid"), record.get("started")
-        # A pid alone may belong to another process by now.
-        return pid if isinstance(pid, int) and started and start_time(pid) == started else None
+        # A pid alone may belong to another process by now, and the file may be the copy of another checkout's.
+        if not isinstance(pid, int) or not started or start_time(pid) != started:
+            return None
+        return pid if works_in(pid, self.state) else None
 
     def _lost(self) -> Iterator[int]:
         """Processes of this daemon that no pid file names: it was deleted, or never written."""
         for entry in _PROC.glob("[0-9]*/cmdline"):
             program, *arguments = read_text(entry).split("\0")
-            if Path(program).name == self.name and str(self.config) in arguments:
-                yield int(entry.parent.name)
+            pid = int(entry.parent.name)
+            if Path(program).name == self.name and str(self.config) in arguments and works_in(pid, self.state):
+                yield pid
 
     def _failure(self, problem: str) -> str:
         return f"{self.name} {problem}; the end of its log {self.log}:\n{last_lines(read_text(self.log))}"

@@ -1,22 +1,26 @@
 """From a bare machine to one that the program runs on: binaries, environment, and on demand the daemons."""
 
 import os
+from contextlib import nullcontext, suppress
 from enum import Enum
 from pathlib import Path
 from typing import Any
 
 from carbide_infra.endpoint import read_endpoint
+from carbide_infra.errors import SetupError
 from carbide_infra.paths import project_root
 from carbide_infra.progress import Report
 from carbide_infra.settings import LOCAL_REGISTRY, Settings, load_settings, selected_images
+from carbide_infra.stack.builder import VARIABLE
 from carbide_infra.stack.pinning import catalogue_bases, unpinned_bases
 from carbide_infra.stack.stack_file import ANY_REGISTRY, DEV_STACK, read_stack_file
 from devenv.bases import BaseImages
-from devenv.builder import docker_answers, require_builder, use_builder
-from devenv.environment import brings_builder, child_environment
+from devenv.builder import can_build, can_embed, clear_after_killed, docker_answers, require_builder, use_builder
+from devenv.environment import brought_builder, child_environment
 from devenv.prerequisites import check_prerequisites
 from devenv.toolchain import Tools, ensure_tools, install_plugin
-from devenv.up import local_up
+from devenv.trust import trust_of
+from devenv.up import local_registry, local_up
 
 
 class Start(Enum):
@@ -36,31 +40,49 @@ def ensure(stack: str = DEV_STACK, start: Start = Start.NEVER, report: Report = 
         UserError: what is in the way, in one sentence.
     """
     root = project_root()
+    clear_after_killed(root)
     # Before minutes are spent on tools.
     settings = None if start is Start.NEVER else _settings(root, stack, start)
-    brought = brings_builder(root, stack) and start is not Start.UNPINNED
+    brought = None if start is Start.UNPINNED else brought_builder(root, stack)
     if settings and not brought and _is_wanted(start, settings, root):
-        tools = required_tools(report)
-        start_daemons(root, tools, settings, report)
+        tools = _started(root, settings, start, report)
     else:
-        tools = ensure_tools(report, embedded=not docker_answers())
+        tools = needed_tools(report)
     environment = child_environment(root, tools, stack)
     install_plugin(tools, Path(environment["PULUMI_HOME"]))
-    if brought:
-        use_builder(tools, os.environ["BUILDX_BUILDER"], environment)
+    if brought and brought == os.environ.get(VARIABLE):
+        # A preview, or a shell, needs no builder: only an update must find it.
+        with nullcontext() if start is Start.ALWAYS else suppress(SetupError):
+            use_builder(tools, brought, environment)
     return environment
+
+
+def needed_tools(report: Report) -> Tools:
+    """Find or build the binaries that this machine can use: a BuildKit of our own is for root, without Docker."""
+    return ensure_tools(report, embedded=not docker_answers() and can_embed())
 
 
 def required_tools(report: Report) -> Tools:
     """Find or build the binaries of a machine that can also build images."""
     check_prerequisites()
     require_builder()
-    return ensure_tools(report, embedded=not docker_answers())
+    return needed_tools(report)
+
+
+def _started(root: Path, settings: Settings, start: Start, report: Report) -> Tools:
+    """Start what is to be started; a preview builds nothing, so it does without a builder where there can be none."""
+    if start is Start.ONCE and not can_build():
+        if settings.registry_server == LOCAL_REGISTRY:
+            local_registry(root, report)
+        return needed_tools(report)
+    tools = required_tools(report)
+    start_daemons(root, tools, settings, report)
+    return tools
 
 
 def start_daemons(root: Path, tools: Tools, settings: Settings, report: Report) -> None:
     """Start builder and registry, and see to the base images; does nothing where all is as it should be."""
-    local_up(root, tools, _bases(settings, root), report)
+    local_up(root, tools, _bases(settings, root), report, trust_of(settings, root))
 
 
 def _bases(settings: Settings, root: Path) -> BaseImages:

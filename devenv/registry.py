@@ -1,4 +1,4 @@
-"""The local registry: a real one, with TLS, under a name of this machine."""
+"""The local registry: a real one, with TLS and a login, under a name of this machine."""
 
 import hashlib
 import json
@@ -7,7 +7,7 @@ import re
 import socket
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from string import Template
 
@@ -15,12 +15,14 @@ from carbide_infra.errors import SetupError
 from carbide_infra.paths import state_dir
 from carbide_infra.progress import Report
 from carbide_infra.registry.client import RegistryClient
+from carbide_infra.registry.credentials import Credentials
 from carbide_infra.registry.errors import RegistryError
 from carbide_infra.registry.transport import Transport
 from carbide_infra.state_files import read_json, read_text, write_json, write_text
 from devenv.certificates import Certificates, ensure_certificates
 from devenv.daemons import Daemon
 from devenv.environment import daemon_environment
+from devenv.registry_login import Login, ensure_login, htpasswd_file, password_file
 
 PREFERRED_PORT = 5443
 START_SECONDS = 20.0
@@ -50,13 +52,15 @@ class Registry:
     Attributes:
         server: host:port, as in image references.
         certificates: its CA among them.
+        login: what it wants to see before it reads or writes anything.
     """
 
     server: str
     certificates: Certificates
+    login: Login
 
     def answers(self) -> bool:
-        """Whether it serves, with our certificate."""
+        """Whether it serves, with our certificate and for our login."""
         with self._client() as client, suppress(RegistryError):
             client.ping()
             return True
@@ -71,7 +75,8 @@ class Registry:
     def _client(self) -> RegistryClient:
         # No proxy for the internet leads back to this machine, and a registry that starts is asked again anyhow.
         trust = {"SSL_CERT_FILE": str(self.certificates.ca)}
-        return RegistryClient(self.server, None, Transport(trust, timeout=ANSWER_SECONDS, attempts=1))
+        login = Credentials(self.login.username, self.login.password)
+        return RegistryClient(self.server, login, Transport(trust, timeout=ANSWER_SECONDS, attempts=1))
 
 
 def ensure_registry(root: Path, program: Path, report: Report) -> Registry:
@@ -83,7 +88,7 @@ def ensure_registry(root: Path, program: Path, report: Report) -> Registry:
     certificates = ensure_certificates(root, host.name)
     daemon = registry_daemon(state, program)
     port = remembered["port"] if isinstance(remembered.get("port"), int) else PREFERRED_PORT
-    registry = Registry(f"{host.name}:{port}", certificates)
+    registry = Registry(f"{host.name}:{port}", certificates, ensure_login(root, program))
     fingerprint = _fingerprint(daemon, _config(root, certificates, host, port))
     if daemon.serves(fingerprint, registry.answers, START_SECONDS):
         return registry
@@ -92,11 +97,11 @@ def ensure_registry(root: Path, program: Path, report: Report) -> Registry:
     # Kept before the start: references must stay the same even if this run ends here.
     write_json(kept, {"host": host.name, "port": port})
     _start(daemon, _config(root, certificates, host, port))
-    registry = Registry(f"{host.name}:{port}", certificates)
+    registry = replace(registry, server=f"{host.name}:{port}")
     daemon.await_ready(registry.answers, START_SECONDS)
     report(f"Registry runs at https://{registry.server} (log: {daemon.log})")
     if not host.is_private:
-        report(f"The registry listens on {host.address}: whoever reaches that address can read and write it")
+        report(f"The registry listens on {host.address}; who reaches it needs the password in {password_file(root)}")
     return registry
 
 
@@ -184,14 +189,15 @@ def _config(root: Path, certificates: Certificates, host: Host, port: int) -> st
         "address": f"{address}:{port}",
         "certificate": certificates.certificate,
         "key": certificates.key,
+        "logins": htpasswd_file(root),
     }
     quoted = {name: json.dumps(str(value)) for name, value in values.items()}
     return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(quoted)
 
 
 def _fingerprint(daemon: Daemon, config: str) -> str:
-    certificate = read_text(daemon.state / "tls" / "registry.pem")
-    return hashlib.sha256("\0".join([str(daemon.program), config, certificate]).encode()).hexdigest()
+    contents = [read_text(daemon.state / "tls" / "registry.pem"), read_text(htpasswd_file(daemon.state.parent))]
+    return hashlib.sha256("\0".join([str(daemon.program), config, *contents]).encode()).hexdigest()
 
 
 def _start(daemon: Daemon, config: str) -> None:

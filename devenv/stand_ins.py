@@ -19,10 +19,11 @@ from carbide_infra.errors import SetupError
 from carbide_infra.paths import cache_dir
 from carbide_infra.processes import run
 from carbide_infra.progress import Report
-from devenv.builder import Builder
+from carbide_infra.state_files import make_private
 from devenv.debian import EPOCH, fetch_program, make_root, this_debian
 from devenv.go_environment import contained_go
 from devenv.prerequisites import require_go
+from devenv.registration import Builder
 from devenv.registry import Registry
 
 # Raise it when the content of an archive changes in a way that its name does not show.
@@ -247,9 +248,7 @@ def _archive(path: Path, write: Callable[[Path], None]) -> Path:
 
 def _archive_dir() -> Path:
     """Give the folder of archives, which all checkouts share."""
-    folder = cache_dir() / "bases"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+    return make_private(cache_dir() / "bases")
 
 
 def _build(

@@ -23,6 +23,7 @@ from carbide_infra.errors import SetupError
 from carbide_infra.paths import cache_dir
 from carbide_infra.programs import docker_plugin_folders
 from carbide_infra.progress import Report
+from carbide_infra.state_files import make_private
 from devenv.go_environment import contained_go
 from devenv.prerequisites import require_go
 
@@ -475,7 +476,7 @@ def _storage_advice(error: OSError, folder: Path) -> str:
 @contextmanager
 def _sole_builder(store: ToolStore) -> Iterator[None]:
     """Hold the store's lock, so that two runs at once do not do the same work."""
-    store.finished.mkdir(parents=True, exist_ok=True)
+    make_private(store.finished)
     with (store.finished / ".lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

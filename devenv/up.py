@@ -5,25 +5,29 @@ import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
-from carbide_infra.endpoint import Endpoint, write_endpoint
+from carbide_infra.endpoint import Endpoint, read_endpoint, write_endpoint
 from carbide_infra.errors import SetupError
 from carbide_infra.paths import cache_dir, state_dir
 from carbide_infra.progress import Report
 from carbide_infra.registry.docker_hub import DockerHub, find_docker_hub
 from carbide_infra.registry.mirror import Mirror
+from carbide_infra.state_files import make_private
 from devenv.bases import BaseImages, ensure_bases
 from devenv.builder import ensure_builder, stop_builder
 from devenv.certificates import ensure_bundle
+from devenv.registration import BUILDER
 from devenv.registry import Registry, ensure_registry, registry_daemon
 from devenv.stand_ins import StandInMaker
 from devenv.toolchain import Tools, ensure_registry_server
+from devenv.trust import Trust
 
 DISK_FULL = "no space left on device"
 
 
-def local_up(root: Path, tools: Tools, bases: BaseImages, report: Report) -> Endpoint:
+def local_up(root: Path, tools: Tools, bases: BaseImages, report: Report, trust: Trust = Trust.OTHER) -> Endpoint:
     """Bring up what images are built with; does nothing where all is as it should be.
 
     Raises:
@@ -32,14 +36,27 @@ def local_up(root: Path, tools: Tools, bases: BaseImages, report: Report) -> End
     with _explained(root), _sole_run(root, report):
         registry = ensure_registry(root, ensure_registry_server(report), report)
         hub = find_docker_hub(os.environ, ensure_bundle(root), report)
-        builder = ensure_builder(root, tools, registry, _mirrors(hub, registry), report)
+        builder = ensure_builder(root, tools, registry, _mirrors(hub, registry), report, trust)
         maker = StandInMaker(root, builder, registry, report)
         stand_ins = {} if hub.answers else ensure_bases(bases, maker)
+        bundle = str(registry.certificates.bundle)
         endpoint = Endpoint(
-            registry.server, builder.name, str(registry.certificates.bundle), stand_ins, bases.references
-        )
+            registry.server, builder.name, bundle, stand_ins, bases.references, has_hub=hub.answers
+        ).beside(read_endpoint(root))
         write_endpoint(root, endpoint)
         return endpoint
+
+
+def local_registry(root: Path, report: Report) -> None:
+    """Bring up the registry alone, where this machine can build nothing: references name it.
+
+    Which base images have stand-ins stays as it was; none of them is made.
+    """
+    with _explained(root), _sole_run(root, report):
+        registry = ensure_registry(root, ensure_registry_server(report), report)
+        before = read_endpoint(root)
+        alone = Endpoint(registry.server, BUILDER, str(registry.certificates.bundle))
+        write_endpoint(root, replace(before, registry=registry.server) if before else alone)
 
 
 def local_down(root: Path, report: Report) -> None:
@@ -57,8 +74,7 @@ def _mirrors(hub: DockerHub, registry: Registry) -> list[Mirror]:
 
 @contextmanager
 def _sole_run(root: Path, report: Report) -> Iterator[None]:
-    state = state_dir(root)
-    state.mkdir(parents=True, exist_ok=True)
+    state = make_private(state_dir(root))
     with (state / "lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

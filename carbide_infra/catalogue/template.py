@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 GENERATED = "# Generated from services.yaml by `make generate`"
 """How the first line of every rendered Dockerfile begins."""
 
+MODULE = "$module"
+"""Stands for the path of a binary's module in the names of symbols."""
+
 _TEMPLATE = "Dockerfile.template"
 _NOTHING = "^$"
 _FACTS = {"version": "${VERSION:-dev}", "buildTime": "$built", "revision": "$REVISION"}
@@ -165,7 +168,7 @@ def _literal(text: str) -> str:
 
 
 def _has_relative_symbols(binary: Binary) -> bool:
-    return any(symbol.startswith("./") for symbol in binary.symbols)
+    return any(linker_name(binary, symbol).startswith(MODULE) for symbol in binary.symbols)
 
 
 def _build_flags(binary: Binary) -> str:
@@ -185,6 +188,15 @@ def _tag_flags(binary: Binary) -> str:
 def _linker_flags(binary: Binary) -> str:
     flags = [*binary.ldflags, "-buildid="]
     for symbol, value in binary.symbols.items():
-        name = f"$module/{symbol.removeprefix('./')}" if symbol.startswith("./") else symbol
+        name = linker_name(binary, symbol)
         flags.append(f"-X '{name}={value.text if isinstance(value, Text) else _FACTS[value]}'")
     return " ".join(flags)
+
+
+def linker_name(binary: Binary, symbol: str) -> str:
+    """A symbol as the linker takes it, `$module` for the module's path: a binary's own package is `main` there."""
+    if not symbol.startswith("./"):
+        return symbol
+    folder, _, variable = symbol.removeprefix("./").rpartition(".")
+    own = binary.folder if binary.module is None else posixpath.relpath(binary.folder, binary.module)
+    return f"main.{variable}" if folder == own else f"{MODULE}/{folder}.{variable}"

@@ -3,11 +3,12 @@
 import json
 import os
 import shutil
+import signal
 import sys
 import textwrap
 from collections.abc import Callable
 from functools import wraps
-from typing import ParamSpec
+from typing import NoReturn, ParamSpec
 
 import typer
 
@@ -15,6 +16,7 @@ from carbide_infra.errors import UserError
 
 WELL, DIFFERENT, NO_ANSWER, INTERRUPTED = 0, 1, 2, 130
 FAILED = DIFFERENT
+_SIGNALLED = 128
 _Arguments = ParamSpec("_Arguments")
 
 
@@ -31,6 +33,7 @@ def acts(command: Callable[_Arguments, int]) -> Callable[_Arguments, None]:
 def _ended(command: Callable[_Arguments, int], failure: int, on_interrupt: str) -> Callable[_Arguments, None]:
     @wraps(command)
     def wrapper(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> None:
+        before = signal.signal(signal.SIGTERM, _end)
         try:
             code = command(*args, **kwargs)
         except UserError as error:
@@ -40,9 +43,16 @@ def _ended(command: Callable[_Arguments, int], failure: int, on_interrupt: str) 
             if on_interrupt:
                 progress(on_interrupt)
             code = INTERRUPTED
+        finally:
+            signal.signal(signal.SIGTERM, before)
         raise typer.Exit(code)
 
     return wrapper
+
+
+def _end(number: int, _frame: object) -> NoReturn:
+    """End in good order: what a command has put into a temporary folder goes with it."""
+    raise SystemExit(_SIGNALLED + number)
 
 
 def progress(line: str) -> None:

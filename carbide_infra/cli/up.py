@@ -16,10 +16,12 @@ from carbide_infra.cli.outcome import WELL, acts, progress
 from carbide_infra.cli.prepared import prepared
 from carbide_infra.cli.tables import Column, common_to, print_columns, short_digest, wide_console
 from carbide_infra.paths import state_dir
-from carbide_infra.stack.event_log import has_changes, image_seconds, new_digests
+from carbide_infra.stack.builder import chosen_builder, require_builder
+from carbide_infra.stack.event_log import has_begun, has_changes, image_seconds, new_digests, new_event_log
 from carbide_infra.stack.failures import failures_in
 from carbide_infra.stack.pulumi_stack import PulumiStack
 from carbide_infra.stack.registry_access import images_client
+from carbide_infra.stack.stack_file import read_stack_file
 from carbide_infra.stack.summary import Outcome, image_sizes, markdown_summary, over_budget
 
 app = typer.Typer(add_completion=False)
@@ -44,15 +46,16 @@ def up(
     """
     stack = named_stack(stack)
     opened = prepared(stack)
-    state = state_dir(opened.project)
-    state.mkdir(parents=True, exist_ok=True)
-    event_logs = (state / "events.json", state / "events-again.json")
-    for event_log in event_logs:
-        event_log.unlink(missing_ok=True)
+    require_builder(_builder(opened), opened.environment)
+    first = new_event_log(state_dir(opened.project), stack)
+    event_logs = (first, first.with_name(f"{first.stem}-again.json"))
     if opened.release_dead_lock():
         progress("The last update was killed: releasing its lock on the stack")
     code = _updated(opened, event_logs, verbose=verbose)
-    last = next(event_log for event_log in reversed(event_logs) if event_log.exists() or event_log == event_logs[0])
+    if code and not has_begun(first):
+        # Pulumi has said why, and what the stack had before says nothing of it.
+        return code
+    last = next(event_log for event_log in reversed(event_logs) if event_log.exists())
     failures = failures_in(last)
     outcome = Outcome(
         image_seconds(event_logs[0]) | image_seconds(event_logs[1]),
@@ -78,6 +81,11 @@ def up(
     nothing = "No changes: every image is as this source tree and stack want it."
     progress(outcome.sentence if any(map(has_changes, event_logs)) else nothing)
     return WELL
+
+
+def _builder(stack: PulumiStack) -> str | None:
+    values = read_stack_file(stack.project, stack.name)
+    return chosen_builder(values.get("builder"), str(values.get("registryServer")), stack.environment)
 
 
 def _updated(stack: PulumiStack, event_logs: tuple[Path, Path], *, verbose: bool) -> int:

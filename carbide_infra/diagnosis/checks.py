@@ -7,7 +7,7 @@ from typing import Any
 
 from carbide_infra.catalogue.problems import CatalogueError
 from carbide_infra.diagnosis.base_images import check_bases
-from carbide_infra.diagnosis.builder import ask_buildx, check_builder
+from carbide_infra.diagnosis.builder import check_builder
 from carbide_infra.diagnosis.finding import Finding, fail, ok, warn
 from carbide_infra.diagnosis.machine import check_machine
 from carbide_infra.diagnosis.registry import check_registry, check_store
@@ -21,6 +21,7 @@ from carbide_infra.registry.errors import RegistryError
 from carbide_infra.registry.image_facts import answers_now
 from carbide_infra.registry.images import platforms_in, read_platform, split_reference
 from carbide_infra.settings import ConfigError, Selection, Settings, load_settings, selected_images
+from carbide_infra.stack.builder import ask_builder, chosen_builder
 from carbide_infra.stack.deployed import deployed_by
 from carbide_infra.stack.pulumi_stack import PulumiStack, open_stack
 from carbide_infra.stack.registry_access import base_registries, registries_of
@@ -74,7 +75,8 @@ def _builder(settings: Settings, selection: Selection) -> Iterator[Finding]:
         buildx = find_buildx()
     except MissingPrerequisite:
         return
-    yield from check_builder(ask_buildx(buildx, settings.builder, os.environ), selection.platforms)
+    name = chosen_builder(settings.builder, settings.registry_server, os.environ)
+    yield from check_builder(ask_builder(buildx, name, os.environ), selection.platforms)
 
 
 def _places(root: Path) -> list[Path]:

@@ -172,6 +172,26 @@ def kept_dockerfile_of(kept: KeptDockerfile, root: Path, project: Path) -> Docke
     return Dockerfile(text, None if location.startswith("..") else location)
 
 
+def edited_dockerfile(image: Image, folder: Path) -> str | None:
+    """A warning where the file beside the catalogue says something else: nobody builds what was written there.
+
+    Args:
+        image: as the catalogue has it.
+        folder: the catalogue's.
+    """
+    file = folder / f"Dockerfile.{image.name}"
+    try:
+        text = file.read_bytes().replace(b"\r\n", b"\n")
+    except OSError:
+        return None
+    if text == render(image).encode():
+        return None
+    return (
+        f"{file.name} is not what the catalogue says, and images are built as the catalogue says: "
+        "write it there, and have make generate write the file"
+    )
+
+
 def plan_image(
     image: Image, dockerfile: Dockerfile, inputs: Inputs, origin: Origin, source: Source, stack: Stack
 ) -> ImagePlan:

@@ -19,8 +19,15 @@ from carbide_infra.images.base_images import resolved
 from carbide_infra.images.build_secrets import build_secrets, require_agent
 from carbide_infra.images.component import BuildTarget
 from carbide_infra.images.inputs import inputs_of_images
-from carbide_infra.images.plan import ImagePlan, Stack, dockerfile_of, kept_dockerfile_of, plan_image
-from carbide_infra.paths import cache_dir
+from carbide_infra.images.plan import (
+    ImagePlan,
+    Stack,
+    dockerfile_of,
+    edited_dockerfile,
+    kept_dockerfile_of,
+    plan_image,
+)
+from carbide_infra.paths import cache_dir, state_dir
 from carbide_infra.registry.known_images import KnownImages
 from carbide_infra.registry.told import Told
 from carbide_infra.settings import (
@@ -39,7 +46,9 @@ from carbide_infra.source.kept.context import with_dockerfile
 from carbide_infra.source.origin_warnings import warnings_of
 from carbide_infra.source.origins import Origin, origins_of
 from carbide_infra.source.staging import StagingError, collect_garbage, stage
+from carbide_infra.stack.passphrase import require_own_passphrase
 from carbide_infra.stack.stack_file import require_quoted
+from carbide_infra.state_files import make_private
 
 if TYPE_CHECKING:
     from carbide_infra.registry.registries import Registries
@@ -74,6 +83,7 @@ def leave_out_debug_messages() -> None:
 @_reported
 def stack_settings() -> Settings:
     """The stack's configuration, validated."""
+    require_own_passphrase(pulumi.get_stack(), os.environ, Path.cwd())
     require_quoted(Path.cwd(), pulumi.get_stack())
     namespace = f"{pulumi.get_project()}:"
     values = {key.removeprefix(namespace): value for key, value in CONFIG.get().items() if key.startswith(namespace)}
@@ -188,6 +198,12 @@ def plan_images(settings: Settings, selection: Selection, sources: Sources, targ
         )
         for image in images
     ]
+    for plan in plans:
+        warning = (
+            None if plan.image.kept or plan.dockerfile.location else edited_dockerfile(own[plan.image.name], folder)
+        )
+        if warning:
+            pulumi.log.warn(warning)
     _stage(plans, sources.root, project)
     return plans
 
@@ -223,6 +239,7 @@ def _origins(sources: Sources, inputs: Mapping[str, Inputs]) -> dict[str, Origin
 
 
 def _stage(plans: Sequence[ImagePlan], root: Path, project: Path) -> None:
+    make_private(state_dir(project))
     for plan in plans:
         place = plan.place.below(project)
         stage(root, plan.inputs, plan.dockerfile.text, place)

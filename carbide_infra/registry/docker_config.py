@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from carbide_infra.registry.errors import RegistryError
-from carbide_infra.state_files import write_text
+from carbide_infra.state_files import make_private, read_text, write_text
 
 _FILE = "config.json"
 _STORE_SECONDS = 30
-_OURS = 0o700
 
 
 @dataclass(frozen=True)
@@ -115,19 +114,32 @@ def without_store(environment: Mapping[str, str], folder: Path) -> dict[str, str
     file = config_file(environment)
     config = {key: value for key, value in read_config(file).items() if key != "credsStore"}
     config["auths"] = {server: login for server, login in entries(config, "auths").items() if login}
-    folder.mkdir(parents=True, exist_ok=True)
-    folder.chmod(_OURS)
-    write_text(folder / _FILE, json.dumps(config), mode=0o600)
-    _link(file.parent, folder)
+    private_copy(environment, folder, config)
     builders = environment.get("BUILDX_CONFIG") or str(file.parent / "buildx")
     return {**environment, "DOCKER_CONFIG": str(folder), "BUILDX_CONFIG": builders}
+
+
+def private_copy(environment: Mapping[str, str], folder: Path, config: Mapping[str, Any]) -> None:
+    """Make a folder that programs can have for Docker's configuration: another `config.json`, all else the user's.
+
+    Args:
+        environment: names the user's own.
+        folder: for the copy; nothing is written where it is as it should be.
+        config: what `config.json` is to hold.
+    """
+    make_private(folder)
+    text = json.dumps(config)
+    if read_text(folder / _FILE) != text:
+        write_text(folder / _FILE, text)
+    _link(config_file(environment).parent.absolute(), folder)
 
 
 def _link(user: Path, folder: Path) -> None:
     """What stands beside the configuration: contexts, plugins."""
     names = {entry.name for entry in os.scandir(user)} - {_FILE} if user.is_dir() else set()
     for old in folder.iterdir():
-        if old.is_symlink():
+        if old.is_symlink() and (old.name not in names or old.readlink() != user / old.name):
             old.unlink()
     for name in names:
-        (folder / name).symlink_to(user.absolute() / name)
+        if not (folder / name).is_symlink():
+            (folder / name).symlink_to(user / name)

@@ -8,7 +8,7 @@ from pathlib import Path
 from threading import Thread
 
 from carbide_infra.progress import Report
-from carbide_infra.registry.errors import RegistryError
+from carbide_infra.registry.errors import RegistryError, Untrusted
 from carbide_infra.registry.mirror import MIRROR_VARIABLE, Mirror, configured_mirror
 from carbide_infra.registry.transport import Transport
 
@@ -27,7 +27,11 @@ class DockerHub:
 
 
 def find_docker_hub(environment: Mapping[str, str], ca_bundle: Path, report: Report) -> DockerHub:
-    """Ask the configured mirror, else Docker Hub, once each."""
+    """Ask the configured mirror, else Docker Hub, once each.
+
+    Raises:
+        Untrusted: one of them is there, and this machine lacks the CA of its certificate.
+    """
     mirror = configured_mirror(environment)
     if mirror and registry_answers(mirror.url, ca_bundle):
         return DockerHub(answers=True, mirror=mirror)
@@ -40,19 +44,27 @@ def registry_answers(url: str, ca_bundle: Path, seconds: float = PROBE_SECONDS) 
     """Tell whether a registry answers in time.
 
     The time holds for all of it: a name look-up that hangs cannot be given a time-out of its own.
+
+    Raises:
+        Untrusted: it is there, with a certificate of nobody that this machine trusts.
     """
-    answers: list[bool] = []
+    answers: list[bool | Untrusted] = []
     probe = Thread(target=lambda: answers.append(_answers(url, ca_bundle, seconds)), daemon=True)
     probe.start()
     probe.join(seconds)
+    for answer in answers:
+        if isinstance(answer, Untrusted):
+            raise answer
     return answers == [True]
 
 
-def _answers(url: str, ca_bundle: Path, seconds: float) -> bool:
+def _answers(url: str, ca_bundle: Path, seconds: float) -> "bool | Untrusted":
     # Who asks has a few seconds for all of it.
     environment = {**os.environ, "SSL_CERT_FILE": str(ca_bundle)}
     try:
         with closing(Transport(environment, timeout=seconds, attempts=1)) as transport:
             return transport.send("GET", url, {}).status in _REGISTRY_ANSWERS
+    except Untrusted as error:
+        return error
     except RegistryError:
         return False

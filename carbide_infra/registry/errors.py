@@ -23,6 +23,10 @@ class Unreachable(RegistryError):
     """No HTTP answer came: no such host, no connection, no trust in its certificate, or a time-out."""
 
 
+class Untrusted(Unreachable):
+    """It is there, and its certificate is of nobody that this machine trusts."""
+
+
 class Denied(RegistryError):
     """The registry wants other credentials, or none that we have suffice."""
 

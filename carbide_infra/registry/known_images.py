@@ -79,8 +79,7 @@ class KnownImages:
     def _write(self, file: Path, value: dict[str, Any]) -> None:
         with suppress(OSError):
             # Names of private images are nobody else's business.
-            file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            write_text(file, json.dumps(value), 0o600)
+            write_text(file, json.dumps(value))
 
 
 def _today() -> str:

@@ -14,7 +14,7 @@ import urllib3
 from urllib3.exceptions import HTTPError, InvalidHeader, MaxRetryError, NewConnectionError, SSLError
 from urllib3.exceptions import TimeoutError as Timeout
 
-from carbide_infra.registry.errors import RegistryError, Unreachable
+from carbide_infra.registry.errors import RegistryError, Unreachable, Untrusted
 
 TIMEOUT_SECONDS = 30.0
 # A whole answer, however slowly its bytes come.
@@ -260,9 +260,11 @@ def _unreachable(origin: Origin, error: Exception) -> Unreachable:
     cause = error.reason if isinstance(error, MaxRetryError) and error.reason else error
     if isinstance(cause, (ssl.SSLError, SSLError)):
         what = f"its certificate is not trusted ({_words(cause)})"
-        fix = "let SSL_CERT_FILE name a PEM file that holds its CA"
+        message = f"{origin}: {what}; let SSL_CERT_FILE name a PEM file that holds its CA"
+        # Who speaks no TLS shows no certificate at all.
+        return (Untrusted if isinstance(_innermost(cause), ssl.SSLCertVerificationError) else Unreachable)(message)
     # A refused connection is a time-out by its class only.
-    elif isinstance(cause, (TimeoutError, Timeout)) and not isinstance(cause, NewConnectionError):
+    if isinstance(cause, (TimeoutError, Timeout)) and not isinstance(cause, NewConnectionError):
         what, fix = "does not answer in time", "check the network, HTTPS_PROXY, and whether it runs"
     else:
         what, fix = (
@@ -274,7 +276,10 @@ def _unreachable(origin: Origin, error: Exception) -> Unreachable:
 
 def _words(error: BaseException) -> str:
     """What the system says, out of the wrappers that urllib3 puts around it."""
+    inner = _innermost(error)
+    return inner.verify_message if isinstance(inner, ssl.SSLCertVerificationError) else str(inner)
+
+
+def _innermost(error: BaseException) -> BaseException:
     inner = error.__cause__ or (error.args[-1] if error.args and isinstance(error.args[-1], BaseException) else None)
-    if inner is not None:
-        return _words(inner)
-    return error.verify_message if isinstance(error, ssl.SSLCertVerificationError) else str(error)
+    return error if inner is None else _innermost(inner)

@@ -64,9 +64,9 @@ def _from_files(images: Iterable[ImageChange]) -> Iterator[Cause]:
             reached.setdefault(file, []).append(image.name)
     groups: dict[tuple[tuple[str, ...], bool], list[FileChange]] = {}
     for file, names in reached.items():
-        groups.setdefault((tuple(sorted(names)), file.lists_modules), []).append(file)
-    for (same, lists_modules), files in groups.items():
-        restart = Restart.IF_LINKED if lists_modules else Restart.EXPECTED
+        groups.setdefault((tuple(sorted(names)), file.may_concern_others), []).append(file)
+    for (same, may_concern_others), files in groups.items():
+        restart = Restart.IF_LINKED if may_concern_others else Restart.EXPECTED
         yield Cause(same, restart, files=tuple(sorted(files, key=lambda file: file.path)))
 
 

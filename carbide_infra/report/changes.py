@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
-from carbide_infra.images.record import COARSE, INPUTS
+from carbide_infra.images.record import COARSE, INPUTS, MODULE_FILES, MODULES
 from carbide_infra.names import NO_HISTORY, STAND_IN_LABEL, WHOLE_TREE
 from carbide_infra.report.files import FileChange, changed_files, paths, total_size
 from carbide_infra.report.preview import Preview, Records, Step
@@ -231,6 +231,14 @@ def _rebuilt(name: str, records: Records, image: Step, tags: tuple[TagMove, ...]
     before, after = _inputs(records.before), _inputs(records.after)
     files = changed_files(before, after) if before and after else ()
     reasons = reasons_of(records, image, preview.deployed.get(name, {})) if image.before else ()
+    if all(side.get(MODULES) is not None and not side.get(COARSE) for side in _sides(records)):
+        files = tuple(replace(file, is_pruned=file.lists_modules) for file in files)
+    if image.before and _has_the_same_modules(records):
+        # Which of them it links is not known here, and need not be: none has moved.
+        files = tuple(file for file in files if not file.lists_modules)
+        reasons = tuple(reason for reason in reasons if reason.kind != "module")
+        if not files and not reasons:
+            return ImageChange(name, Action.UNCHANGED)
     if any(WHOLE_TREE in text for text in preview.warnings):
         # All files of the tree come new as inputs: nobody made that change.
         files = tuple(file for file in files if file.kind != "added")
@@ -253,8 +261,22 @@ def _rebuilt(name: str, records: Records, image: Step, tags: tuple[TagMove, ...]
     )
 
 
+def _sides(records: Records) -> tuple[Mapping[str, object], Mapping[str, object]]:
+    return records.before or {}, records.after or {}
+
+
+def _has_the_same_modules(records: Records) -> bool:
+    """Whether a side is coarse, and all of the tree's module files are the same in both."""
+    sides = _sides(records)
+    listed = {str(side.get(MODULE_FILES) or "") for side in sides}
+    is_coarse = any(side.get(COARSE) for side in sides) and not any(
+        WHOLE_TREE in str(side.get(COARSE)) for side in sides
+    )
+    return is_coarse and len(listed) == 1 and "" not in listed
+
+
 def _of_file(file: FileChange) -> Restart:
-    return Restart.IF_LINKED if file.lists_modules else Restart.EXPECTED
+    return Restart.IF_LINKED if file.may_concern_others else Restart.EXPECTED
 
 
 def _leaves(image: Step | None) -> bool:

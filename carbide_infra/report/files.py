@@ -6,7 +6,7 @@ from typing import Literal
 
 from carbide_infra.images.record import RecordedFile, recorded_files
 
-_MODULE_FILES = frozenset({"go.mod", "go.sum", "go.work", "go.work.sum", "vendor/modules.txt"})
+_MODULE_FILES = frozenset({"go.mod", "go.sum", "go.work", "go.work.sum"})
 _VERSION_FILE = "VERSION"
 
 Kind = Literal["changed", "added", "removed", "mode changed"]
@@ -20,16 +20,24 @@ class FileChange:
         path: relative to the source root.
         kind: what happened to it.
         size_change: in bytes.
+        is_pruned: holds nothing but what the image links, where it lists modules.
     """
 
     path: str
     kind: Kind
     size_change: int
+    is_pruned: bool = False
 
     @property
     def lists_modules(self) -> bool:
         """Whether it says which modules there are, and holds no code itself."""
-        return self.path in _MODULE_FILES
+        name = self.path.rpartition("/")[2]
+        return name in _MODULE_FILES or f"/{self.path}".endswith("/vendor/modules.txt")
+
+    @property
+    def may_concern_others(self) -> bool:
+        """Whether it counts for images that use nothing of what changed in it."""
+        return self.lists_modules and not self.is_pruned
 
     @property
     def holds_version(self) -> bool:

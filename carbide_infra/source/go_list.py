@@ -43,7 +43,7 @@ class Question:
         packages: folders of main packages, relative to the root.
         platforms: like `linux/amd64`.
         tags: build tags.
-        symbols: what the linker is to set: folder of the main package, symbol.
+        symbols: what the linker is to set: folder of the main package, symbol, its name for the linker.
     """
 
     root: Path
@@ -52,7 +52,7 @@ class Question:
     packages: Sequence[str]
     platforms: Sequence[str]
     tags: Sequence[str] = ()
-    symbols: Sequence[tuple[str, str]] = ()
+    symbols: Sequence[tuple[str, str, str]] = ()
 
     @property
     def base(self) -> str:
@@ -409,7 +409,7 @@ class Reading:
 
     def _warn_of_symbols(self, folder: str, made: "_Sets") -> None:
         """The linker ignores what it cannot set."""
-        symbols = [symbol for package, symbol in self._question.symbols if package == folder]
+        symbols = {symbol: name for package, symbol, name in self._question.symbols if package == folder}
         if not symbols or made.missing:
             return
         listing = self._listings[0]

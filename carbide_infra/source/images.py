@@ -6,7 +6,7 @@ from pathlib import Path
 
 from carbide_infra.catalogue.files import FileError, files_of
 from carbide_infra.catalogue.model import FileVersion, Image
-from carbide_infra.catalogue.template import build_arguments
+from carbide_infra.catalogue.template import build_arguments, linker_name
 from carbide_infra.settings import LOCAL_REGISTRY, Settings
 from carbide_infra.source.facts import DEFAULT_VERSION, Source, VersionRule, read_source
 from carbide_infra.source.inputs import InputError, Target, Wanted
@@ -95,7 +95,7 @@ def wanted_by(image: Image, root: Path, release: str | None = None) -> Wanted:
             module=binary.module,
             go_version=release or image.go_version,
             tags=binary.tags,
-            symbols=tuple(binary.symbols),
+            symbols=tuple((symbol, linker_name(binary, symbol)) for symbol in binary.symbols),
         )
         for binary in image.binaries
     ]

@@ -74,7 +74,7 @@ class Target:
         module: folder of its go.mod; None for the nearest above the package.
         go_version: the Go release that compiles it, like `1.25.4`, or its line, like `1.25`; None for the go command's.
         tags: further build tags.
-        symbols: what the linker is to set, as a catalogue has it.
+        symbols: what the linker is to set: as a catalogue has it, and as the linker takes it.
     """
 
     package: str
@@ -82,7 +82,7 @@ class Target:
     module: str | None = None
     go_version: str | None = None
     tags: tuple[str, ...] = ()
-    symbols: tuple[str, ...] = ()
+    symbols: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -177,7 +177,7 @@ def _asked(tree: Tree, folders: Mapping[Target, str], access: ModuleAccess) -> d
     def answered(group: tuple[Question, str | None]) -> Answer | str:
         question, line = group
         packages = tuple(sorted({folders[target] for target in groups[group]}))
-        symbols = sorted({(folders[target], symbol) for target in groups[group] for symbol in target.symbols})
+        symbols = sorted({(folders[target], *symbol) for target in groups[group] for symbol in target.symbols})
         try:
             return answer_of(tree, replace(question, packages=packages, symbols=symbols), line, access)
         except GoUnavailableError as reason:

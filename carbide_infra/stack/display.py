@@ -4,19 +4,26 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
 from carbide_infra.stack.watchdog import watched
+from carbide_infra.state_files import PRIVATE_UMASK
 
 # As in " +  docker-build:index:Image carbide-rest-api creating (8s) #14 DONE 7.2s"; of an update,
 # the text after the time begins with the changed inputs in brackets.
 _STEP = re.compile(r"(?P<step>\s*\S*\s+\S+:\S+ \S+ (?P<verb>\w+)) (?P<time>\([\d.]+s\)) (\[diff: .*\]; )?(#.*)?$")
 
 
-def shown(command: Sequence[str], environment: Mapping[str, str], folder: Path, event_log: Path | None = None) -> int:
+def shown(
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    folder: Path,
+    event_log: Path | None = None,
+    started: Callable[[int], None] = lambda _: None,
+) -> int:
     """Run the CLI before the user's eyes; gives its exit code.
 
     Args:
@@ -24,14 +31,17 @@ def shown(command: Sequence[str], environment: Mapping[str, str], folder: Path, 
         environment: all its variables.
         folder: where it runs.
         event_log: what the engine writes its events to, where what stands still is to be ended.
+        started: is told the CLI's pid.
     """
     # The terminal sends Ctrl-C to the CLI as well, which cancels in good order: wait for it.
     previous = signal.signal(signal.SIGINT, lambda *_: None)
     try:
         if sys.stdout.isatty():
-            with subprocess.Popen(command, cwd=folder, env=dict(environment)) as process, _watch(process, event_log):
+            options: dict[str, Any] = {"cwd": folder, "env": dict(environment), "umask": PRIVATE_UMASK}
+            with subprocess.Popen(command, **options) as process, _watch(process, event_log):
+                started(process.pid)
                 return process.wait()
-        return _printed_by_step([*command, "--non-interactive"], environment, folder, event_log)
+        return _printed_by_step([*command, "--non-interactive"], environment, folder, event_log, started)
     finally:
         signal.signal(signal.SIGINT, previous)
 
@@ -55,12 +65,18 @@ def _watch(process: "subprocess.Popen[Any]", log: Path | None) -> AbstractContex
 
 
 def _printed_by_step(
-    command: Sequence[str], environment: Mapping[str, str], folder: Path, event_log: Path | None
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    folder: Path,
+    event_log: Path | None,
+    started: Callable[[int], None],
 ) -> int:
     """Run the CLI for a log: without a terminal it prints each line of BuildKit's progress."""
-    options: dict[str, Any] = {"cwd": folder, "env": dict(environment), "stdout": subprocess.PIPE, "text": True}
+    options: dict[str, Any] = {"cwd": folder, "env": dict(environment), "umask": PRIVATE_UMASK}
+    options |= {"stdout": subprocess.PIPE, "text": True}
     with subprocess.Popen(command, **options) as process, _watch(process, event_log):
         assert process.stdout is not None  # noqa: S101 - a pipe was asked for
+        started(process.pid)
         for line in steps(process.stdout):
             sys.stdout.write(line)
             sys.stdout.flush()

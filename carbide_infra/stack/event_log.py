@@ -1,12 +1,37 @@
 """The engine's own log of an update: how long each image took, and whether anything changed."""
 
 import json
+import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from carbide_infra.names import IMAGE_TYPE
+from carbide_infra.state_files import make_private
+
+_KEPT = 10
+
+
+def new_event_log(folder: Path, stack: str) -> Path:
+    """Name the log of one run, which no other run has; the latest ones are kept.
+
+    Args:
+        folder: the state folder of the project.
+        stack: the stack that is updated.
+    """
+    logs = make_private(folder / "events")
+    for old in sorted(logs.glob("*.json"), key=lambda file: file.stat().st_mtime)[:-_KEPT]:
+        old.unlink(missing_ok=True)
+    descriptor, name = tempfile.mkstemp(prefix=f"{stack.replace('/', '.')}-", suffix=".json", dir=logs)
+    os.close(descriptor)
+    return Path(name)
+
+
+def has_begun(event_log: Path) -> bool:
+    """Whether the engine came to work: it did not where another update holds the lock."""
+    return next(events(event_log), None) is not None
 
 
 def image_seconds(event_log: Path) -> dict[str, int]:
@@ -49,5 +74,6 @@ def events(event_log: Path) -> Iterator[dict[str, Any]]:
     """Each event as far as they are written; the last one may be half there."""
     if event_log.exists():
         for line in event_log.read_text(encoding="utf-8").splitlines():
+            # A process that was killed leaves half a line.
             with suppress(ValueError):
                 yield json.loads(line)

@@ -14,6 +14,7 @@ from typing import IO
 from carbide_infra.stack.display import steps
 from carbide_infra.stack.image_progress import ImageProgress
 from carbide_infra.stack.watchdog import watched
+from carbide_infra.state_files import PRIVATE_UMASK
 
 Watch = Callable[[ImageProgress], None]
 """Shows how far the images are; called a few times a second, and once more at the end."""
@@ -22,9 +23,17 @@ _SECONDS_BETWEEN = 0.2
 
 
 def followed(
-    command: Sequence[str], environment: Mapping[str, str], folder: Path, event_log: Path, watch: Watch
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    folder: Path,
+    event_log: Path,
+    watch: Watch,
+    started: Callable[[int], None] = lambda _: None,
 ) -> int:
-    """Run the CLI, which writes this log, and show the images' progress; where it fails, its own last words, too."""
+    """Run the CLI, which writes this log, and show the images' progress; where it fails, its own last words, too.
+
+    `started` is told its pid.
+    """
     progress = ImageProgress()
     with _waiting_for_the_cli(), tempfile.TemporaryFile("w+", encoding="utf-8") as output:
         with (
@@ -35,9 +44,11 @@ def followed(
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
+                umask=PRIVATE_UMASK,
             ) as process,
             watched(process.send_signal, event_log),
         ):
+            started(process.pid)
             position = 0
             while True:
                 ended = process.poll() is not None

@@ -11,20 +11,21 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from carbide_infra.errors import SetupError
+from carbide_infra.errors import CommandError, SetupError
 from carbide_infra.paths import project_root, state_dir
 from carbide_infra.processes import last_lines, run
 from carbide_infra.programs import find_pulumi
 from carbide_infra.stack.display import shown
 from carbide_infra.stack.following import Watch, followed
-from carbide_infra.stack.locks import has_dead_lock
+from carbide_infra.stack.locks import has_dead_lock, note_update, running_update
 from carbide_infra.stack.ssh_agent import without_agent
 from carbide_infra.stack.stack_file import DEV_STACK, PROJECT
+from carbide_infra.state_files import PRIVATE_UMASK
 
 
 @dataclass(frozen=True)
@@ -123,23 +124,39 @@ class PulumiStack:
         Args:
             event_log: file to write the engine's events to.
             watch: shows the images' progress in the place of Pulumi's own display, unless that has to ask.
+
+        Raises:
+            CommandError: another update runs.
         """
+        self._require_no_other_update()
         consent = self._consent()
         how = ("up", "--continue-on-error", "--suppress-outputs", "--event-log", str(event_log), *consent)
         if watch is None or not consent:
-            return self._show(*how, event_log=event_log)
-        return followed([str(self.pulumi), *how, *self._chosen], self._logging, self.project, event_log, watch)
+            return self._show(*how, event_log=event_log, started=self._note)
+        command = [str(self.pulumi), *how, *self._chosen]
+        return followed(command, self._logging, self.project, event_log, watch, self._note)
 
     def refresh(self) -> int:
         """Bring the state up to what the registry has; gives the CLI's exit code."""
-        return self._show("refresh", "--suppress-outputs", *self._consent())
+        self._require_no_other_update()
+        return self._show("refresh", "--suppress-outputs", *self._consent(), started=self._note)
 
     def release_dead_lock(self) -> bool:
         """Cancel the update of a process that was killed; tell whether there was one."""
-        dead = has_dead_lock(self.environment.get("PULUMI_BACKEND_URL", ""), self.name)
+        dead = has_dead_lock(self._backend, self.project, self.name)
         if dead:
             self._run("cancel", "--yes", self.name)
         return dead
+
+    def _require_no_other_update(self) -> None:
+        other = running_update(self._backend, self.name)
+        if other:
+            message = f"stack {self.name}: {other}"
+            raise CommandError(message)
+
+    @property
+    def _backend(self) -> str:
+        return self.environment.get("PULUMI_BACKEND_URL", "")
 
     @property
     def _chosen(self) -> tuple[str, str]:
@@ -149,15 +166,23 @@ class PulumiStack:
         asked = sys.stdin.isatty() and self.name != DEV_STACK
         return [] if asked else ["--yes", "--skip-preview"]
 
+    def _note(self, pid: int) -> None:
+        note_update(self.project, self.name, pid)
+
     def _alone(self) -> dict[str, str]:
         """The environment of what builds nothing."""
         return without_agent(self.environment, state_dir(self.project))
 
     def _show(
-        self, *arguments: str, event_log: Path | None = None, environment: Mapping[str, str] | None = None
+        self,
+        *arguments: str,
+        event_log: Path | None = None,
+        environment: Mapping[str, str] | None = None,
+        started: Callable[[int], None] = lambda _: None,
     ) -> int:
         environment = {**self._logging, **(environment or {})}
-        return shown([str(self.pulumi), *arguments, *self._chosen], environment, self.project, event_log)
+        command = [str(self.pulumi), *arguments, *self._chosen]
+        return shown(command, environment, self.project, event_log, started)
 
     @property
     def _logging(self) -> dict[str, str]:
@@ -170,7 +195,8 @@ class PulumiStack:
 
     def _run(self, *arguments: str) -> str:
         command: list[str | Path] = [self.pulumi, *arguments, "--non-interactive"]
-        return run(command, self.environment, f"`pulumi {' '.join(arguments)}`", cwd=self.project)
+        purpose = f"`pulumi {' '.join(arguments)}`"
+        return run(command, self.environment, purpose, cwd=self.project, umask=PRIVATE_UMASK)
 
 
 def selected_stack() -> str:

@@ -18,10 +18,15 @@ _KINDS = {
 }
 _NUMBER = re.compile(r"[-+]?(\.?\d[\d_]*(\.\d*)?([eE][-+]?\d+)?|0[xob][0-9a-fA-F_]+)")
 DEV_STACK = "dev"
-"""The development stack: it is updated unasked, and its secrets protect nothing."""
+"""The development stack: it is updated unasked, with a passphrase that its checkout makes."""
 
 # For what does not depend on where images go: a new stack may not say it yet.
 ANY_REGISTRY = {"registryServer": "local", "registryRepository": "carbide"}
+
+
+def is_development(stack: str) -> bool:
+    """Whether a stack, perhaps named with its organization and project, is the development stack."""
+    return stack.rpartition("/")[2] == DEV_STACK
 
 
 def read_stack_file(root: Path, stack: str) -> dict[str, Any]:

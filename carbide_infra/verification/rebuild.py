@@ -1,24 +1,30 @@
 """Rebuilding: the recorded inputs, built once more without pushing, must give the digest that runs."""
 
+import fcntl
 import json
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from carbide_infra.outputs import ImageOutput
+from carbide_infra.paths import state_dir
 from carbide_infra.processes import run
 from carbide_infra.registry.client import Manifest, RegistryClient
 from carbide_infra.registry.errors import Corrupt, NotFound
 from carbide_infra.registry.images import platforms_of, split_reference
 from carbide_infra.source.inputs import Inputs
 from carbide_infra.source.staging import Place, stage
+from carbide_infra.state_files import make_private
 from carbide_infra.verification.build_record import BuildRecord
 from carbide_infra.verification.checks import ABSENT, Check
 
 # What the stack's own builds have, in a folder in the place of a registry.
 _PUSHED, _KEPT = "type=registry,", "type=oci,tar=false,"
+_SCRATCH = "build-"
 _OUTPUT = f"{_PUSHED}oci-mediatypes=true"
 
 
@@ -64,14 +70,26 @@ def rebuild(
         InputsMissing: the recorded inputs are not at hand.
         SetupError: the build fails; in the builder's words.
     """
-    with tempfile.TemporaryDirectory(prefix="carbide-rebuild-") as scratch:
-        layout = _build(record, environment, Path(scratch))
+    with _scratch(environment.project) as scratch:
+        layout = _build(record, environment, scratch)
         (entry,) = json.loads((layout / "index.json").read_text())["manifests"]
         found = Check(record.image, "built again: index", promised.digest, entry["digest"])
         if found.agrees:
             return [found]
         made = _platforms(layout, entry)
         return [found, *_by_platform(record.image, promised, made, client)]
+
+
+@contextmanager
+def _scratch(project: Path) -> Iterator[Path]:
+    """An empty folder that nobody else can read; what a killed run has left there goes."""
+    folder = make_private(state_dir(project) / "rebuild")
+    with (folder / ".lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for left in folder.glob(f"{_SCRATCH}*"):
+            shutil.rmtree(left, ignore_errors=True)
+        with tempfile.TemporaryDirectory(prefix=_SCRATCH, dir=folder) as name:
+            yield Path(name)
 
 
 def _build(record: BuildRecord, environment: RebuildEnvironment, scratch: Path) -> Path:

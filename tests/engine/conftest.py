@@ -8,6 +8,7 @@ import datetime as dt
 import fcntl
 import json
 import os
+import re
 import shutil
 import ssl
 import subprocess
@@ -85,6 +86,9 @@ def copy_project(folder: Path) -> None:
         if (project_root() / name).is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(project_root() / name, folder / name)
+    # A clone has no salt: the one that `make` has put here is of this checkout's passphrase.
+    stack_file = folder / "Pulumi.dev.yaml"
+    stack_file.write_text(re.sub("encryptionsalt:.*\n", "", stack_file.read_text()))
     for command in (["init", "--quiet", "--initial-branch=main"], ["add", "--all"], ["commit", "--quiet", "-m", "All"]):
         subprocess.run(["git", *IDENTITY, *command], cwd=folder, check=True)
 

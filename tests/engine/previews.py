@@ -134,8 +134,8 @@ class Stack:
         return Preview.of(self.pulumi("preview", "--json", *self._selected()))
 
     def named(self, name: str) -> "Stack":
-        """Another stack, with the same configuration."""
-        return replace(self, name=name)
+        """Another stack, with the same configuration, and a passphrase that is not the development stack's."""
+        return replace(self, name=name).given(PULUMI_CONFIG_PASSPHRASE="of the tests")  # noqa: S106
 
     def up(self, *arguments: str) -> dict[str, Any]:
         """Update; gives the images of the outputs."""
@@ -183,6 +183,8 @@ class Stack:
         """The arguments that choose stack and configuration; a file of its own leaves the checkout's as it is."""
         file = self.scratch / f"Pulumi.{self.name}.yaml"
         content = yaml.safe_load((self.root / "Pulumi.dev.yaml").read_text())
+        if self.name != "dev":
+            content.pop("encryptionsalt", None)
         content["config"] |= {f"carbide-infra:{key}": value for key, value in self.config.items()}
         file.write_text(yaml.safe_dump(content))
         return ("--stack", self.name, "--config-file", str(file))

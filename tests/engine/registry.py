@@ -1,5 +1,6 @@
 """What the tests read from a registry, over plain HTTPS: no code of the product in between."""
 
+import base64
 import gzip
 import hashlib
 import io
@@ -50,7 +51,7 @@ class Platform:
 
 @dataclass(frozen=True)
 class Repository:
-    """One repository of a registry that is trusted by `ca_bundle`."""
+    """One repository of a checkout's registry, which is trusted by `ca_bundle`."""
 
     server: str
     name: str
@@ -83,8 +84,15 @@ class Repository:
             for entry in index["manifests"]
         }
 
+    @property
+    def login(self) -> dict[str, str]:
+        """The header that the registry wants, with the password of the checkout that it belongs to."""
+        password = (self.ca_bundle.parents[1] / "registry-password").read_text().strip()
+        return {"Authorization": f"Basic {base64.b64encode(f'carbide:{password}'.encode()).decode()}"}
+
     def _get(self, path: str, accept: str) -> bytes:
-        request = urllib.request.Request(f"https://{self.server}/v2/{self.name}/{path}", headers={"Accept": accept})
+        headers = {"Accept": accept, **self.login}
+        request = urllib.request.Request(f"https://{self.server}/v2/{self.name}/{path}", headers=headers)
         context = ssl.create_default_context(cafile=str(self.ca_bundle))
         with urllib.request.urlopen(request, context=context, timeout=60) as response:
             return bytes(response.read())

@@ -108,7 +108,7 @@ def odd(deployed: Deployed, source: Path) -> Iterator[tuple[Checkout, dict[str, 
     """The checkout, the stack's images, and what make was told."""
     checkout = deployed.checkout
     stack = (checkout.root / "Pulumi.dev.yaml").read_text()
-    (checkout.root / f"Pulumi.{STACK}.yaml").write_text(stack[: stack.index("encryptionsalt")])
+    (checkout.root / f"Pulumi.{STACK}.yaml").write_text(stack.partition("encryptionsalt")[0])
     (source.parent / "images.yaml").write_text(CATALOGUE)
     told = [f"STACK={STACK}", f"SOURCE={source}", f"CATALOGUE={source.parent / 'images.yaml'}"]
     checkout = replace(checkout, environment={**checkout.environment, "PULUMI_CONFIG_PASSPHRASE": "of the tests"})

@@ -1,13 +1,17 @@
 """The commands of README, typed as a user types them, and the faults that users meet."""
 
+import base64
 import json
 import os
 import re
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import time
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -62,6 +66,11 @@ def test_plain_pulumi_works_after_env(deployed: Deployed) -> None:
     )
     assert json.loads(done.stdout) == deployed.images
     assert "unchanged" in done.stderr
+
+
+def test_pulumi_install_leaves_the_example_as_it_is(deployed: Deployed) -> None:
+    deployed.checkout.shell("cd examples/deployment\npulumi install --no-plugins")
+    assert deployed.checkout.git("status", "--porcelain", "--ignored", "examples/deployment") == ""
 
 
 def test_prod_previews_without_credentials(deployed: Deployed) -> None:
@@ -344,6 +353,7 @@ def test_the_documented_ways_to_configure_a_stack_work_as_they_stand(deployed: D
     commands = re.findall(r"^```bash\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
     assert len(commands) == 1
     script = [
+        "export PULUMI_CONFIG_PASSPHRASE=test-only",
         "pulumi stack init documented",
         "pulumi config set registryServer nvcr.io",
         "pulumi config set registryRepository my-org/my-team",
@@ -358,3 +368,62 @@ def test_the_documented_ways_to_configure_a_stack_work_as_they_stand(deployed: D
         assert answer["carbide-infra:version"]["value"] == "1.40"
     finally:
         deployed.checkout.shell("pulumi stack rm --yes --force documented; rm -f preview.txt Pulumi.documented.yaml")
+
+
+def test_the_local_registry_lets_nobody_in_without_its_password(deployed: Deployed) -> None:
+    """Neither to read, nor to put another image where builds look for Docker Hub's golang."""
+    repository = deployed.repository("carbide-rest-api")
+    context = ssl.create_default_context(cafile=str(deployed.ca_bundle))
+    wrong = {"Authorization": f"Basic {base64.b64encode(b'carbide:guessed').decode()}"}
+    asked = [
+        ("GET", "", None),
+        ("GET", "_catalog", None),
+        ("GET", f"{repository.name}/manifests/1.4.0", None),
+        ("DELETE", f"{repository.name}/manifests/{deployed.images['carbide-rest-api']['digest']}", None),
+        ("PUT", "library/golang/manifests/1.25", b"{}"),
+        ("POST", "library/golang/blobs/uploads/", b""),
+    ]
+    for headers in ({}, wrong):
+        for method, path, body in asked:
+            url = f"https://{repository.server}/v2/{path}"
+            request = urllib.request.Request(url, data=body, headers=headers, method=method)
+            with pytest.raises(urllib.error.HTTPError) as refused:
+                urllib.request.urlopen(request, context=context, timeout=60)
+            assert refused.value.code == 401, (method, path)
+
+
+@pytest.mark.stops_daemons
+def test_build_secrets_do_not_outlive_a_killed_builder(deployed: Deployed) -> None:
+    """SIGKILL in the middle of a compile; the next command, which starts nothing, clears away."""
+    checkout = deployed.checkout
+    main = checkout.source / "ipam/cmd/server/main.go"
+    original = main.read_text()
+    main.write_text(original + f"\nvar _ = {time.time_ns()}\n\nfunc init() {{ println({time.time_ns()}) }}\n")
+    folder = json.loads((checkout.root / ".local/buildkit.json").read_text())["folder"]
+    try:
+        process = subprocess.Popen(
+            ["make", "up"],
+            cwd=checkout.root,
+            env=dict(checkout.environment),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL,
+        )
+        deadline = time.monotonic() + 300
+        while not any("buildkit-secrets" in mount for mount in _mounts() if mount.startswith(folder)):
+            assert time.monotonic() < deadline
+            assert process.poll() is None
+            time.sleep(0.02)
+        assert not [mount for mount in _mounts() if "buildkit-secrets" in mount and not mount.startswith(folder)]
+        os.kill(json.loads((checkout.root / ".local/run/buildkitd.json").read_text())["pid"], signal.SIGKILL)
+        assert process.wait(timeout=300) != 0
+        checkout.make("preview")
+        assert not [mount for mount in _mounts() if mount.startswith(f"{folder}/")]
+    finally:
+        main.write_text(original)
+        checkout.make("up")
+    assert checkout.images() == deployed.images
+
+
+def _mounts() -> list[str]:
+    return [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]

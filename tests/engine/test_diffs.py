@@ -57,9 +57,10 @@ def updated(deployed: Deployed, stack: Stack, tree: Checkout) -> Iterator[Stack]
 
 @pytest.fixture(scope="module")
 def second(stack: Stack) -> Iterator[Stack]:
-    """Another stack that pushes one image to the same repository, with a login."""
-    second = replace(stack, name="second").configured(services=[IPAM], registryUsername="robot")
-    second = second.given(CARBIDE_REGISTRY_PASSWORD="one")  # noqa: S106
+    """Another stack that pushes one image to the same repository, with a login of its own configuration."""
+    password = Path(stack.environment["PULUMI_CONFIG_PASSPHRASE_FILE"]).with_name("registry-password").read_text()
+    second = replace(stack, name="second").configured(services=[IPAM], registryUsername="carbide")
+    second = second.given(CARBIDE_REGISTRY_PASSWORD=password.strip())
     second.pulumi("stack", "init", "--no-select", second.name)
     # It would make the checkout differ from its commit; what is configured comes from elsewhere.
     (second.root / f"Pulumi.{second.name}.yaml").unlink()
@@ -342,7 +343,7 @@ def _named(shown: object) -> object:
 def test_a_base_that_moves_in_its_registry_changes_all_and_is_named(deployed: Deployed, stack: Stack) -> None:
     repository = deployed.repository(IPAM)
     base, tags = f"{repository.server}/{repository.name}:moving", list[str]()
-    with Registries({"SSL_CERT_FILE": str(deployed.ca_bundle)}) as registries:
+    with Registries(stack.environment) as registries:
         client = registries.client(repository.server)
         index = client.manifest(repository.name, deployed.images[IPAM]["digest"])
         # The index last: what stays under a tag is for all platforms.
@@ -371,10 +372,12 @@ def test_a_shallow_clone_warns_and_is_refused_where_history_counts(
 # ---- One image.
 
 
-def test_one_dockerfile_reaches_its_image(stack: Stack, tree: Checkout) -> None:
+def test_a_dockerfile_that_the_catalogue_does_not_say_reaches_nothing(stack: Stack, tree: Checkout) -> None:
     with (tree.root / f"docker/production/Dockerfile.{DB}").open("a") as dockerfile:
         dockerfile.write("# more\n")
-    assert_reached(stack.preview(), frozenset({DB}))
+    preview = stack.preview()
+    assert not preview.images
+    assert f"Dockerfile.{DB} is not what the catalogue says" in " ".join(preview.warnings)
 
 
 def test_one_health_override_reaches_its_image(stack: Stack) -> None:
@@ -404,12 +407,18 @@ def test_a_module_bump_changes_the_digests_of_its_users(deployed: Deployed, upda
     subprocess.run(command, cwd=tree.source, env=variables, check=True, capture_output=True)
     assert "\ngo 1.25.4\n" in (tree.source / "go.mod").read_text()
     commit(tree)
-    assert_reached(updated.preview(), ALL, new_commit=True)
+    assert_reached(updated.preview(), frozenset({CERT_MANAGER}), new_commit=True)
     images = updated.up()
     assert changed(deployed, images) == {CERT_MANAGER}
     for name, image in images.items():
         repository = deployed.repository(name)
         assert {repository.digest_of(tag) for tag in image["tags"]} == {image["digest"]}
+
+
+def test_what_no_image_links_reaches_none(stack: Stack, tree: Checkout) -> None:
+    with (tree.source / "go.mod").open("a") as file:
+        file.write("\n// A remark.\nexclude golang.org/x/time v0.1.0\n")
+    assert not stack.preview().images
 
 
 def test_a_removed_service_stays_in_the_registry(deployed: Deployed, updated: Stack) -> None:

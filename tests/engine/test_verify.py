@@ -17,7 +17,7 @@ def send(repository: Repository, method: str, reference: str, body: bytes | None
     request = urllib.request.Request(
         f"https://{repository.server}/v2/{repository.name}/manifests/{reference}",
         data=body,
-        headers={"Content-Type": MANIFEST},
+        headers={"Content-Type": MANIFEST, **repository.login},
         method=method,
     )
     context = ssl.create_default_context(cafile=str(repository.ca_bundle))

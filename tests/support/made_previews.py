@@ -122,6 +122,36 @@ def module_bump(recorded: Recorded) -> Data:
     return data
 
 
+def go_line(recorded: Recorded) -> Data:
+    """Another `go` line: the module file of an image differs, and no module does."""
+    data = recorded("new_commit")
+    _with_modules(data)
+    record = _inputs(data, COMPONENT_TYPE, API, "newState")
+    record["inputs"] = "\n".join(
+        _edited(line, 1) if line.endswith(" go.mod") else line for line in record["inputs"].splitlines()
+    )
+    _updated(data, API, "contextHash", "tags")
+    return data
+
+
+def without_modules(recorded: Recorded) -> Data:
+    """A fork's preview that cannot have the modules: all of go.mod counts, and it is as it was."""
+    data = recorded("new_commit")
+    _with_modules(data)
+    whole = f"0644 {'a' * 64} 900 go.mod"
+    for name in _images(data):
+        _recorded_besides(
+            data, name, {"moduleFiles": whole, "coarse": ""}, {"moduleFiles": whole, "coarse": "no network"}
+        )
+        record = _inputs(data, COMPONENT_TYPE, name, "newState")
+        record["inputs"] = "\n".join(
+            whole if line.endswith(" go.mod") else line for line in record["inputs"].splitlines()
+        )
+        record["modules"] = ""
+        _updated(data, name, "contextHash", "tags")
+    return data
+
+
 def coarse(recorded: Recorded) -> Data:
     """An image for which go.mod counts as a whole, and another one that links the newer module."""
     data = recorded("new_commit")
@@ -253,7 +283,17 @@ def _deployed(data: Data) -> Data:
 MADE: Mapping[str, Callable[[Recorded], Data]] = {
     made.__name__: made
     for made in (
-        *(five_files, five_files_and_more, module_bump, coarse, base_moved, unknown_base, new_template),
+        *(
+            five_files,
+            five_files_and_more,
+            module_bump,
+            coarse,
+            without_modules,
+            go_line,
+            base_moved,
+            unknown_base,
+            new_template,
+        ),
         *(kept_as_it_is, renamed, long_names, fifty_images, many_files, go_mod_with_an_error),
     )
 }

@@ -36,6 +36,12 @@ def hub(registry: FakeRegistry, monkeypatch: pytest.MonkeyPatch) -> FakeRegistry
     return registry
 
 
+@pytest.fixture(autouse=True)
+def quick_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To try a passphrase takes Pulumi, and us, a third of a second; few tests need that."""
+    monkeypatch.setattr("devenv.encryption.ROUNDS", 1)
+
+
 @pytest.fixture(scope="session")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The machine-wide cache, with the program that reads import graphs after its first use."""

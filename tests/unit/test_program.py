@@ -231,6 +231,20 @@ def test_contexts_that_no_run_has_staged_for_a_week_go(project: Project) -> None
     assert (old.exists(), new.exists()) == (False, True)
 
 
+def test_a_dockerfile_that_somebody_edited_is_warned_of(project: Project) -> None:
+    (project.folder / "docker").unlink()
+    folder = project.folder / "docker/production"
+    shutil.copytree(PROJECT / "docker/production", folder)
+    before = project.up()
+    assert not before.said("WARNING")
+    with (folder / f"Dockerfile.{API}").open("a", encoding="utf-8") as dockerfile:
+        dockerfile.write("RUN true\n")
+    engine = project.up()
+    (warning,) = engine.said("WARNING")
+    assert f"Dockerfile.{API} is not what the catalogue says" in warning
+    assert image_of(engine).inputs == image_of(before).inputs
+
+
 @pytest.mark.parametrize("ends", ["\n", "\r\n"])
 def test_a_dockerfile_with_other_line_ends_is_another_text_that_is_not_built(project: Project, ends: str) -> None:
     (project.folder / "docker").unlink()
@@ -465,6 +479,14 @@ def test_the_ci_says_what_is_built(project: Project, monkeypatch: pytest.MonkeyP
     assert tags_of(project.up()) == {"revision": f"feature-x-{project.repository.sha}"}
     monkeypatch.setenv("CARBIDE_REF", "main")
     assert "CARBIDE_REF = 'main': is no full name of a ref" in project.refusal()
+
+
+def test_the_development_stacks_passphrase_is_refused_elsewhere(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "carbide-dev")
+    told = "PULUMI_CONFIG_PASSPHRASE: is a passphrase that everybody knows; give the stack "
+    assert project.refusal().startswith(told)
 
 
 def test_without_history_the_user_is_warned_or_refused(project: Project) -> None:

@@ -1,26 +1,56 @@
 """Tests of what is kept between runs."""
 
+import os
+import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from carbide_infra.endpoint import Endpoint, read_endpoint, write_endpoint
-from carbide_infra.state_files import read_json, read_text, write_json, write_text
+from carbide_infra.state_files import make_private, read_json, read_text, write_json, write_text
 
 
 def test_a_file_is_replaced_with_its_mode(tmp_path: Path) -> None:
     file = tmp_path / "new" / "folder" / "key"
     write_text(file, "old")
-    write_text(file, "new", mode=0o600)
+    write_text(file, "new")
     assert read_text(file) == "new"
-    assert file.stat().st_mode & 0o777 == 0o600
     assert list(file.parent.iterdir()) == [file]
 
 
-def test_a_file_is_readable_for_all_unless_it_is_told_otherwise(tmp_path: Path) -> None:
+def test_what_is_kept_is_utf_8(tmp_path: Path) -> None:
     write_text(tmp_path / "file", "é")
-    assert (tmp_path / "file").stat().st_mode & 0o777 == 0o644
     assert (tmp_path / "file").read_bytes() == "é".encode()
+
+
+@pytest.fixture(params=[0o000, 0o022, 0o777], ids=["000", "022", "777"])
+def umask(request: pytest.FixtureRequest) -> Iterator[None]:
+    before = os.umask(request.param)
+    yield
+    os.umask(before)
+
+
+def modes_below(folder: Path) -> set[int]:
+    return {stat.S_IMODE(place.stat().st_mode) for place in (folder, *folder.rglob("*"))}
+
+
+@pytest.mark.usefixtures("umask")
+def test_no_other_user_reads_what_is_kept_whatever_the_umask(tmp_path: Path) -> None:
+    state = make_private(tmp_path / "new/.local/state")
+    write_text(state / "file", "secret")
+    assert modes_below(tmp_path / "new") == {0o700, 0o600}
+
+
+@pytest.mark.usefixtures("umask")
+def test_a_folder_of_an_earlier_version_is_tightened_and_its_files_with_their_next_write(tmp_path: Path) -> None:
+    folder, file = tmp_path / ".local", tmp_path / ".local/file"
+    folder.mkdir()
+    folder.chmod(0o755)
+    file.write_text("old")
+    file.chmod(0o644)
+    write_text(make_private(folder) / "file", "new")
+    assert modes_below(folder) == {0o700, 0o600}
 
 
 def test_a_file_is_on_the_disk_before_it_has_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from carbide_infra.catalogue.template import MODULE
 from carbide_infra.source.go_command import GoCommand
 
 # Syntax is all that is asked, so the Go on PATH will do: a release that was just fetched has nothing compiled yet.
@@ -14,7 +15,7 @@ Package = Mapping[str, Any]
 
 
 def symbol_problems(
-    go: GoCommand, main: Package, packages: Mapping[str, Package], symbols: Sequence[str]
+    go: GoCommand, main: Package, packages: Mapping[str, Package], symbols: Mapping[str, str]
 ) -> dict[str, str]:
     """Why each symbol cannot be set; those that can be are left out.
 
@@ -22,15 +23,13 @@ def symbol_problems(
         go: the go command.
         main: the main package, whose symbols the linker knows as `main.…`.
         packages: what the binary is made of, by import path, as `go list` gives it.
-        symbols: as a catalogue has them, like `example.com/app/version.Version`; `./…` is below the module.
+        symbols: what the linker is to set, like `$module/version.Version`, by what the catalogue calls it.
     """
     found: dict[str, str] = {}
     wanted: dict[str, list[tuple[str, str]]] = {}
-    for symbol in symbols:
-        path, _, name = symbol.rpartition(".")
-        if path.startswith("./"):
-            path = f"{main['Module']['Path']}/{path.removeprefix('./')}"
-        elif path == main["ImportPath"]:
+    for symbol, linked in symbols.items():
+        path, _, name = linked.replace(MODULE, main["Module"]["Path"], 1).rpartition(".")
+        if path == main["ImportPath"]:
             found[symbol] = f"the linker knows package {path} as main: write main.{name}"
             continue
         path = main["ImportPath"] if path == "main" else path

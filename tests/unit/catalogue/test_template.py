@@ -361,6 +361,25 @@ def test_a_binary_is_built_in_the_nearest_module(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("lines", "symbol", "name"),
+    [
+        (("package: ./cmd/app",), "./cmd/app.version", "main.version"),
+        (("package: ./svc/cmd/app",), "./cmd/app.version", "$module/cmd/app.version"),
+        (("package: ./svc/cmd/app",), "./svc/cmd/app.version", "main.version"),
+        (("package: ./cmd/app", "module: svc"), "./cmd/app.version", "main.version"),
+        (("package: ./cmd/app",), "./md/app.version", "$module/md/app.version"),
+        (("package: ./cmd/app",), "./app.version", "$module/app.version"),
+        (("package: ./cmd/app", "module: svc"), "./app.version", "$module/app.version"),
+        (("package: ./cmd/app",), "./cmd/app/inner.version", "$module/cmd/app/inner.version"),
+    ],
+)
+def test_a_variable_of_the_main_package_has_the_linker_s_name(
+    lines: tuple[str, ...], symbol: str, name: str, tmp_path: Path
+) -> None:
+    assert f"-X '{name}=" in render(image(tmp_path, *lines, f"symbols: {{{symbol}: version}}"))
+
+
 def test_a_binary_is_built_in_the_module_that_is_named(tmp_path: Path) -> None:
     assert built(everything("everything"), tmp_path, VERSION="", TARGETARCH="amd64", TARGETVARIANT="v3") == (
         "in /src\n"

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import socket
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,9 +17,9 @@ from typer.testing import CliRunner, Result
 
 from carbide_infra.cli.app import app
 from carbide_infra.endpoint import Endpoint, write_endpoint
+from carbide_infra.stack.event_log import has_changes, new_event_log
 from devenv import cli, ready
 from devenv.bases import BaseImages
-from devenv.environment import DEV_PASSPHRASE
 from devenv.toolchain import Tools
 from tests.support.catalogue import CATALOGUE, FOLDER
 from tests.support.fake_programs import FakeProgram
@@ -89,7 +90,7 @@ class Checkout:
         assert (program, command[0]) == (self.root / "bin/carbide-infra", "carbide-infra")
         self.environment = environment
 
-    def _start(self, root: Path, _tools: Tools, bases: BaseImages, _report: object) -> Endpoint:
+    def _start(self, root: Path, _tools: Tools, bases: BaseImages, _report: object, _trust: object) -> Endpoint:
         assert root == self.root
         self.started.append(bases)
         endpoint = Endpoint("vm:5443", "carbide-local", "/ca.pem", self.stand_ins)
@@ -410,15 +411,13 @@ def updates(checkout: Checkout, *events: Mapping[str, Any], code: int = 0) -> No
     """Let an update end with this code, and leave these events in its log."""
     record = checkout.root / "events of the tests"
     record.write_text("".join(f"{json.dumps(event)}\n" for event in events))
-    checkout.pulumi.answer("up --", code=code, does=f"cp '{record}' '{checkout.root}/.local/events.json'")
+    copy = f"""while [ "$1" != --event-log ]; do shift; done; cp '{record}' "$2" """
+    checkout.pulumi.answer("up --", code=code, does=copy)
 
 
 URN = "urn:pulumi:dev::carbide-infra::carbide:image:ServiceImage$docker-build:index:Image::carbide-rest-api"
 META = {"urn": URN, "type": "docker-build:index:Image", "op": "update"}
-UP = (
-    "up --continue-on-error --suppress-outputs --event-log {root}/.local/events.json --yes --skip-preview"
-    " --stack dev --non-interactive"
-)
+UP = "up --continue-on-error --suppress-outputs --event-log {log} --yes --skip-preview --stack dev --non-interactive"
 
 
 @pytest.fixture
@@ -439,7 +438,8 @@ def test_up_selects_updates_and_shows_the_table(built: Checkout, tmp_path: Path)
     summary = tmp_path / "summary.md"
     summary.write_text("before\n")
     done = built.run("up", "--summary", str(summary))
-    assert built.pulumi.calls == [SELECT, UP.format(root=built.root), OUTPUTS]
+    (log,) = (built.root / ".local/events").iterdir()
+    assert built.pulumi.calls == [SELECT, UP.format(log=log), OUTPUTS]
     assert built.pulumi.folder == built.root
     (line,) = (line for line in done.stdout.splitlines() if line.startswith("carbide-rest-api "))
     assert line.split()[1:3] == ["127.0.0.1:1/team/carbide-rest-api:1.4.0-8b1c6d050d4a", DIGEST]
@@ -461,7 +461,7 @@ def test_up_gives_the_engine_this_checkouts_environment(built: Checkout, monkeyp
     given = built.pulumi.environment
     assert given["PULUMI_BACKEND_URL"] == f"file://{built.root}/.local/state"
     assert given["PULUMI_HOME"] == f"{built.root}/.local/pulumi-home"
-    assert given["PULUMI_CONFIG_PASSPHRASE"] == DEV_PASSPHRASE
+    assert given["PULUMI_CONFIG_PASSPHRASE_FILE"] == f"{built.root}/.local/passphrase"
     assert given["AWS_PROFILE"] == "mine"
     assert built.plugins_in == [built.root / ".local/pulumi-home"]
 
@@ -482,10 +482,36 @@ def test_up_repeats_what_a_failed_image_printed_and_leaves_with_its_code(built: 
 
 
 def test_an_event_log_of_the_last_update_says_nothing_of_this_one(built: Checkout) -> None:
-    log = built.root / ".local/events.json"
-    log.parent.mkdir(exist_ok=True)
-    log.write_text(json.dumps({"timestamp": 2, "resOpFailedEvent": {"metadata": META}}) + "\n")
+    updates(built, {"timestamp": 2, "resOpFailedEvent": {"metadata": META}})
+    assert "failed" in built.run("up").output
+    updates(built, {"timestamp": 2, "summaryEvent": {"resourceChanges": {"same": 1}}})
     assert "failed" not in built.run("up").output
+
+
+@pytest.mark.parametrize("stack", ["dev", "other"])
+def test_each_run_has_an_event_log_of_its_own(built: Checkout, stack: str) -> None:
+    """A second run, of this or another stack, begins before the first has read what it did."""
+    first = new_event_log(built.root / ".local", "dev")
+    first.write_text(json.dumps({"summaryEvent": {"resourceChanges": {"update": 7}}}) + "\n")
+    built.configure(stack)
+    updates(built, {"summaryEvent": {"resourceChanges": {"same": 9}}})
+    built.run("up", "--stack", stack)
+    assert has_changes(first)
+
+
+def test_only_the_latest_event_logs_are_kept(tmp_path: Path) -> None:
+    made = []
+    for second in range(20):
+        made.append(new_event_log(tmp_path, "dev"))
+        os.utime(made[-1], (second, second))
+    assert set((tmp_path / "events").iterdir()) == set(made[-11:])
+
+
+def test_an_update_that_never_began_shows_no_table_of_another(built: Checkout) -> None:
+    """Somebody takes the lock in the moment before Pulumi asks for it: what it says is all."""
+    built.pulumi.answer("up --", error="error: the stack is currently locked by 1 lock(s)\n", code=255)
+    done = built.run("up", code=255)
+    assert done.output == ""
 
 
 def test_up_runs_in_the_checkout_and_may_write_the_engines_events(built: Checkout) -> None:
@@ -504,7 +530,8 @@ def test_the_lock_of_a_killed_update_is_released(built: Checkout, command: str, 
     lock.write_text(json.dumps({"hostname": host, "pid": 2**22 + 1}))
     built.pulumi.answer("stack export", {"version": 3, "deployment": None})
     built.pulumi.answer("stack output", {})
-    done = built.run(command)
+    built.pulumi.answer("cancel", does=f"rm '{lock}'")
+    done = built.run(command, code=0 if released else 1)
     assert ("cancel --yes dev --non-interactive" in built.pulumi.calls) is released
     assert ("The last update was killed: releasing its lock" in done.stderr) is released
 
@@ -514,8 +541,23 @@ def test_the_lock_of_an_update_that_runs_stays(built: Checkout) -> None:
     folder.mkdir(parents=True)
     for pid in (2**22 + 1, os.getpid()):
         (folder / f"{pid}.json").write_text(json.dumps({"hostname": socket.gethostname(), "pid": pid}))
-    built.run("up")
-    assert not [call for call in built.pulumi.calls if call.startswith("cancel")]
+    built.run("up", code=1)
+    assert built.pulumi.calls == [SELECT]
+
+
+@pytest.mark.parametrize("command", ["up", "refresh"])
+def test_a_lock_error_says_that_another_update_runs_since_when_and_nothing_else(
+    built: Checkout, command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    lock = built.root / ".local/state/.pulumi/locks/organization/carbide-infra/dev/1.json"
+    lock.parent.mkdir(parents=True)
+    held = {"hostname": "build-3", "pid": 17, "username": "ci", "timestamp": "2026-11-26T09:30:01.5Z"}
+    lock.write_text(json.dumps(held))
+    told = "another update runs since 09:30:01 on 26 November 2026 (process 17 of ci on build-3)"
+    done = built.run(command, code=1)
+    assert (done.stdout, done.stderr) == ("", f"error: stack dev: {told}\n")
 
 
 def test_a_source_that_is_not_there_starts_nothing(checkout: Checkout) -> None:

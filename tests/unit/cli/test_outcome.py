@@ -1,6 +1,11 @@
 """How a subcommand ends."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import typer
@@ -79,3 +84,39 @@ def test_an_error_has_a_colour_where_somebody_wants_it(
     monkeypatch.setenv("NO_COLOR", set_to)
     complain("error: no", typer.colors.RED)
     assert seen == [{"fg": "red", "err": True, "color": color}]
+
+
+COMMAND = """
+import sys, tempfile, time
+from pathlib import Path
+from carbide_infra.cli.outcome import acts
+
+@acts
+def command():
+    with tempfile.TemporaryDirectory(dir=sys.argv[1]) as folder:
+        (Path(folder) / "login.json").write_text("s3cr3t")
+        print("ready", flush=True)
+        time.sleep(60)
+
+command()
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_command_that_is_told_to_end_leaves_no_secret_in_a_temporary_folder(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    command = [sys.executable, "-c", COMMAND, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        os.kill(process.pid, number)
+        process.stdout.read()
+    assert list(tmp_path.iterdir()) == []
+    assert process.returncode != 0
+
+
+def test_a_subcommand_leaves_signals_as_they_were() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    ended(0)
+    assert signal.getsignal(signal.SIGTERM) == before

@@ -19,8 +19,8 @@ from carbide_infra.registry.docker_hub import DockerHub, find_docker_hub, regist
 from carbide_infra.registry.mirror import Mirror, configured_mirror
 from devenv import bases, debian, stand_ins
 from devenv.bases import BaseImages, ensure_bases
-from devenv.builder import Builder
 from devenv.certificates import ensure_bundle
+from devenv.registration import Builder
 from devenv.stand_ins import StandInMaker, find_go
 from tests.support.fake_programs import FakeProgram
 

@@ -66,6 +66,16 @@ def test_a_folder_that_never_had_a_cache_is_no_better_than_a_new_one(tmp_path: P
     assert claimed(tmp_path / "one") == pool / "1"
 
 
+def test_no_level_of_trust_takes_over_what_another_has_left(tmp_path: Path, pool: Path) -> None:
+    root = tmp_path / "one"
+    with running(claimed(root)):
+        pass
+    for level in ("main", "release", "main", ""):
+        with claim_folder(root, level) as folder:
+            assert folder == pool / level / "1"
+            (folder / "cache.db").touch()
+
+
 def test_a_folder_is_remembered(tmp_path: Path) -> None:
     root = tmp_path / "one"
     assert claimed_folder(root) is None

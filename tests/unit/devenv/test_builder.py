@@ -1,8 +1,11 @@
 """Tests of the builder's configuration, and of the choice between Docker and BuildKit."""
 
 import dataclasses
+import fcntl
 import os
+import shutil
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -10,11 +13,16 @@ import pytest
 
 from carbide_infra.errors import MissingPrerequisite, SetupError
 from carbide_infra.registry.mirror import Mirror
-from devenv import builder, containers
-from devenv.builder import Builder, container_arguments, docker_answers, render_config, use_builder
+from carbide_infra.state_files import write_text
+from devenv import builder, containers, registration
+from devenv.builder import container_arguments, docker_answers, render_config, use_builder
 from devenv.certificates import Certificates
+from devenv.daemons import Daemon
+from devenv.registration import Builder
 from devenv.registry import Registry
+from devenv.registry_login import Login
 from devenv.toolchain import Tools
+from devenv.trust import Trust
 from tests.support.fake_programs import FakeProgram
 
 
@@ -26,7 +34,7 @@ def root(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def registry(root: Path) -> Registry:
-    return Registry("vm:5443", Certificates(root / ".local" / "tls"))
+    return Registry("vm:5443", Certificates(root / ".local" / "tls"), Login("s3cr3t"))
 
 
 def tools(folder: Path) -> Tools:
@@ -105,7 +113,7 @@ def buildx(root: Path) -> FakeProgram:
 
 def register(root: Path, buildx: FakeProgram, driver: str, *arguments: str) -> None:
     config = {"BUILDX_CONFIG": str(root / "buildx-config")}
-    builder._register(root, Builder(buildx.path, environment=config), driver, list(arguments), "")
+    registration.register(root, Builder(buildx.path, environment=config), driver, arguments, "")
 
 
 LIST, CREATE = "ls --format {{.Name}}", "create --name carbide-local"
@@ -143,11 +151,204 @@ def test_a_builder_that_cannot_be_registered_is_told_and_tried_again(root: Path,
 
 def test_stopping_removes_the_container_and_keeps_its_cache(root: Path, buildx: FakeProgram) -> None:
     register(root, buildx, "docker-container", *container_arguments(root))
+    buildx.answer("ls", "default\ncarbide-local\n")
     assert builder.stop_builder(root)
     assert buildx.calls[-1] == REMOVE
     assert buildx.environment["BUILDX_CONFIG"] == str(root / "buildx-config")
     assert buildx.environment["HOME"] == os.environ["HOME"]
     assert not builder.stop_builder(root)
+
+
+def test_a_container_that_was_created_and_never_started_is_found(root: Path, buildx: FakeProgram) -> None:
+    buildx.answer("create", error="ERROR: no such image", code=1)
+    with pytest.raises(SetupError, match="no such image"):
+        register(root, buildx, "docker-container", *container_arguments(root))
+    buildx.answer("ls", "default\ncarbide-local\n")
+    assert builder.stop_builder(root)
+    assert buildx.calls[-1] == REMOVE
+
+
+@pytest.fixture
+def gone(root: Path, buildx: FakeProgram) -> FakeProgram:
+    """A buildx whose builder was in a Docker that has gone: to remove it fails, and it is forgotten."""
+    register(root, buildx, "docker-container", *container_arguments(root))
+    known = root / "known"
+    known.touch()
+    buildx.answer("ls", does=f"if [ -e {known} ]; then echo carbide-local; fi")
+    buildx.answer("rm --force", error="Cannot connect to the Docker daemon", code=1, does=f"rm {known}")
+    return buildx
+
+
+def test_the_first_make_after_docker_has_gone_works(root: Path, gone: FakeProgram) -> None:
+    register(root, gone, "remote", "unix:///s")
+    assert gone.calls[-1] == f"{CREATE} unix:///s"
+
+
+def test_nothing_runs_where_docker_has_gone(root: Path, gone: FakeProgram) -> None:
+    assert not builder.stop_builder(root)
+    assert gone.calls[-1] == LIST
+
+
+@pytest.mark.parametrize("end", ["register", "stop"])
+def test_a_copy_of_a_checkout_leaves_the_originals_container_alone(tmp_path: Path, end: str) -> None:
+    original, copy = tmp_path / "a", tmp_path / "b"
+    buildx = FakeProgram(tmp_path / "bin", "buildx")
+    buildx.answer("ls", "carbide-local\n")
+    (original / ".local/buildx").mkdir(parents=True)
+    config = {"BUILDX_CONFIG": str(original / ".local/buildx")}
+    registration.register(original, Builder(buildx.path, environment=config), "docker-container", [], "")
+    shutil.copytree(original, copy)
+    asked = len(buildx.calls)
+    if end == "stop":
+        assert not builder.stop_builder(copy)
+        assert len(buildx.calls) == asked
+    else:
+        buildx.answer("ls", "")
+        own = {"BUILDX_CONFIG": str(copy / ".local/buildx")}
+        registration.register(copy, Builder(buildx.path, environment=own), "docker-container", [], "")
+        assert buildx.calls[asked:] == [LIST, CREATE]
+    assert not (copy / ".local/buildx").exists(), "it knew the original's container"
+
+
+def test_a_checkout_that_was_moved_removes_its_container(tmp_path: Path, buildx: FakeProgram) -> None:
+    old, new = tmp_path / "old", tmp_path / "new"
+    register(old, buildx, "docker-container")
+    buildx.answer("ls", "carbide-local\n")
+    old.rename(new)
+    assert builder.stop_builder(new)
+    assert buildx.calls[-1] == REMOVE
+
+
+class Embedded:
+    """In the place of our own BuildKit: notes when it is started and stopped."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *, root: bool = True) -> None:
+        self.done: list[str] = []
+        monkeypatch.setattr(builder, "docker_answers", lambda: True)
+        monkeypatch.setattr(builder, "can_embed", lambda: root)
+        monkeypatch.setattr(builder, "_ensure_buildkit", lambda *_: self._noted("start", Path("/s")))
+        monkeypatch.setattr(builder, "_stop_buildkit", lambda _: self._noted("stop", value=False))
+
+    def _noted(self, what: str, value: object) -> object:
+        self.done.append(what)
+        return value
+
+
+NO_IMAGE = "ERROR: failed to pull moby/buildkit:buildx-stable-1: no route to host"
+
+
+def test_where_docker_cannot_start_the_builder_an_embedded_one_does_instead(
+    root: Path, buildx: FakeProgram, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    embedded, told = Embedded(monkeypatch), list[str]()
+    buildx.answer("create --name carbide-local --driver docker-container", error=NO_IMAGE, code=1)
+    for _ in range(2):
+        assert builder.ensure_builder(root, tools(root), registry, [], told.append).name == "carbide-local"
+    assert embedded.done == ["start", "start"], "the one that worked was not stopped"
+    assert told == [
+        f"WARNING: Docker answers, but cannot start the builder ({NO_IMAGE}): an embedded one builds instead"
+    ]
+    assert sum("docker-container" in call for call in buildx.calls) == 1, "it is not tried again each time"
+    builder.stop_builder(root)
+    buildx.answer("create --name carbide-local --driver docker-container")
+    builder.ensure_builder(root, tools(root), registry, [], told.append)
+    assert embedded.done[2:] == ["stop", "stop"], "by make down, and once the new one had answered"
+
+
+def test_who_is_not_root_is_told_what_to_do_where_docker_cannot_start_the_builder(
+    root: Path, buildx: FakeProgram, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    embedded = Embedded(monkeypatch, root=False)
+    buildx.answer("create", error=NO_IMAGE, code=1)
+    with pytest.raises(SetupError, match=r"^Docker answers, but cannot start the builder: let it pull (.|\n)*no route"):
+        builder.ensure_builder(root, tools(root), registry, [], lambda _: None)
+    assert embedded.done == []
+
+
+@dataclasses.dataclass
+class Started:
+    """How our own BuildKit would be started."""
+
+    fingerprint: str = ""
+    environment: dict[str, str] = dataclasses.field(default_factory=dict)
+    folder: Path = Path()
+
+
+@pytest.fixture
+def start(root: Path, registry: Registry, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Started]:
+    """Let an embedded builder start, and give how."""
+    started = Started()
+
+    def begin(_: Daemon, arguments: list[str], environment: dict[str, str], fingerprint: str) -> None:
+        started.fingerprint, started.environment = fingerprint, environment
+        started.folder = Path(arguments[arguments.index("--root") + 1])
+
+    monkeypatch.setenv("CARBIDE_CACHE_DIR", str(root / "cache"))
+    monkeypatch.setattr(builder, "require_builder", lambda: None)
+    monkeypatch.setattr(builder, "ensure_debian_packages", lambda *_: {"runc": Path("/runc")})
+    monkeypatch.setattr(Daemon, "serves", lambda *_: False)
+    monkeypatch.setattr(Daemon, "start", begin)
+    monkeypatch.setattr(Daemon, "await_ready", lambda *_: None)
+
+    def run(trust: Trust = Trust.OTHER) -> Started:
+        builder._ensure_buildkit(root, tools(root), registry, "", lambda _: None, trust)
+        return dataclasses.replace(started)
+
+    return run
+
+
+def test_trust_is_part_of_the_builders_fingerprint_by_its_content(
+    start: Callable[..., Started], registry: Registry
+) -> None:
+    bundle = registry.certificates.bundle
+    write_text(bundle, "a CA")
+    before = start()
+    assert start().fingerprint == before.fingerprint
+    write_text(bundle, "a CA, and the company's")
+    after = start()
+    assert after.fingerprint != before.fingerprint
+    assert after.environment["SSL_CERT_FILE"] == before.environment["SSL_CERT_FILE"] == str(bundle)
+
+
+def test_build_secrets_are_mounted_in_a_folder_of_ours_alone(start: Callable[..., Started]) -> None:
+    temporary = Path(start().environment["TMPDIR"])
+    assert temporary.is_relative_to(start().folder)
+    assert temporary.stat().st_mode & 0o777 == 0o700
+
+
+def test_each_level_of_trust_has_a_builder_of_its_own_under_one_name(root: Path, start: Callable[..., Started]) -> None:
+    started = {trust: start(trust) for trust in (*Trust, *Trust)}
+    assert len({each.folder for each in started.values()}) == len({each.fingerprint for each in started.values()}) == 3
+    nodes = {arguments[arguments.index("--node") + 1] for arguments in (container_arguments(root, t) for t in Trust)}
+    assert len(nodes) == 3
+
+
+def test_secrets_of_a_killed_builder_are_gone_with_the_next_command(
+    root: Path, start: Callable[..., Started], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, unmounted = start().folder, list[list[str]]()
+    mount = str(folder / "tmp/buildkit-secret")
+    Path(mount).mkdir()
+    table = root / "mountinfo"
+    table.write_text(f"9 1 0:1 / {mount} rw - tmpfs tmpfs rw\n")
+    monkeypatch.setattr(containers, "MOUNTS", table)
+    monkeypatch.setattr(containers, "find_system_program", lambda _: None)
+
+    def umount(command: list[str], **_: object) -> SimpleNamespace:
+        unmounted.append([str(word) for word in command])
+        return SimpleNamespace(returncode=1)
+
+    monkeypatch.setattr("subprocess.run", umount)
+    with (folder / "buildkitd.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        builder.clear_after_killed(root)
+        assert unmounted == [], "it runs, and builds"
+    builder.clear_after_killed(root)
+    assert unmounted == [["umount", mount], ["umount", "--lazy", mount]]
+    assert not (folder / "tmp").exists()
+    table.write_text("")
+    builder.clear_after_killed(root)
+    assert len(unmounted) == 2, "nothing is left to clear"
 
 
 def test_stopping_leaves_a_builder_that_is_no_container_registered(root: Path, buildx: FakeProgram) -> None:

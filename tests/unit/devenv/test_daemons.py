@@ -1,6 +1,8 @@
 """Tests of how daemons are started, recognised and ended."""
 
 import os
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -39,6 +41,53 @@ def test_a_recycled_pid_is_another_process(daemon: Daemon) -> None:
     write_json(daemon.pid_file, {"pid": os.getpid(), "started": f"{other}0", "fingerprint": "one"})
     assert not daemon.runs("one")
     assert not daemon.stop()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks through /proc")
+def test_a_process_is_ended_only_when_it_is_proven_ours(daemon: Daemon) -> None:
+    """A pid file that an older boot, or somebody else, has left may name any process."""
+    with subprocess.Popen(["sleep", "60"], cwd="/") as stranger:
+        record = {"pid": stranger.pid, "started": start_time(stranger.pid), "fingerprint": "one"}
+        write_json(daemon.pid_file, record)
+        assert not daemon.runs("one")
+        assert not daemon.stop()
+        assert stranger.poll() is None
+        stranger.kill()
+    script = ["-c", SLEEPER, str(daemon.config)]
+    with subprocess.Popen([sys.executable, *script], cwd="/", stdout=subprocess.DEVNULL) as namesake:
+        assert not daemon.stop(), "it has our configuration among its arguments, and works elsewhere"
+        assert namesake.poll() is None
+        namesake.kill()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks through /proc")
+def test_a_copy_of_a_checkout_stops_nothing_of_the_original(tmp_path: Path) -> None:
+    original, copy = tmp_path / "a/.local", tmp_path / "b/.local"
+    original.mkdir(parents=True)
+    daemon = Daemon(Path(sys.executable), original / "daemon.conf", original)
+    launch(daemon)
+    shutil.copytree(original, copy)
+    copied = Daemon(daemon.program, copy / "daemon.conf", copy)
+    assert not copied.runs("one")
+    assert not copied.stop()
+    assert daemon.runs("one")
+    original.parent.rename(tmp_path / "c")
+    moved = Daemon(daemon.program, tmp_path / "c/.local/daemon.conf", tmp_path / "c/.local")
+    assert moved.runs("one"), "a checkout that was moved keeps its own"
+    assert moved.stop()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks through /proc")
+def test_a_daemon_whose_state_was_deleted_is_found(tmp_path: Path) -> None:
+    state = tmp_path / ".local"
+    state.mkdir()
+    daemon = Daemon(Path(sys.executable), state / "daemon.conf", state)
+    pid = launch(daemon)
+    daemon.await_ready(lambda: "hello" in daemon.log.read_text(), 10)
+    shutil.rmtree(state)
+    state.mkdir()
+    assert daemon.stop()
+    assert start_time(pid) is None
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"pid": "x"}', '{"pid": 1}'])

@@ -1,14 +1,18 @@
 """Tests of the variables that make plain `pulumi` work."""
 
 import os
+import stat
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from carbide_infra.state_files import write_json
+from carbide_infra.errors import SetupError
+from carbide_infra.registry.credentials import Credentials, docker_credentials
+from carbide_infra.stack.passphrase import FILE, PUBLISHED, VALUE
+from carbide_infra.state_files import write_json, write_text
+from devenv.build_caches import claim_folder
 from devenv.environment import (
-    DEV_PASSPHRASE,
     buildx_config,
     child_environment,
     daemon_environment,
@@ -48,9 +52,31 @@ def test_everything_lies_in_the_checkout(tmp_path: Path) -> None:
     assert found["SSL_CERT_FILE"] == f"{tmp_path}/.local/tls/ca-bundle.pem"
     assert found["PULUMI_SKIP_UPDATE_CHECK"] == "true"
     assert found["PULUMI_CONTINUE_ON_ERROR"] == "true"
-    assert found["PULUMI_CONFIG_PASSPHRASE"] == DEV_PASSPHRASE
+    assert found["PULUMI_CONFIG_PASSPHRASE_FILE"] == f"{tmp_path}/.local/passphrase"
     assert (tmp_path / ".local" / "state").is_dir()
     assert found["HOME"] == os.environ["HOME"]
+
+
+def test_nobody_else_gets_into_the_state_or_the_caches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "new"))
+    cache = tmp_path / "new/carbide-infra"
+    cache.mkdir(parents=True, mode=0o755)
+    (tmp_path / ".local").mkdir(mode=0o755)
+    before = os.umask(0)
+    try:
+        child_environment(tmp_path, TOOLS, "dev")
+        with claim_folder(tmp_path) as caches:
+            pass
+    finally:
+        os.umask(before)
+    private = (tmp_path / ".local", *(tmp_path / ".local").rglob("*"), cache, caches)
+    modes = {oct(stat.S_IMODE(place.stat().st_mode)) for place in private if place.is_dir()}
+    assert modes == {"0o700"}
+
+
+def test_pulumi_install_makes_no_virtual_environment_of_a_project_s_folder(tmp_path: Path) -> None:
+    lines = export_lines(child_environment(tmp_path, TOOLS, "dev"))
+    assert "export PULUMI_OPTION_NO_DEPENDENCIES='true'\n" in lines
 
 
 def test_a_home_of_our_own_has_no_room_for_the_automatic_debug_log(tmp_path: Path) -> None:
@@ -77,30 +103,68 @@ def test_the_users_choices_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.parametrize(
-    ("builder", "registry", "folder"),
+    ("variable", "config", "registry", "brought"),
     [
-        ("builder-1", "nvcr.io", "{docker}/buildx"),
-        ("builder-1", "local", "{root}/.local/buildx"),
-        ("builder-1", None, "{root}/.local/buildx"),
-        ("", "nvcr.io", "{root}/.local/buildx"),
+        ("builder-1", "", "nvcr.io", True),
+        ("", "fleet", "nvcr.io", True),
+        ("builder-1", "", "local", False),
+        ("builder-1", "", None, False),
+        ("", "", "nvcr.io", False),
     ],
 )
 def test_a_builder_that_the_machine_brings_is_looked_for_where_docker_keeps_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, builder: str, registry: str | None, folder: str
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    variable: str,
+    config: str,
+    registry: str | None,
+    *,
+    brought: bool,
 ) -> None:
-    docker = tmp_path / "docker"
-    monkeypatch.setenv("DOCKER_CONFIG", str(docker))
-    monkeypatch.setenv("BUILDX_BUILDER", builder)
-    line = f"  carbide-infra:registryServer: {registry}\n" if registry else "  carbide-infra:goVersion: '1.25'\n"
-    (tmp_path / "Pulumi.prod.yaml").write_text(f"config:\n{line}")
-    found = child_environment(tmp_path, TOOLS, "prod")["BUILDX_CONFIG"]
-    assert found == folder.format(root=tmp_path, docker=docker)
+    (tmp_path / "docker/buildx/instances").mkdir(parents=True)
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "docker"))
+    monkeypatch.setenv("BUILDX_BUILDER", variable)
+    lines = [f"  carbide-infra:registryServer: {registry}\n"] if registry else ["  carbide-infra:goVersion: '1.25'\n"]
+    lines += [f"  carbide-infra:builder: {config}\n"] if config else []
+    (tmp_path / "Pulumi.prod.yaml").write_text("config:\n" + "".join(lines))
+    found = child_environment(tmp_path, TOOLS, "prod")
+    instances = Path(found["BUILDX_CONFIG"]) / "instances"
+    assert (instances.is_dir() and instances.samefile(tmp_path / "docker/buildx/instances")) is brought
+    if not brought:
+        assert found["BUILDX_CONFIG"] == f"{tmp_path}/.local/buildx"
+        assert "BUILDX_BUILDER" not in found, "nothing else asks for one that does not build"
 
 
-def test_only_the_development_stack_has_a_known_passphrase(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "PULUMI_CONFIG_PASSPHRASE" not in child_environment(tmp_path, TOOLS, "prod")
-    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE_FILE", "/secret")
-    assert "PULUMI_CONFIG_PASSPHRASE" not in child_environment(tmp_path, TOOLS, "dev")
+def test_only_the_development_stack_gets_a_passphrase(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not {VALUE, FILE} & child_environment(tmp_path, TOOLS, "prod").keys()
+    monkeypatch.setenv(FILE, "/secret")
+    for stack in ("dev", "prod"):
+        assert child_environment(tmp_path, TOOLS, stack)[FILE] == "/secret"
+
+
+def test_another_stack_is_not_opened_with_the_development_stacks_passphrase(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`eval "$(make -s env)"`, and then `… STACK=prod` in the same shell."""
+    for name, value in child_environment(tmp_path, TOOLS, "dev").items():
+        monkeypatch.setenv(name, value)
+    found = child_environment(tmp_path, TOOLS, "prod")
+    assert not {VALUE, FILE} & found.keys()
+    assert f"unset {FILE}\n" in export_lines(found)
+    assert FILE in child_environment(tmp_path, TOOLS, "dev"), "the development stack goes on in it"
+
+
+def test_the_published_passphrase_of_an_earlier_version_opens_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VALUE, PUBLISHED)
+    with pytest.raises(SetupError, match=f"{VALUE}: is a passphrase that everybody knows; give the stack prod one"):
+        child_environment(tmp_path, TOOLS, "prod")
+    found = child_environment(tmp_path, TOOLS, "dev")
+    assert VALUE not in found
+    lines = export_lines(found)
+    assert PUBLISHED not in lines
+    assert lines.startswith(f"unset {VALUE}\n"), "Pulumi asks this variable first"
 
 
 def test_no_stack_looks_for_another_plugin(tmp_path: Path) -> None:
@@ -134,6 +198,21 @@ def test_the_registry_needs_no_proxy(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert found["NO_PROXY"] == found["no_proxy"] == "corp.example,vm"
 
 
+def test_only_stacks_of_the_local_registry_know_its_login(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "Pulumi.prod.yaml").write_text("config:\n  carbide-infra:registryServer: nvcr.io\n")
+    assert "DOCKER_CONFIG" not in child_environment(tmp_path, TOOLS, "dev"), "there is no registry yet"
+    write_json(tmp_path / ".local/registry.json", {"host": "vm", "port": 5443})
+    write_text(tmp_path / ".local/registry-password", "s3cr3t\n")
+    found = child_environment(tmp_path, TOOLS, "dev")
+    assert docker_credentials("vm:5443", found) == Credentials("carbide", "s3cr3t")
+    assert "s3cr3t" not in export_lines(found)
+    for name, value in found.items():
+        monkeypatch.setenv(name, value)
+    assert "DOCKER_CONFIG" not in child_environment(tmp_path, TOOLS, "prod")
+    assert "unset DOCKER_CONFIG\n" in export_lines(child_environment(tmp_path, TOOLS, "prod"))
+    assert "DOCKER_CONFIG" not in child_environment(tmp_path / "other", TOOLS, "dev"), "of another checkout"
+
+
 def test_daemons_get_no_secrets() -> None:
     shell = {"PATH": "/bin", "HTTPS_PROXY": "http://p", "CARBIDE_REGISTRY_PASSWORD": "x", "AWS_SECRET_ACCESS_KEY": "y"}
     found = daemon_environment(shell, "vm")
@@ -145,9 +224,9 @@ def test_a_shell_takes_the_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("UNRELATED", "secret")
     lines = export_lines(child_environment(root, TOOLS, "dev"))
     assert "secret" not in lines
-    script = f'{lines}printf %s "$PULUMI_HOME|$PULUMI_CONFIG_PASSPHRASE"'
+    script = f'{lines}printf %s "$PULUMI_HOME|$PULUMI_CONFIG_PASSPHRASE_FILE"'
     answer = subprocess.run(["/bin/sh", "-c", script], capture_output=True, text=True, check=True).stdout
-    assert answer == f"{root}/.local/pulumi-home|carbide-dev"
+    assert answer == f"{root}/.local/pulumi-home|{root}/.local/passphrase"
     assert all(line.startswith("export ") and "='" in line for line in lines.splitlines())
 
 

@@ -85,4 +85,5 @@ def test_the_configuration_is_yaml_whatever_the_path(tmp_path: Path) -> None:
     assert config["http"]["tls"]["key"] == str(certificates.key)
     assert config["storage"]["filesystem"]["rootdirectory"] == str(root / ".local" / "registry")
     assert config["storage"]["delete"]["enabled"] is True
+    assert config["auth"]["htpasswd"]["path"] == str(root / ".local" / "registry.htpasswd")
     assert json.dumps(config)

@@ -18,11 +18,13 @@ from carbide_infra.registry.docker_hub import DockerHub
 from carbide_infra.registry.mirror import Mirror
 from devenv import up
 from devenv.bases import BaseImages
-from devenv.builder import Builder
 from devenv.certificates import Certificates
+from devenv.registration import Builder
 from devenv.registry import Registry
+from devenv.registry_login import Login
 from devenv.stand_ins import StandInMaker
 from devenv.toolchain import Tools
+from devenv.trust import Trust
 
 
 @pytest.mark.parametrize(
@@ -63,7 +65,7 @@ def test_other_errors_stay_what_they_are(tmp_path: Path) -> None:
 
 
 def test_where_docker_hubs_images_come_from(tmp_path: Path) -> None:
-    registry, mirror = Registry("vm:5443", Certificates(tmp_path)), Mirror("mirror")
+    registry, mirror = Registry("vm:5443", Certificates(tmp_path), Login("s3cr3t")), Mirror("mirror")
     assert up._mirrors(DockerHub(answers=True), registry) == []
     assert up._mirrors(DockerHub(answers=True, mirror=mirror), registry) == [mirror]
     assert up._mirrors(DockerHub(answers=False), registry) == [Mirror("vm:5443")]
@@ -101,8 +103,10 @@ class Setup:
         self.root = root
         self.done: list[str] = []
         self.bases: BaseImages | None = None
+        self.stand_ins = {"alpine:latest": DIGEST}
+        self.trust: Trust | None = None
         self.mirrors: list[Mirror] = []
-        self.registry = Registry("vm:5443", Certificates(root / "tls"))
+        self.registry = Registry("vm:5443", Certificates(root / "tls"), Login("s3cr3t"))
         self.builder = Builder(Path("buildx"))
         self.reports: list[object] = []
         monkeypatch.setattr(up, "ensure_registry_server", self._ensure_server)
@@ -130,9 +134,10 @@ class Setup:
         return self._noted(f"hub {bundle.name}", hub)
 
     def _ensure_builder(
-        self, root: Path, tools: Tools, registry: Registry, mirrors: list[Mirror], report: object
+        self, root: Path, tools: Tools, registry: Registry, mirrors: list[Mirror], report: object, trust: Trust
     ) -> Builder:
         assert (root.name, tools) == (self.root.name, TOOLS)
+        self.trust = trust
         self.reports.append(report)
         assert registry is self.registry
         self.mirrors = mirrors
@@ -141,10 +146,11 @@ class Setup:
     def _ensure_bases(self, bases: BaseImages, maker: StandInMaker) -> dict[str, str]:
         assert (maker.builder, maker.registry) == (self.builder, self.registry)
         self.bases = bases
-        return self._noted("bases", {"alpine:latest": DIGEST})
+        return self._noted("bases", self.stand_ins)
 
 
 DIGEST = f"sha256:{'0' * 64}"
+OTHER = f"sha256:{'b' * 64}"
 BASES = BaseImages(("golang:1.25",), {"alpine:latest": ("linux/arm64",)})
 NAMES = ("bin", "pulumi", "buildx", "plugin", "buildctl", "buildkitd")
 TOOLS = Tools(*(Path("/tools", name) for name in NAMES))
@@ -166,9 +172,39 @@ def test_up_brings_registry_builder_and_bases_and_leaves_an_endpoint(
     assert endpoint == expected == read_endpoint(tmp_path)
 
 
+def test_stand_ins_belong_to_the_stacks_and_not_to_the_last_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another stack, with another Go version, is set up between two updates of this one."""
+    setup = Setup(tmp_path, monkeypatch, DockerHub(answers=False))
+    up.local_up(tmp_path, TOOLS, BASES, lambda _: None)
+    setup.stand_ins = {"golang:1.26": OTHER}
+    endpoint = up.local_up(tmp_path, TOOLS, BaseImages(("golang:1.26",), {}), lambda _: None)
+    assert endpoint == read_endpoint(tmp_path)
+    assert endpoint.stand_ins == {"alpine:latest": DIGEST, "golang:1.26": OTHER}
+    assert endpoint.bases == ("golang:1.25", "alpine:latest", "golang:1.26")
+    monkeypatch.setattr(up, "find_docker_hub", lambda *_: DockerHub(answers=True))
+    endpoint = up.local_up(tmp_path, TOOLS, BASES, lambda _: None)
+    assert (endpoint.stand_ins, endpoint.bases) == ({}, ("golang:1.25", "alpine:latest")), "all is to be set up anew"
+
+
+def test_where_nothing_can_be_built_the_registry_is_there_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    setup = Setup(tmp_path, monkeypatch, DockerHub(answers=False))
+    up.local_registry(tmp_path, lambda _: None)
+    assert setup.done == [f"{tmp_path.name} /tools/registry"]
+    bundle = str(setup.registry.certificates.bundle)
+    assert read_endpoint(tmp_path) == Endpoint("vm:5443", "carbide-local", bundle)
+    made = up.local_up(tmp_path, TOOLS, BASES, lambda _: None)
+    up.local_registry(tmp_path, lambda _: None)
+    assert read_endpoint(tmp_path) == made
+
+
 def test_where_docker_hub_answers_nothing_stands_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     setup = Setup(tmp_path, monkeypatch, DockerHub(answers=True))
-    assert up.local_up(tmp_path, TOOLS, BASES, lambda _: None).stand_ins == {}
+    assert up.local_up(tmp_path, TOOLS, BASES, lambda _: None, Trust.MAIN).stand_ins == {}
+    assert setup.trust is Trust.MAIN
     assert setup.done[1:] == ["hub bundle.pem", "builder"]
     assert setup.mirrors == []
 

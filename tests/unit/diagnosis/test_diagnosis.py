@@ -17,6 +17,7 @@ from carbide_infra.registry.client import RegistryClient
 from carbide_infra.registry.errors import Denied, NotFound, RegistryError, Unreachable
 from carbide_infra.registry.transport import Transport
 from carbide_infra.settings import Settings, load_settings, selected_images
+from carbide_infra.stack.builder import BuilderAnswer
 from tests.support.registry_server import FakeRegistry, Fault, make_tls
 
 INSPECTED = """Name:          fleet
@@ -73,8 +74,9 @@ def test_room_on_the_disk(gigabytes: int, level: str) -> None:
     assert (finding.level, finding.told) == (level, f"{gigabytes}.0 GB free in /x")
 
 
-def builder_answer(status: str, code: int = 0, error: str = "") -> "subprocess.CompletedProcess[str]":
-    return subprocess.CompletedProcess([], code, INSPECTED.format(status=status), error)
+def builder_answer(status: str, driver: str = "docker-container", problem: str = "") -> BuilderAnswer:
+    facts = {"Status": status, "Driver": driver, "Endpoint": "tcp://10.0.0.7:1234", "Platforms": "linux/amd64*"}
+    return BuilderAnswer("builder-1", facts, problem)
 
 
 def test_a_builder_that_runs_names_what_it_cross_compiles() -> None:
@@ -90,8 +92,13 @@ def test_a_builder_that_does_not_run(status: str, level: str) -> None:
 
 
 def test_a_builder_that_nobody_knows() -> None:
-    (finding,) = check_builder(subprocess.CompletedProcess([], 1, "", 'ERROR: no builder "x" found\n'), PLATFORMS)
-    assert (finding.level, finding.told) == ("fail", 'ERROR: no builder "x" found')
+    (finding,) = check_builder(BuilderAnswer("x", {}, 'ERROR: no builder "x" found'), PLATFORMS)
+    assert (finding.level, finding.told) == ("fail", 'builder x does not answer (ERROR: no builder "x" found)')
+
+
+def test_a_remote_builder_that_is_not_there_does_not_start_with_the_next_build() -> None:
+    (finding,) = check_builder(builder_answer("inactive", "remote"), PLATFORMS)
+    assert (finding.level, finding.told) == ("fail", "builder builder-1 at tcp://10.0.0.7:1234 does not answer")
 
 
 def test_base_images_are_pinned_tracked_stood_in_for_or_may_move() -> None:

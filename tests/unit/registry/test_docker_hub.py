@@ -8,10 +8,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import Thread, current_thread
 
+import certifi
 import pytest
 
 from carbide_infra.registry import docker_hub
 from carbide_infra.registry.docker_hub import DockerHub, find_docker_hub, registry_answers
+from carbide_infra.registry.errors import Untrusted
 from carbide_infra.registry.mirror import Mirror
 from tests.support.registry_server import LOGIN, FakeRegistry, Fault
 
@@ -37,8 +39,26 @@ def test_a_registry_lets_in_or_asks_for_a_login(
 def test_only_who_is_trusted_answers(registry: FakeRegistry, tls: Trust, tmp_path: Path) -> None:
     assert registry_answers(f"{registry.address}/v2/", tls[1])
     (tmp_path / "empty.pem").write_text("")
-    for bundle in (Path(ssl.get_default_verify_paths().openssl_cafile), tmp_path / "empty.pem", tmp_path / "none.pem"):
+    for bundle in (tmp_path / "empty.pem", tmp_path / "none.pem"):
         assert not registry_answers(f"{registry.address}/v2/", bundle)
+
+
+def test_a_missing_ca_is_told_apart_from_absence(
+    registry: FakeRegistry, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Else stand-ins would take the place of images that a company's proxy is ready to give."""
+    bundle = tmp_path / "public.pem"
+    bundle.write_text(Path(certifi.where()).read_text())
+    monkeypatch.setattr(docker_hub, "HUB", registry.server)
+    told = (
+        f"{registry.server}: its certificate is not trusted (.*); let SSL_CERT_FILE name a PEM file that holds its CA"
+    )
+    with pytest.raises(Untrusted, match=told):
+        find_docker_hub({}, bundle, lambda _: None)
+    with pytest.raises(Untrusted, match=told):
+        find_docker_hub({"CARBIDE_DOCKERHUB_MIRROR": registry.server}, bundle, lambda _: None)
+    with listening(b"HTTP/1.1 400 Bad Request\r\n\r\n") as url:
+        assert not registry_answers(url.replace("http:", "https:"), bundle), "who speaks no TLS is no registry"
 
 
 @contextmanager

@@ -86,6 +86,8 @@ def test_what_reaches_all_restarts_all_alike(scene: str, answer: Restart) -> Non
     [
         ("module_bump", {API: Restart.CERTAIN, IPAM: Restart.CERTAIN}),
         ("coarse", {API: Restart.CERTAIN, DB: Restart.IF_LINKED}),
+        ("without_modules", {}),
+        ("go_line", {API: Restart.EXPECTED}),
         ("kept_as_it_is", {DB: Restart.EXPECTED}),
         ("renamed", {API: Restart.EXPECTED, DB: Restart.EXPECTED}),
         ("unknown_base", dict.fromkeys([image.name for image in reported("nothing").images], Restart.UNKNOWN)),

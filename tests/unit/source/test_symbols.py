@@ -46,13 +46,14 @@ def warnings(root: Path, cache: Path, *symbols: str) -> tuple[str, ...]:
     for name, text in files.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text, encoding="utf-8")
-    wanted = {"a": Wanted([Target("./cmd/a", ("linux/amd64",), symbols=symbols)])}
+    names = tuple((symbol, symbol.replace("./", "$module/", 1)) for symbol in symbols)
+    wanted = {"a": Wanted([Target("./cmd/a", ("linux/amd64",), symbols=names)])}
     return inputs_of(root, wanted, cache)["a"].warnings
 
 
 def test_what_can_be_set_is_no_news(tmp_path: Path, cache: Path) -> None:
     names = ("Good", "Empty", "Joined", "Const", "Typed")
-    symbols = [f"./version.{name}" for name in names] + ["ex.com/m/version.Good", "main.mine", "./cmd/a.mine"]
+    symbols = [f"./version.{name}" for name in names] + ["ex.com/m/version.Good", "main.mine"]
     assert warnings(tmp_path, cache, *symbols) == ()
 
 
@@ -79,6 +80,7 @@ def test_symbols_of_one_problem_are_said_together(tmp_path: Path, cache: Path) -
         ("./version.Verison", "ex.com/m/version.Verison is not declared there"),
         ("./other.Version", "the binary does not import package ex.com/m/other"),
         ("./moved.Version", "the binary does not import package ex.com/m/moved"),
+        ("./cmd/a.mine", "the linker knows package ex.com/m/cmd/a as main: write main.mine"),
         ("ex.com/m/cmd/a.mine", "the linker knows package ex.com/m/cmd/a as main: write main.mine"),
     ],
 )

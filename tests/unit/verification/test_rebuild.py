@@ -136,7 +136,8 @@ def test_buildx_is_called_as_the_stack_s_builds_are(
         **secrets,
     }
     assert (called["dockerfile"], called["files"]) == (text, {"cmd/a file.go": "package main\n"})
-    assert Path(folder).name.startswith("carbide-rebuild-")
+    assert Path(folder).parent == again.project / ".local/rebuild"
+    assert Path(folder).parent.stat().st_mode & 0o777 == 0o700
     assert not Path(folder).exists()
 
 
