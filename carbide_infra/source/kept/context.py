@@ -11,7 +11,7 @@ from pathlib import Path
 from carbide_infra.catalogue.model import Image, KeptDockerfile
 from carbide_infra.source.inputs import InputError, Wanted
 from carbide_infra.source.kept.ignoring import Ignored
-from carbide_infra.source.kept.reading import Reading, Taken, read
+from carbide_infra.source.kept.reading import Reading, Taken, read, shown
 from carbide_infra.source.tree import Tree
 from carbide_infra.source.whole_tree import files_below, whole_tree
 
@@ -119,8 +119,8 @@ class _Kept:
         for reference, line in found.images.items():
             if "@" not in reference:
                 yield (
-                    f"{name}:{line} builds on {reference}, without a digest and by no ARG that could get one, so a "
-                    "tag that moves is not seen; write the digest there"
+                    f"{name}:{line} builds on {shown(reference)}, without a digest and by no ARG that could get one: "
+                    "a tag that moves is not seen; write the digest there"
                 )
         for line in found.remotes:
             yield f"{name}:{line} adds what is elsewhere, without --checksum, so a change of it is not seen"

@@ -240,7 +240,7 @@ def test_a_base_that_nothing_pins_is_named_with_its_line(root: Path) -> None:
     )
     (warning,) = found.warnings
     assert warning == (
-        "a: docker/Dockerfile:3 builds on alpine:3, without a digest and by no ARG that could get one, so a tag that "
+        "a: docker/Dockerfile:3 builds on alpine:3, without a digest and by no ARG that could get one: a tag that "
         "moves is not seen; write the digest there"
     )
     assert not found.files
