@@ -10,6 +10,7 @@ from carbide_infra.catalogue import model, values
 from carbide_infra.catalogue.bases import NOTHING
 from carbide_infra.catalogue.language import BESIDE_KEPT, KEPT, ROOT, Keys, SharedKeys
 from carbide_infra.catalogue.problems import Key, Problem, path, shown
+from carbide_infra.names import DESCRIPTION_LABEL, TITLE_LABEL
 
 PROGRAM = SharedKeys.model_validate(
     {
@@ -153,7 +154,8 @@ class Merger:
             **_NOT_SAID,
             **self._about(merged, own),
             # Defaults are about images that are made here.
-            "labels": own.get("labels") or {},
+            "labels": _without_none({TITLE_LABEL: own.get("title"), DESCRIPTION_LABEL: own.get("description")})
+            | (own.get("labels") or {}),
             "ports": _without_none(own.get("ports")),
             "kind": own.get("kind", "service"),
             "base": NOTHING,

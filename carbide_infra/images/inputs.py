@@ -34,12 +34,8 @@ def inputs_of_images(
         InputError: the tree cannot be built as asked.
     """
     releases = go_releases({image.builder for image in images if image.kept is None}, connect)
-    wanted = {
-        image.name: wanted_by_kept(image, root, cache_dir())
-        if image.kept
-        else wanted_by(image, root, releases[image.builder])
-        for image in images
-    }
+    wanted = wanted_by_kept([image for image in images if image.kept], root, cache_dir())
+    wanted |= {image.name: wanted_by(image, root, releases[image.builder]) for image in images if image.kept is None}
     return inputs_of(root, wanted, cache_dir(), ModuleAccess.of_secrets(secrets))
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
-from carbide_infra.images.record import COARSE, INPUTS, MODULE_FILES, MODULES
+from carbide_infra.images.record import COARSE, INPUTS, KEPT, MODULE_FILES, MODULES
 from carbide_infra.names import NO_HISTORY, STAND_IN_LABEL, WHOLE_TREE
 from carbide_infra.report.files import FileChange, changed_files, paths, total_size
 from carbide_infra.report.preview import Preview, Records, Step
@@ -18,8 +18,6 @@ _FULL_SHA = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _WEB = re.compile(r"https://[\w.-]+(?::\d+)?(?:/[\w.-]+)+", re.ASCII)
 # Where context and Dockerfile lie; where alone that differs, what they hold does not.
 _PLACES = frozenset({"context", "context.location", "dockerfile", "dockerfile.location"})
-# Of a record: the image's own Dockerfile, where it has one.
-_KEPT = "kept"
 
 
 class Action(StrEnum):
@@ -332,7 +330,7 @@ def _warnings(preview: Preview, images: list[ImageChange], revision: str | None)
     # Why is said by the program itself.
     if coarse := tuple(sorted(image.name for image in images if _counts_modules(image))):
         yield Warned("coarse", coarse)
-    if kept := tuple(sorted(image.name for image in images if image.record.get(_KEPT))):
+    if kept := tuple(sorted(image.name for image in images if image.record.get(KEPT))):
         yield Warned("kept", kept)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from carbide_infra.paths import state_dir
 from carbide_infra.processes import has_process, pid_namespace, sees_all_processes, start_time
-from carbide_infra.stack.stack_file import PROJECT
+from carbide_infra.stack.stack_file import PROJECT, project_name
 from carbide_infra.state_files import read_json, write_json
 
 
@@ -40,24 +40,24 @@ def has_dead_lock(backend: str, project: Path, stack: str) -> bool:
         project: the folder that updates are started in.
         stack: the stack's name.
     """
-    locks, note = _locks(backend, stack), read_json(_note(project, stack))
+    locks, note = _locks(backend, stack, project_name(project)), read_json(_note(project, stack))
     return bool(locks) and all(_is_dead(lock, note) for lock in locks)
 
 
-def running_update(backend: str, stack: str) -> RunningUpdate | None:
+def running_update(backend: str, stack: str, project: str = PROJECT) -> RunningUpdate | None:
     """The update that keeps others out; None where nobody has a lock, or the backend is no folder."""
-    locks = _locks(backend, stack)
+    locks = _locks(backend, stack, project)
     if not locks:
         return None
     lock = locks[0]
     return RunningUpdate(lock["pid"], str(lock.get("username")), str(lock.get("hostname")), _since(lock))
 
 
-def _locks(backend: str, stack: str) -> list[dict[str, Any]]:
+def _locks(backend: str, stack: str, project: str) -> list[dict[str, Any]]:
     if not backend.startswith("file://"):
         return []
     name = stack.rpartition("/")[2]
-    folder = Path(backend.removeprefix("file://")) / ".pulumi/locks/organization" / PROJECT / name
+    folder = Path(backend.removeprefix("file://")) / ".pulumi/locks/organization" / project / name
     return list(_whole(folder))
 
 

@@ -24,7 +24,7 @@ from carbide_infra.stack.display import shown
 from carbide_infra.stack.following import Watch, followed
 from carbide_infra.stack.locks import has_dead_lock, note_update, running_update
 from carbide_infra.stack.ssh_agent import without_agent
-from carbide_infra.stack.stack_file import DEV_STACK, PROJECT
+from carbide_infra.stack.stack_file import DEV_STACK, project_name
 from carbide_infra.state_files import PRIVATE_UMASK
 
 
@@ -70,7 +70,7 @@ class PulumiStack:
 
     def values(self) -> dict[str, str]:
         """Its configuration with the project's defaults, by plain key, secrets in clear."""
-        answer, prefix = self._json("config", "--json", "--show-secrets"), f"{PROJECT}:"
+        answer, prefix = self._json("config", "--json", "--show-secrets"), f"{project_name(self.project)}:"
         return {key.removeprefix(prefix): entry["value"] for key, entry in answer.items() if key.startswith(prefix)}
 
     def configure(self, key: str, value: str) -> None:
@@ -149,7 +149,7 @@ class PulumiStack:
         return dead
 
     def _require_no_other_update(self) -> None:
-        other = running_update(self._backend, self.name)
+        other = running_update(self._backend, self.name, project_name(self.project))
         if other:
             message = f"stack {self.name}: {other}"
             raise CommandError(message)

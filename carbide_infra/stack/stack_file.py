@@ -11,7 +11,8 @@ from carbide_infra.errors import SetupError
 from carbide_infra.settings import TEXT_KEYS, ConfigError
 
 PROJECT = "carbide-infra"
-_PREFIX = f"{PROJECT}:"
+"""This repository's own project."""
+
 _KINDS = {
     f"tag:yaml.org,2002:{name}": kind
     for name, kind in (("int", "a number"), ("float", "a number"), ("bool", "true or false"), ("timestamp", "a date"))
@@ -27,6 +28,15 @@ ANY_REGISTRY = {"registryServer": "local", "registryRepository": "carbide"}
 def is_development(stack: str) -> bool:
     """Whether a stack, perhaps named with its organization and project, is the development stack."""
     return stack.rpartition("/")[2] == DEV_STACK
+
+
+def project_name(root: Path) -> str:
+    """The name of the project in a folder, which its configuration's keys begin with; of none, this repository's."""
+    try:
+        name = yaml.safe_load((root / "Pulumi.yaml").read_text(encoding="utf-8"))["name"]
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError):
+        return PROJECT
+    return str(name)
 
 
 def read_stack_file(root: Path, stack: str) -> dict[str, Any]:
@@ -61,7 +71,8 @@ def _entries(root: Path, stack: str) -> dict[str, Any]:
     except (yaml.YAMLError, AttributeError, TypeError, ValueError) as error:
         message = f"{file} cannot be read as a stack's configuration: {error}"
         raise SetupError(message) from error
-    return {str(key).removeprefix(_PREFIX): value for key, value in entries.items() if str(key).startswith(_PREFIX)}
+    prefix = f"{project_name(root)}:"
+    return {str(key).removeprefix(prefix): value for key, value in entries.items() if str(key).startswith(prefix)}
 
 
 def require_quoted(root: Path, stack: str) -> None:
@@ -77,17 +88,17 @@ def require_quoted(root: Path, stack: str) -> None:
         return  # Others say what is wrong with the file.
     problems = [
         f'{key} = {written}: is {kind} to YAML, not text; write it in quotes: "{written}"'
-        for key, written, kind in _unquoted(document)
+        for key, written, kind in _unquoted(document, f"{project_name(root)}:")
     ]
     if problems:
         raise ConfigError("\n".join(problems))
 
 
-def _unquoted(document: yaml.Node | None) -> Iterator[tuple[str, str, str]]:
+def _unquoted(document: yaml.Node | None, prefix: str) -> Iterator[tuple[str, str, str]]:
     """Key, value as it is written, and kind of each text that is none to YAML."""
     for section, values in _pairs(document):
         for name, value in _pairs(values) if section == "config" else ():
-            key = name.removeprefix(_PREFIX)
+            key = name.removeprefix(prefix)
             if not isinstance(value, yaml.ScalarNode) or value.style or key not in TEXT_KEYS or key == name:
                 continue
             if kind := _kind(value):

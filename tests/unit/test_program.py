@@ -903,6 +903,16 @@ def test_only_what_it_copies_changes_it(keeping: Project) -> None:
     assert "debug/x" in inputs_in(up_keeping(keeping, preview=True), KEPT)
 
 
+@pytest.mark.parametrize("other", ["target: b", "target: a, context: conf", "target: a, secrets: [goenv]"])
+def test_how_it_is_built_is_a_part_of_its_key(keeping: Project, other: str) -> None:
+    (keeping.source / "images/sidecar/Dockerfile").write_text(f"FROM alpine@{DIGEST} AS a\nFROM a AS b\nUSER 1\n")
+    keys = []
+    for said in ("target: a", other):
+        describe(keeping, said)
+        keys.append(image_of(up_keeping(keeping, preview=True), KEPT).inputs["tags"])
+    assert keys[0] != keys[1]
+
+
 def test_a_dockerfile_that_is_not_the_commit_s_makes_its_image_none_of_the_commit(keeping: Project) -> None:
     assert "revision" in tags_of(up_keeping(keeping), KEPT)
     (keeping.source / "images/sidecar/Dockerfile").write_text(f"{OWN}# changed\n")

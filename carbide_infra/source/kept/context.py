@@ -3,14 +3,15 @@
 import os
 import posixpath
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from carbide_infra.catalogue.model import Image, KeptDockerfile
 from carbide_infra.source.inputs import InputError, Wanted
 from carbide_infra.source.kept.ignoring import Ignored
-from carbide_infra.source.kept.reading import Reading, Taken, read
+from carbide_infra.source.kept.reading import Reading, Taken, read, shown
 from carbide_infra.source.tree import Tree
 from carbide_infra.source.whole_tree import files_below, whole_tree
 
@@ -25,7 +26,7 @@ def with_dockerfile(image: Image, root: Path, cache_dir: Path) -> Image:
     """
     if image.kept is None:
         return image
-    found = _Kept(image, image.kept, Tree(root.resolve(), cache_dir)).reading
+    found = _reading(image, image.kept, Tree(root.resolve(), cache_dir))
     said = {"bases": found.arguments, "user": found.user, "own_labels": frozenset(found.labels)}
     return image.model_copy(update={"base": found.base, "kept": image.kept.model_copy(update=said)})
 
@@ -39,14 +40,43 @@ def text_of(kept: KeptDockerfile, root: Path, cache_dir: Path) -> str:
     return _text(Tree(root.resolve(), cache_dir), kept.path)
 
 
-def wanted_by_kept(image: Image, root: Path, cache_dir: Path) -> Wanted:
-    """The files that an image with a Dockerfile of its own is made of.
+def wanted_by_kept(images: Iterable[Image], root: Path, cache_dir: Path) -> dict[str, Wanted]:
+    """By image, the files that it is made of by its own Dockerfile; an image without one is left out.
 
     Raises:
-        InputError: the Dockerfile cannot be read, or takes what is not there.
+        InputError: a Dockerfile cannot be read, or takes what is not there.
     """
-    assert image.kept is not None  # noqa: S101 - it is the caller's to ask
-    return _Kept(image, image.kept, Tree(root.resolve(), cache_dir)).wanted()
+    tree = Tree(root.resolve(), cache_dir)
+    listed = _Listed(tree)
+    return {image.name: _Kept(image, image.kept, tree, listed).wanted() for image in images if image.kept}
+
+
+@dataclass(frozen=True)
+class _Listed:
+    tree: Tree
+
+    @cached_property
+    def files(self) -> Collection[str]:
+        """All files of the tree, looked for once."""
+        return whole_tree(self.tree)
+
+
+def _reading(image: Image, kept: KeptDockerfile, tree: Tree) -> Reading:
+    """What the Dockerfile says for all platforms together."""
+    text = _text(tree, kept.path)
+    # A path that follows the version is known in the build only.
+    given = {name: None if "{version}" in value else value for name, value in kept.args.items()}
+    together = Reading()
+    for platform in image.platforms:
+        found = read(text, kept.path, kept.target, given, platform)
+        together.taken |= found.taken
+        together.whole |= found.whole
+        together.arguments |= found.arguments
+        together.images |= found.images
+        together.remotes |= found.remotes
+        together.labels |= found.labels
+        together.base, together.user = found.base, found.user
+    return together
 
 
 @dataclass(frozen=True)
@@ -54,28 +84,11 @@ class _Kept:
     image: Image
     kept: KeptDockerfile
     tree: Tree
-
-    @property
-    def reading(self) -> Reading:
-        """What the Dockerfile says for all platforms together."""
-        text = _text(self.tree, self.kept.path)
-        # A path that follows the version is known in the build only.
-        given = {name: None if "{version}" in value else value for name, value in self.kept.args.items()}
-        together = Reading()
-        for platform in self.image.platforms:
-            found = read(text, self.kept.path, self.kept.target, given, platform)
-            together.taken |= found.taken
-            together.whole |= found.whole
-            together.arguments |= found.arguments
-            together.images |= found.images
-            together.remotes |= found.remotes
-            together.labels |= found.labels
-            together.base, together.user = found.base, found.user
-        return together
+    listed: _Listed
 
     def wanted(self) -> Wanted:
-        found, ignore = self.reading, self._ignore_file()
-        context = _Context(self.tree, self.kept, self._ignored(ignore))
+        found, ignore = _reading(self.image, self.kept, self.tree), self._ignore_file()
+        context = _Context(self.listed, self.kept, self._ignored(ignore))
         files = set(context.all) if found.whole else set()
         for taken in found.taken:
             files.update(context.files(taken))
@@ -106,8 +119,8 @@ class _Kept:
         for reference, line in found.images.items():
             if "@" not in reference:
                 yield (
-                    f"{name}:{line} builds on {reference}, without a digest and by no ARG that could get one, so a "
-                    "tag that moves is not seen; write the digest there"
+                    f"{name}:{line} builds on {shown(reference)}, without a digest and by no ARG that could get one: "
+                    "a tag that moves is not seen; write the digest there"
                 )
         for line in found.remotes:
             yield f"{name}:{line} adds what is elsewhere, without --checksum, so a change of it is not seen"
@@ -116,18 +129,21 @@ class _Kept:
 class _Context:
     """The files of a context, by paths relative to it."""
 
-    def __init__(self, tree: Tree, kept: KeptDockerfile, ignored: Ignored) -> None:
-        self._tree, self._kept, self._ignored = tree, kept, ignored
+    def __init__(self, listed: _Listed, kept: KeptDockerfile, ignored: Ignored) -> None:
+        self._tree, self._listed, self._kept, self._ignored = listed.tree, listed, kept, ignored
         self._prefix = "" if kept.context == "." else f"{kept.context}/"
-        # What git ignores is no part of a clone, so it counts only where a path names it.
-        names = (name.removeprefix(self._prefix) for name in whole_tree(tree) if name.startswith(self._prefix))
-        self.all: Sequence[str] = sorted(name for name in names if name not in ignored)
+
+    @cached_property
+    def all(self) -> Sequence[str]:
+        """Its files. What git ignores is no part of a clone, so it counts only where a path names it."""
+        names = (name.removeprefix(self._prefix) for name in self._listed.files if name.startswith(self._prefix))
+        return sorted(name for name in names if name not in self._ignored)
 
     def files(self, taken: Taken) -> list[str]:
         """Those that a path stands for.
 
         Raises:
-            InputError: none.
+            InputError: nothing is there.
         """
         if _WILDCARD.search(taken.path):
             pattern = _pattern(taken.path)

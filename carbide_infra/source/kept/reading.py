@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from carbide_infra.catalogue.bases import NOTHING
+from carbide_infra.catalogue.values import reference_problem
 from carbide_infra.source.kept.variables import UnknownError, expanded, platform_arguments
 from carbide_infra.source.tree import InputError
 
@@ -75,6 +76,11 @@ class _Stage:
     is_read: bool = False
 
 
+def shown(text: str) -> str:
+    """A text of somebody else's in a message of one line, whatever is in it."""
+    return text if text.isprintable() else ascii(text)
+
+
 def read(text: str, name: str, target: str | None, given: Mapping[str, str | None], platform: str) -> Reading:
     """Read a Dockerfile for one platform; stages that the target does not need count for nothing, as in BuildKit.
 
@@ -106,7 +112,8 @@ def _parsed(text: str, name: str) -> Sequence["dockerfile.Command"]:
     try:
         commands: Sequence[Any] = dockerfile.parse_string(text.removeprefix("\ufeff"))
     except ValueError as error:
-        msg = f"{name} cannot be read as a Dockerfile: {error}; see that `docker build --check -f {name} .` is content"
+        problem = shown(str(error))
+        msg = f"{name} cannot be read as a Dockerfile: {problem}; `docker build --check -f {name} .` says more"
         raise InputError(msg) from None
     for command in commands:
         if command.cmd.upper() not in _INSTRUCTIONS:
@@ -125,7 +132,7 @@ def _tricks(text: str) -> Iterator[str]:
             return
         directive = found["name"].lower()
         if directive == "syntax" and not _FRONTEND.fullmatch(found["value"]):
-            yield f"line {number} has it read by {found['value']}, whose grammar is not known here"
+            yield f"line {number} has it read by {shown(found['value'])}, whose grammar is not known here"
         elif directive == "escape":
             yield f"line {number} has an escape character of its own"
 
@@ -220,7 +227,7 @@ class _Reader:
         base, parent = self._base(stage), self._parent(stage)
         if base is None:
             self.reading.images.setdefault(written, line)
-            self._everything(f"line {line} builds on {written}, which cannot be told")
+            self._everything(f"line {line} builds on {shown(written)}, which cannot be told")
         elif parent is not None:
             self._visit(parent)
             stage.known, stage.fixed = dict(parent.known), set(parent.fixed)
@@ -228,6 +235,9 @@ class _Reader:
             self._stands_on(written, base, line)
 
     def _stands_on(self, written: str, base: str, line: int) -> None:
+        if problem := reference_problem(base):
+            msg = f"{self._name}:{line}: {shown(base)} {problem}; name an image as docker pull takes it"
+            raise InputError(msg)
         argument = re.fullmatch(r"\$(?:(?P<plain>\w+)|\{(?P<braced>\w+)\})", written)
         if argument is not None and "@" not in base:
             self.reading.arguments[argument["plain"] or argument["braced"]] = base
@@ -240,7 +250,7 @@ class _Reader:
         if found is not None:
             self._visit(found)
         elif "$" in name:
-            self._everything(f"line {line} takes files from {name}, which cannot be told")
+            self._everything(f"line {line} takes files from {shown(name)}, which cannot be told")
         elif name != NOTHING:
             self.reading.images.setdefault(name, line)
 
@@ -313,7 +323,7 @@ class _Reader:
     def _take(self, source: str, line: int, stage: _Stage) -> None:
         text = self._text(source, stage)
         if text is None:
-            self.reading.whole.setdefault(f"line {line} takes {source}, which cannot be told before the build")
+            self.reading.whole.setdefault(f"line {line} takes {shown(source)}, which cannot be told before the build")
             return
         # To BuildKit the context is a root folder, out of which nothing leads.
         path = posixpath.normpath(f"/{text}").lstrip("/")
@@ -349,4 +359,4 @@ def _plain(text: str, known: Mapping[str, str | None]) -> str | None:
         filled = expanded(text, known)
     except UnknownError:
         return None
-    return None if _UNREADABLE.search(text + filled) else filled
+    return None if _UNREADABLE.search(text + filled) or not filled.isprintable() else filled

@@ -382,7 +382,7 @@ def test_what_may_be_said_of_it_is_said(tmp_path: Path) -> None:
     (image,) = load(tmp_path, KEPT % "" + said).images
     assert (image.ports, image.labels, image.platforms, image.title) == (
         {"http": 80},
-        {"x.y": "z"},
+        {"org.opencontainers.image.title": "T", "x.y": "z"},
         ("linux/arm64",),
         "T",
     )

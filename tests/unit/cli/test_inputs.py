@@ -1,6 +1,7 @@
 """`carbide-infra inputs` on the sample tree."""
 
 import json
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -55,3 +56,23 @@ def test_a_name_that_is_none(argument: tuple[str, str]) -> None:
     done = CliRunner().invoke(app, ["--stack", "dev", *argument])
     assert (done.exit_code, done.stdout) == (2, "")
     assert " ".join(argument) in done.stderr
+
+
+def test_an_image_with_a_dockerfile_of_its_own_lists_what_that_copies(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, text in {
+        "Pulumi.yaml": "name: theirs\n",
+        "Pulumi.dev.yaml": "config: {theirs:source: tree, theirs:catalogue: services.yaml}\n",
+        "services.yaml": "schemaVersion: 1\nimages:\n  a: {dockerfile: Dockerfile}\n",
+        "tree/Dockerfile": "FROM scratch\nCOPY app Dockerfile /\n",
+        "tree/app/x": "",
+        "tree/other": "",
+    }.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    assert ask().splitlines() == ["a  app/x", "a  Dockerfile"]
+    assert ask("--who", "tree/app/x").splitlines() == ["tree/app/x reaches 1 of 1 images", "  a  directly"]
+    found = json.loads(ask("--json"))["a"]
+    assert (found["package"], found["packages"], found["dockerfile"]) == (None, [], "Dockerfile")

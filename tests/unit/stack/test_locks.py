@@ -14,9 +14,9 @@ from carbide_infra.stack.locks import has_dead_lock, note_update, running_update
 GONE = 2**22 + 1
 
 
-def lock(folder: Path, pid: object, host: str = socket.gethostname()) -> str:
+def lock(folder: Path, pid: object, host: str = socket.gethostname(), project: str = "carbide-infra") -> str:
     """Give the URL of a backend that has it."""
-    held = folder / "state/.pulumi/locks/organization/carbide-infra/dev/x.json"
+    held = folder / f"state/.pulumi/locks/organization/{project}/dev/x.json"
     held.parent.mkdir(parents=True, exist_ok=True)
     held.write_text(json.dumps({"pid": pid, "hostname": host, "username": "me", "timestamp": "?"}))
     return f"file://{folder}/state"
@@ -70,6 +70,14 @@ def test_processes_of_namespaces_below_count_by_the_pid_that_they_have_there(
     assert has_process(17)
     assert not has_process(1)
     assert pid_namespace() == ""
+
+
+def test_locks_are_those_of_the_project(tmp_path: Path) -> None:
+    (tmp_path / "Pulumi.yaml").write_text("name: theirs\n")
+    backend = lock(tmp_path, GONE, project="theirs")
+    assert has_dead_lock(backend, tmp_path, "dev")
+    assert running_update(backend, "dev", "theirs")
+    assert not running_update(backend, "dev")
 
 
 def test_an_update_is_told_with_its_holder(tmp_path: Path) -> None:

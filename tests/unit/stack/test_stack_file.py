@@ -4,7 +4,13 @@ import pytest
 
 from carbide_infra.errors import SetupError
 from carbide_infra.settings import LOCAL_REGISTRY, ConfigError, load_settings
-from carbide_infra.stack.stack_file import ANY_REGISTRY, keys_in_stack_file, read_stack_file, require_quoted
+from carbide_infra.stack.stack_file import (
+    ANY_REGISTRY,
+    keys_in_stack_file,
+    project_name,
+    read_stack_file,
+    require_quoted,
+)
 
 
 def test_plain_values_are_read_and_encrypted_ones_left_out(tmp_path: Path) -> None:
@@ -35,6 +41,24 @@ def test_encrypted_keys_are_among_the_keys(tmp_path: Path) -> None:
 def test_a_map_with_more_than_a_secret_is_no_encrypted_value(tmp_path: Path) -> None:
     (tmp_path / "Pulumi.prod.yaml").write_text("config:\n  carbide-infra:a: {secure: x, port: 1}\n")
     assert read_stack_file(tmp_path, "prod") == {"a": {"secure": "x", "port": 1}}
+
+
+def test_a_project_of_another_name_has_its_own_keys(tmp_path: Path) -> None:
+    (tmp_path / "Pulumi.yaml").write_text("name: theirs\nruntime: python\n")
+    file = tmp_path / "Pulumi.prod.yaml"
+    file.write_text("config:\n  theirs:source: ..\n  carbide-infra:source: elsewhere\n")
+    assert read_stack_file(tmp_path, "prod") == {"source": ".."}
+    file.write_text("config:\n  carbide-infra:version: 1.40\n")
+    require_quoted(tmp_path, "prod")
+    file.write_text("config:\n  theirs:version: 1.40\n")
+    with pytest.raises(ConfigError, match=r"version = 1\.40: is a number to YAML"):
+        require_quoted(tmp_path, "prod")
+
+
+@pytest.mark.parametrize("text", ["", "[]", "name", "runtime: python\n", ": : :"])
+def test_a_project_without_a_name_is_taken_for_this_one(text: str, tmp_path: Path) -> None:
+    (tmp_path / "Pulumi.yaml").write_text(text)
+    assert project_name(tmp_path) == "carbide-infra"
 
 
 def test_a_stack_that_names_no_registry_yet_is_a_development_stack() -> None:

@@ -1,14 +1,17 @@
 """The files that an image with a Dockerfile of its own is made of."""
 
 import os
+from collections.abc import Collection
 from pathlib import Path
 
 import pytest
 
 from carbide_infra.catalogue.model import Image
 from carbide_infra.source.inputs import Inputs, inputs_of
+from carbide_infra.source.kept import context
 from carbide_infra.source.kept.context import text_of, wanted_by_kept, with_dockerfile
-from carbide_infra.source.tree import InputError
+from carbide_infra.source.tree import InputError, Tree
+from carbide_infra.source.whole_tree import whole_tree
 from tests.support.git_trees import git
 from tests.unit.catalogue.samples import load
 
@@ -48,7 +51,7 @@ def kept(root: Path, dockerfile: str, more: str = "") -> Image:
 def inputs(root: Path, dockerfile: str, more: str = "") -> Inputs:
     cache = root.parent / "cache"
     image = kept(root, dockerfile, more)
-    return inputs_of(root, {"a": wanted_by_kept(image, root, cache)}, cache)["a"]
+    return inputs_of(root, wanted_by_kept([image], root, cache), cache)["a"]
 
 
 def files(root: Path, dockerfile: str, more: str = "") -> list[str]:
@@ -202,7 +205,7 @@ def test_nothing_outside_the_tree_is_read_as_its_dockerfile(root: Path, name: st
     (root / name).unlink(missing_ok=True)
     (root / name).symlink_to(os.path.relpath(root.parent / "secret", (root / name).parent))
     with pytest.raises(InputError, match="outside the source tree") as caught:
-        wanted_by_kept(image, root, root.parent / "cache")
+        wanted_by_kept([image], root, root.parent / "cache")
     assert "hunter2" not in str(caught.value)
 
 
@@ -211,7 +214,7 @@ def test_a_pipe_is_no_dockerfile(root: Path) -> None:
     (root / "docker/Dockerfile").unlink()
     os.mkfifo(root / "docker/Dockerfile")
     with pytest.raises(InputError, match="neither a file nor a link to one"):
-        wanted_by_kept(image, root, root.parent / "cache")
+        wanted_by_kept([image], root, root.parent / "cache")
 
 
 def test_links_in_a_circle_end(root: Path) -> None:
@@ -223,7 +226,7 @@ def test_other_bytes_than_a_text_are_one_sentence(root: Path) -> None:
     image = kept(root, "FROM scratch\n")
     (root / "docker/Dockerfile").write_bytes(b"FROM scratch\n# \xff\n")
     with pytest.raises(InputError, match="docker/Dockerfile cannot be read as a text in UTF-8"):
-        wanted_by_kept(image, root, root.parent / "cache")
+        wanted_by_kept([image], root, root.parent / "cache")
 
 
 # ---- What else it says.
@@ -237,7 +240,7 @@ def test_a_base_that_nothing_pins_is_named_with_its_line(root: Path) -> None:
     )
     (warning,) = found.warnings
     assert warning == (
-        "a: docker/Dockerfile:3 builds on alpine:3, without a digest and by no ARG that could get one, so a tag that "
+        "a: docker/Dockerfile:3 builds on alpine:3, without a digest and by no ARG that could get one: a tag that "
         "moves is not seen; write the digest there"
     )
     assert not found.files
@@ -256,3 +259,17 @@ def test_its_text_is_the_file_s_with_all_its_line_ends(root: Path) -> None:
     (root / "docker/Dockerfile").write_bytes(b"\xef\xbb\xbfFROM scratch\r\n")
     assert image.kept is not None
     assert text_of(image.kept, root, root.parent / "cache").encode() == b"\xef\xbb\xbfFROM scratch\r\n"
+
+
+def test_the_tree_is_listed_once_for_all_images(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Tree] = []
+
+    def listed(tree: Tree) -> Collection[str]:
+        asked.append(tree)
+        return whole_tree(tree)
+
+    monkeypatch.setattr(context, "whole_tree", listed)
+    image = kept(root, "FROM scratch\nCOPY app /app\n")
+    images = [image.model_copy(update={"name": name}) for name in ("a", "b")]
+    assert wanted_by_kept(images, root, root.parent / "cache").keys() == {"a", "b"}
+    assert len(asked) == 1

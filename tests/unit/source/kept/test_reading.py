@@ -176,6 +176,29 @@ def test_user_and_labels_are_those_of_the_last_stage_and_what_it_stands_on() -> 
     assert reading("FROM a\nUSER $UNSET\n").user == ""
 
 
+@pytest.mark.parametrize("text", ["ARG B=Not_Valid:x:y\nFROM $B\n", "FROM https://example.com/a\n", "FROM a#b\n"])
+def test_a_base_that_is_no_reference_is_one_sentence(text: str) -> None:
+    with pytest.raises(InputError, match=r"Dockerfile:\d: .* is not a reference of an image"):
+        reading(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'COPY ["a\\n::error::b", "/x"]',
+        'COPY ["a\\u001b[2Jb", "/x"]',
+        "COPY a\x1b[2Jb $C /x",
+        "ARG A=a\x1b\nCOPY $A /x",
+        "COPY --from=$A\x1b a /x",
+    ],
+)
+def test_no_control_character_reaches_a_message(text: str) -> None:
+    found = reading(f"FROM scratch\n{text}\n")
+    assert found.whole
+    assert all(reason.isprintable() for reason in found.whole)
+    assert all(each.path.isprintable() for each in found.taken)
+
+
 def test_what_comes_from_elsewhere_without_a_checksum_is_told() -> None:
     text = f"FROM a\nADD --checksum=sha256:{'a' * 64} https://example.com/a /\nADD https://example.com/b /\n"
     assert list(reading(text).remotes) == [3]
