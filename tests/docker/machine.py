@@ -180,7 +180,7 @@ def _answering(started: Machine, process: subprocess.Popen[bytes]) -> Machine:
     environment = {**os.environ, **started.programs.environment}
     while subprocess.run(command, env=environment, capture_output=True, check=False).returncode:
         if process.poll() is not None or time.monotonic() > deadline:
-            message = f"dockerd does not start:\n{started.log()}"
+            message = f"dockerd does not start: {started.log().splitlines()[-1:]}"
             raise CannotRunError(message)
         time.sleep(0.1)
     return started
