@@ -275,3 +275,41 @@ def test_no_command_trusts_every_tree(tree: Path, monkeypatch: pytest.MonkeyPatc
     started = recorded(monkeypatch)
     read_source(tree, None)
     assert not [word for each in started for word in each.command if "safe.directory" in word]
+
+
+# ---- What a command prints.
+
+
+def test_what_is_not_there_is_found_empty(tree: Path) -> None:
+    assert Git(tree).found("rev-parse", "HEAD") == git(tree, "rev-parse", "HEAD")
+    assert Git(tree).found("rev-parse", "--verify", "none") == ""
+
+
+def test_blobs_are_told_apart_and_those_that_are_not_here_left_out(tree: Path) -> None:
+    names = {}
+    for content in ("one\n", "", "two\nlines\n"):
+        (tree / "file").write_text(content)
+        names[git(tree, "hash-object", "-w", "file")] = content.encode()
+    first, second, third = names
+    assert Git(tree).blobs([first, "0" * 40, second, first, third]) == names
+
+
+def test_a_list_that_breaks_off_is_told_and_git_prints_nothing_beside_it(
+    tree: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(GitError, match=r"^git log fails$"):
+        list(Git(tree).fields("log", "-z", "none"))
+    assert capfd.readouterr().err == ""
+
+
+def test_without_git_that_is_said(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nonexistent")
+    with pytest.raises(GitError, match=r"^git is not installed$"):
+        Git(tree).text("rev-parse", "HEAD")
+
+
+def test_looking_writes_nothing_into_the_repository(tree: Path) -> None:
+    os.utime(tree / "VERSION", (1, 1))
+    before = (tree / ".git/index").read_bytes()
+    assert Git(tree).text("status", "--porcelain") == ""
+    assert (tree / ".git/index").read_bytes() == before
