@@ -11,7 +11,7 @@ from pulumi.output import Unknown
 from pulumi.resource import DependencyResource, create_urn
 from pydantic import ValidationError
 
-from carbide_infra.catalogue.model import BaseUser, Image
+from carbide_infra.catalogue.model import BaseUser, Image, KeptDockerfile
 from carbide_infra.images import record
 from carbide_infra.images.plan import ImagePlan
 from carbide_infra.images.tags import VERSION, Alias
@@ -132,10 +132,13 @@ class ServiceImage(pulumi.ComponentResource):
 
     def _image(self) -> docker_build.Image:
         plan, target = self._plan, self._target
+        kept = plan.image.kept
+        # The steps of a Dockerfile that somebody else wrote get none but what its entry names.
+        secrets = {name: text for name, text in target.secrets.items() if kept is None or name in kept.secrets}
         return docker_build.Image(
             plan.image.name,
             tags=[plan.tag],
-            context=docker_build.BuildContextArgs(location=plan.place.context.as_posix()),
+            context=docker_build.BuildContextArgs(location=plan.context.as_posix()),
             dockerfile=docker_build.DockerfileArgs(location=plan.place.dockerfile.as_posix()),
             build_args=plan.build_args,
             labels=plan.labels,
@@ -146,12 +149,13 @@ class ServiceImage(pulumi.ComponentResource):
             # Never absent: in a preview the provider takes what comes new as no change of the digest.
             builder=docker_build.BuilderConfigArgs(name=target.builder),
             registries=target.registries,
-            secrets={name: pulumi.Output.secret(text) for name, text in target.secrets.items()},
+            secrets={name: pulumi.Output.secret(text) for name, text in secrets.items()},
             # A rotated credential or another machine's proxy changes no byte of the image.
-            ignore_secrets_in_diff_calculation=sorted(target.secrets),
+            ignore_secrets_in_diff_calculation=sorted(secrets),
             cache_from=[docker_build.CacheFromArgs(raw=entry) for entry in target.cache_from],
             cache_to=[docker_build.CacheToArgs(raw=entry) for entry in target.cache_to],
-            ssh=[docker_build.SSHArgs(id="default")] if target.ssh else None,
+            ssh=[docker_build.SSHArgs(id="default")] if target.ssh and kept is None else None,
+            target=kept.target if kept else None,
             opts=pulumi.ResourceOptions(parent=self, retain_on_delete=True, custom_timeouts=_DEADLINE),
         )
 
@@ -257,6 +261,8 @@ def _registry(server: str, username: str, password: str | None) -> docker_build.
 
 def _said_of(image: Image) -> dict[str, Any]:
     """What the outputs say of an image before it is built."""
+    if image.kept is not None:
+        return _said_of_kept(image, image.kept)
     user, health = image.user, image.health
     uid, gid = (None, None) if isinstance(user, BaseUser) else (user.uid, user.gid)
     return {
@@ -278,6 +284,27 @@ def _said_of(image: Image) -> dict[str, Any]:
         "health": list(health.command) if health else [],
         "health_check": HealthOutput.model_validate(health.model_dump()) if health else None,
         "size_budget": image.size_budget,
+    }
+
+
+def _said_of_kept(image: Image, kept: KeptDockerfile) -> dict[str, Any]:
+    """What the catalogue says; the rest is for the image's own Dockerfile, and for what it builds on, to say."""
+    return {
+        "platforms": list(image.platforms),
+        "go_version": "",
+        "builder_image": "",
+        "runtime_image": image.base,
+        "kind": image.kind,
+        "ports": dict(image.ports),
+        "port": next(iter(image.ports.values()), None),
+        "user": kept.user,
+        "entrypoint": [],
+        "command": [],
+        "environment": {},
+        "binaries": [],
+        "health": [],
+        "size_budget": image.size_budget,
+        "dockerfile": kept.path,
     }
 
 

@@ -70,7 +70,7 @@ class Promise:
     @property
     def all_labels(self) -> dict[str, str]:
         """Every label with a value that is known beforehand; outputs of version 1 do not say them."""
-        if self.output.labels:
+        if self.output.labels or self.output.dockerfile:
             return {name: value for name, value in self.output.labels.items() if value}
         base, _, digest = self.output.runtime_image.partition("@")
         derived = {
@@ -165,6 +165,8 @@ class _Verification:
         expected = ["CMD", *output.health] if output.health else ["NONE"]
         interval = health_interval(output)
         yield "platform of the config", platform, platform_name(image.config)
+        if output.dockerfile:
+            return  # All else is what the image's own Dockerfile says, and its base.
         yield "user", output.user, config.get("User") or _NONE
         yield "entry point", _command(output.entrypoint), _command(config.get("Entrypoint"))
         yield "command", _command(output.command), _command(config.get("Cmd"))

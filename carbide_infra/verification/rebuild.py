@@ -98,7 +98,7 @@ def _build(record: BuildRecord, environment: RebuildEnvironment, scratch: Path) 
     tree.mkdir()
     place = Place(scratch / "contexts", record.image, "again")
     text = record.dockerfile_text(environment.project)
-    stage(record.source(environment.source, tree), Inputs(record.files, None), text, place)
+    stage(record.source(environment.source, tree), Inputs(record.files, None, folder=record.folder), text, place)
     layout = scratch / "layout"
     given = {f"CARBIDE_SECRET_{name.upper()}": environment.secrets.get(name, "") for name in record.secret_ids}
     command = [
@@ -109,7 +109,8 @@ def _build(record: BuildRecord, environment: RebuildEnvironment, scratch: Path) 
         *(word for name, value in record.labels.items() for word in ("--label", f"{name}={value}")),
         *(word for name in record.secret_ids for word in ("--secret", f"id={name},env=CARBIDE_SECRET_{name.upper()}")),
         *(("--ssh", "default") if record.ssh else ()),
-        *("--file", place.dockerfile, "--output", _output(record, layout), place.context),
+        *(("--target", record.target) if record.target else ()),
+        *("--file", place.dockerfile, "--output", _output(record, layout), place.context / record.folder),
     ]
     run(command, {**environment.variables, **given}, f"Building {record.image} again")
     return layout

@@ -5,6 +5,7 @@ import fcntl
 import os
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TypeVar
@@ -201,6 +202,19 @@ def test_where_nothing_can_be_built_the_registry_is_there_alone(
     assert read_endpoint(tmp_path) == made
 
 
+def test_a_registry_that_has_moved_is_named_anew_and_all_else_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    setup = Setup(tmp_path, monkeypatch, DockerHub(answers=False))
+    made = up.local_up(tmp_path, TOOLS, BASES, lambda _: None)
+    setup.registry = replace(setup.registry, server="vm:6000")
+    told: list[str] = []
+    setup.reports.clear()
+    up.local_registry(tmp_path, told.append)
+    assert read_endpoint(tmp_path) == replace(made, registry="vm:6000")
+    assert setup.reports == [told.append] * 2
+
+
 def test_where_docker_hub_answers_nothing_stands_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     setup = Setup(tmp_path, monkeypatch, DockerHub(answers=True))
     assert up.local_up(tmp_path, TOOLS, BASES, lambda _: None, Trust.MAIN).stand_ins == {}
@@ -210,7 +224,9 @@ def test_where_docker_hub_answers_nothing_stands_in(tmp_path: Path, monkeypatch:
 
 
 @pytest.mark.parametrize(
-    "other", [up.local_down, lambda root, report: up.local_up(root, TOOLS, BASES, report)], ids=["down", "up"]
+    "other",
+    [up.local_down, up.local_registry, lambda root, report: up.local_up(root, TOOLS, BASES, report)],
+    ids=["down", "registry", "up"],
 )
 def test_up_and_down_wait_for_each_other_and_explain_themselves(
     other: Callable[[Path, Report], object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -243,6 +243,7 @@ def test_output_is_the_contract() -> None:
         },
         "labels": LABELS,
         "sizeBudget": 30_000_000,
+        "dockerfile": None,
     }
     assert engine.exported == {"images": {API: output}}
     assert engine.outputs[API] == {}

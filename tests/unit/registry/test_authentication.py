@@ -209,6 +209,12 @@ def test_a_token_server_without_tls_gets_no_login(registry: FakeRegistry, client
         client.manifest(REPOSITORY, "1.0")
 
 
+def test_a_challenge_without_a_token_server_is_named(registry: FakeRegistry, client: RegistryClient) -> None:
+    registry.login, registry.challenges = LOGIN, ['Bearer service="s"']
+    with pytest.raises(RegistryError, match=f"{registry.server}: names the token server '', which has no TLS"):
+        client.manifest(REPOSITORY, "1.0")
+
+
 @pytest.mark.parametrize("has_tls", [False, True])
 def test_a_registry_without_tls_may_have_a_token_server_without(
     registry: FakeRegistry, transport: Transport, *, has_tls: bool

@@ -340,3 +340,23 @@ def test_a_registry_is_asked_how_long_it_wants_us_to_wait(
         assert client.wished_pause(REPOSITORY, "1.0") == seconds
         assert client.digest_of(REPOSITORY, "1.0") == digest
     assert len(registry.asked) == 3
+
+
+def test_what_is_offered_to_ask_for_a_pause_is_a_push_with_the_login(
+    registry: FakeRegistry, client: RegistryClient
+) -> None:
+    registry.login, registry.bearer = LOGIN, True
+    registry.put_image(REPOSITORY, CONFIGS, "1.0")
+    assert client.wished_pause(REPOSITORY, "1.0") is None
+    (offer,) = (request for request in registry.requests if request.method == "PUT")
+    assert (offer.body, offer.headers["Content-Type"] in {INDEX, DOCKER_LIST}) == (b"{}", True)
+    assert set(registry.tokens.values()) == {f"repository:{REPOSITORY}:pull,push"}
+    (plain, *_) = (request for request in registry.requests if request.method == "HEAD")
+    assert "Content-Type" not in plain.headers
+
+
+def test_the_login_does_not_follow_an_upload_to_another_server(registry: FakeRegistry, client: RegistryClient) -> None:
+    registry.faults[UPLOADS] = Fault(202, 1, {"Location": "https://other.example/upload"})
+    with pytest.raises(RegistryError, match=r"wants the upload at https://other\.example/upload, which is another"):
+        client.check_upload(REPOSITORY)
+    assert registry.asked == [f"POST {UPLOADS}"]

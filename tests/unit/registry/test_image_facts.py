@@ -1,6 +1,7 @@
 """Digests of tags and facts of configs: asked for at once, checked, and kept for when nobody can be asked."""
 
 import ssl
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ from carbide_infra.registry.image_facts import answers_now, current_digests
 from carbide_infra.registry.known_images import KnownImages
 from carbide_infra.registry.reference import Reference
 from carbide_infra.registry.registries import Registries
-from tests.support.registry_server import LOGIN, MANIFEST, FakeRegistry, Fault, digest_of
+from tests.support.registry_server import INDEX, LOGIN, MANIFEST, FakeRegistry, Fault, digest_of
 
 IMAGE = "base/alpine"
 OTHER = f"sha256:{'0b' * 32}"
@@ -59,7 +60,7 @@ def test_an_image_is_read_once_and_then_only_asked_for(
 ) -> None:
     text, digest = put(registry)
     for _ in range(2):
-        current_digests([text], registries, known)
+        assert current_digests([text], registries, known)[text].digest == digest
     base = f"/v2/{IMAGE}/manifests"
     assert registry.asked == [f"HEAD {base}/3.22", f"GET {base}/{digest}", f"HEAD {base}/3.22"]
 
@@ -78,9 +79,10 @@ def test_who_does_not_answer_in_time_is_left_behind(
 ) -> None:
     text, _ = put(registry)
     registry.faults[f"/v2/{IMAGE}/manifests/3.22"] = Fault(404, 1, silence=2)
-    start = time.monotonic()
+    start, others = time.monotonic(), set(threading.enumerate())
     told = current_digests([text], registries, known, seconds=0.3)[text]
     assert time.monotonic() - start < 1
+    assert all(thread.daemon for thread in set(threading.enumerate()) - others), "the program may end meanwhile"
     assert isinstance(told.problem, Unreachable)
     assert str(told.problem).startswith(f"{registry.server}: does not answer within 0 s; check the network")
 
@@ -210,6 +212,13 @@ def test_a_config_of_another_form_has_no_go_version(
     registry: FakeRegistry, registries: Registries, known: KnownImages, env: object
 ) -> None:
     digest = registry.put_image(IMAGE, {"linux/amd64": {"config": {"Env": env}}}, "1")
+    assert golang_version_of(f"{registry.server}/{IMAGE}@{digest}", known, lambda: registries) is None
+
+
+def test_an_image_for_no_platform_has_no_go_version(
+    registry: FakeRegistry, registries: Registries, known: KnownImages
+) -> None:
+    digest = registry.put_manifest(IMAGE, INDEX, {"manifests": []})
     assert golang_version_of(f"{registry.server}/{IMAGE}@{digest}", known, lambda: registries) is None
 
 

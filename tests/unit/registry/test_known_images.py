@@ -3,6 +3,7 @@
 import datetime as dt
 import hashlib
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,16 @@ def test_a_digest_that_is_seen_again_has_the_day_of_then(known: KnownImages) -> 
     assert known.last_seen(ALPINE) == LastSeen(OTHER, "2020-01-01")
     known.keep_digest(ALPINE, OTHER)
     assert known.last_seen(ALPINE) != LastSeen(OTHER, "2020-01-01")
+
+
+@pytest.mark.parametrize("zone", ["Etc/GMT+12", "Etc/GMT-14"])
+def test_a_day_is_the_same_everywhere(known: KnownImages, monkeypatch: pytest.MonkeyPatch, zone: str) -> None:
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", zone)
+        time.tzset()
+        known.keep_digest(ALPINE, OTHER)
+    time.tzset()
+    assert known.last_seen(ALPINE) == LastSeen(OTHER, dt.datetime.now(dt.UTC).date().isoformat())
 
 
 def test_who_else_uses_this_machine_reads_nothing(known: KnownImages) -> None:

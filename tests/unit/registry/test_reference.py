@@ -1,8 +1,10 @@
 """References are read as Docker reads them, and nothing else passes for one."""
 
+import re
+
 import pytest
 
-from carbide_infra.registry.reference import Reference, is_repository, is_server
+from carbide_infra.registry.reference import PATTERN, Reference, is_repository, is_server
 
 DIGEST = f"sha256:{'a1' * 32}"
 
@@ -25,6 +27,7 @@ def test_a_reference_is_read_as_docker_reads_it(text: str, parts: tuple[str | No
     found = Reference.of(text)
     assert (found.server, found.repository, found.tag, found.digest) == parts
     assert Reference.of(str(found)) == found
+    assert re.fullmatch(PATTERN, text), "as editors check it"
 
 
 @pytest.mark.parametrize(
@@ -48,6 +51,7 @@ def test_a_reference_is_read_as_docker_reads_it(text: str, parts: tuple[str | No
 def test_anything_else_is_refused_by_its_part(text: str, reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         Reference.of(text)
+    assert not re.fullmatch(PATTERN, text), "as editors check it"
 
 
 def test_what_is_asked_for_is_digest_then_tag_then_latest() -> None:
@@ -55,9 +59,27 @@ def test_what_is_asked_for_is_digest_then_tag_then_latest() -> None:
     assert asked == [DIGEST, "1", "latest"]
 
 
+@pytest.mark.parametrize(
+    ("text", "short", "is_golang"),
+    [
+        ("golang", "golang:latest", True),
+        (f"docker.io/library/golang:1.25@{DIGEST}", "golang:1.25", True),
+        ("bitnami/golang:1.25", "bitnami/golang:1.25", False),
+        ("nvcr.io/library/golang:1.25", "golang:1.25", False),
+    ],
+)
+def test_docker_hubs_images_have_short_names(text: str, short: str, *, is_golang: bool) -> None:
+    found = Reference.of(text)
+    assert (found.short_name, found.is_golang) == (short, is_golang)
+
+
+def test_a_reference_is_pinned_with_its_tag() -> None:
+    assert str(Reference.of("nvcr.io/x:1").at(DIGEST)) == f"nvcr.io/x:1@{DIGEST}"
+
+
 def test_a_mirror_keeps_images_below_its_prefix() -> None:
     image = Reference.of("golang:1.25")
-    assert str(image.below("mirror.example:5000", "/dockerhub")) == "mirror.example:5000/dockerhub/library/golang:1.25"
+    assert str(image.below("mirror.example:5000", "/dockerhub/")) == "mirror.example:5000/dockerhub/library/golang:1.25"
     assert str(image.below("mirror.example")) == "mirror.example/library/golang:1.25"
 
 

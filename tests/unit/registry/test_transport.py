@@ -2,6 +2,7 @@
 
 import base64
 import gzip
+import socket
 import ssl
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +14,7 @@ from carbide_infra.registry import client as client_module
 from carbide_infra.registry.client import RegistryClient
 from carbide_infra.registry.docker_hub import HUB
 from carbide_infra.registry.errors import Corrupt, RegistryError, Unreachable
-from carbide_infra.registry.transport import Transport
+from carbide_infra.registry.transport import Origin, Transport
 from tests.support.proxy_server import FakeProxy
 from tests.support.registry_server import INDEX, LOGIN, FakeRegistry, Fault, digest_of, encoded
 
@@ -117,9 +118,29 @@ def test_a_body_that_always_ends_early_is_no_damage_in_the_registry(
     registry: FakeRegistry, client: RegistryClient
 ) -> None:
     registry.faults[TAG] = Fault(200, 99, {"Content-Type": INDEX}, b"{", length=2)
-    with pytest.raises(Unreachable, match=rf"{registry.server}: cannot be reached"):
+    with pytest.raises(Unreachable, match=rf"{registry.server}: cannot be reached \(.*1 bytes read, 1 more expected"):
         client.manifest(REPOSITORY, "1.0")
     assert len(registry.requests) == 4
+
+
+def test_failures_of_both_kinds_count_together(tls: tuple[ssl.SSLContext, Path], registry: FakeRegistry) -> None:
+    registry.faults["/v2/"] = Fault(503, 1)
+    ends_early = Fault(200, 99, {}, b"{", length=2)
+    transport = Transport(
+        {"SSL_CERT_FILE": str(tls[1])}, pause=lambda _: registry.faults.update({"/v2/": ends_early}), attempts=3
+    )
+    with pytest.raises(Unreachable):
+        transport.send("GET", f"{registry.address}/v2/", {})
+    assert len(registry.requests) == 3
+
+
+def test_what_is_not_to_be_repeated_is_not_where_its_answer_ends_early(
+    registry: FakeRegistry, transport: Transport
+) -> None:
+    registry.faults[UPLOADS] = Fault(202, 99, {}, b"{", length=2)
+    with pytest.raises(Unreachable):
+        transport.send("POST", f"{registry.address}{UPLOADS}", {})
+    assert len(registry.requests) == 1
 
 
 def test_a_body_longer_than_it_says_spoils_no_later_answer(registry: FakeRegistry, client: RegistryClient) -> None:
@@ -139,17 +160,37 @@ def test_a_body_beyond_all_measure_is_not_kept(registry: FakeRegistry, client: R
     assert len(registry.requests) == 1
 
 
+def test_a_body_as_large_as_allowed_is_read(
+    registry: FakeRegistry, transport: Transport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("carbide_infra.registry.transport.LARGEST_BODY", 9)
+    registry.faults["/x"] = Fault(200, 1, {}, bytes(9))
+    assert transport.send("GET", f"{registry.address}/x", {}).body == bytes(9)
+
+
 def test_a_server_that_stays_silent_is_not_waited_for_long(
-    registry: FakeRegistry, tls: tuple[ssl.SSLContext, Path]
+    registry: FakeRegistry, tls: tuple[ssl.SSLContext, Path], pauses: list[float]
 ) -> None:
     registry.faults["/v2/"] = Fault(200, 99, silence=0.5)
+    transport = Transport({"SSL_CERT_FILE": str(tls[1])}, timeout=0.05, pause=pauses.append)
     with pytest.raises(Unreachable, match=rf"{registry.server}: does not answer in time; .*HTTPS_PROXY"):
-        anonymous(registry.server, {"SSL_CERT_FILE": str(tls[1])}, timeout=0.05).ping()
-    assert len(registry.requests) == 4
+        RegistryClient(registry.server, None, transport).ping()
+    # Not the requests: a busy machine may be too slow for so short a handshake.
+    assert len(pauses) == 3
+
+
+def test_a_server_that_takes_no_connection_is_not_waited_for_long() -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as server:
+        address = server.getsockname()
+        # One waits to be taken, and there is no place for another.
+        with socket.create_connection(address), pytest.raises(Unreachable, match="does not answer in time"):
+            Transport({}, timeout=0.05, attempts=1).send("GET", f"http://127.0.0.1:{address[1]}/", {})
 
 
 def test_nobody_there(transport: Transport, pauses: list[float]) -> None:
-    with pytest.raises(Unreachable, match=r"127\.0\.0\.1:1: cannot be reached .*whether it runs"):
+    with pytest.raises(
+        Unreachable, match=r"127\.0\.0\.1:1: cannot be reached \(\[Errno \d+\] [\w ]+\); .*whether it runs"
+    ):
         RegistryClient("127.0.0.1:1", None, transport).ping()
     assert pauses == [0.5, 1.0, 2.0]
 
@@ -186,6 +227,24 @@ def test_a_registry_may_do_without_tls_where_that_is_said(transport: Transport) 
         assert client.digest_of(REPOSITORY, "1.0") == digest
         with pytest.raises(Unreachable):
             RegistryClient(registry.server, None, transport).ping()
+
+
+def test_the_ports_of_the_schemes_need_not_be_said() -> None:
+    assert Origin.of("https://registry.example:443/v2/") == Origin.of("https://registry.example")
+    assert Origin.of("http://registry.example:80/v2/") == Origin.of("http://registry.example")
+    assert str(Origin.of("https://registry.example:443")) == "registry.example"
+
+
+def test_a_port_that_is_none_is_named() -> None:
+    with pytest.raises(RegistryError, match=r"https://registry\.example:port/: is not an http or https address"):
+        Origin.of("https://registry.example:port/")
+
+
+def test_what_shows_an_answer_does_not_show_its_body(registry: FakeRegistry, transport: Transport) -> None:
+    registry.faults["/token"] = Fault(200, 1, {}, b"s3cr3t")
+    answer = transport.send("GET", f"{registry.address}/token", {})
+    assert answer.body == b"s3cr3t"
+    assert "s3cr3t" not in repr(answer)
 
 
 # ---- Redirects.
@@ -324,6 +383,14 @@ def test_the_proxys_login_goes_to_the_proxy_alone(registry: FakeRegistry, tls: t
             client.ping()
     assert proxy.asked == ["registry.example:5000"]
     assert "Proxy-Authorization" not in registry.requests[0].headers
+
+
+def test_a_proxys_login_may_have_no_password(registry: FakeRegistry, tls: tuple[ssl.SSLContext, Path]) -> None:
+    with FakeProxy(registry.server, f"Basic {base64.b64encode(b'me:').decode()}").running() as proxy:
+        environment = {"SSL_CERT_FILE": str(tls[1]), "HTTPS_PROXY": f"http://me@{proxy.address}"}
+        with anonymous("registry.example", environment) as client:
+            client.ping()
+    assert registry.asked == ["GET /v2/"]
 
 
 def test_a_proxy_that_refuses_is_named(registry: FakeRegistry, tls: tuple[ssl.SSLContext, Path]) -> None:

@@ -6,7 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from carbide_infra.source.go_command import GoError, GoUnavailableError, ModuleAccess, go_command
+from carbide_infra.source import go_command as go_command_module
+from carbide_infra.source.go_command import (
+    GoCommand,
+    GoError,
+    GoUnavailableError,
+    ModuleAccess,
+    go_command,
+    last_line,
+    line_of,
+)
 
 OWN = "go1.26.8"
 
@@ -178,3 +187,153 @@ def test_a_temporary_folder_that_does_not_exist(tmp_path: Path, cache: Path, mon
     monkeypatch.setenv("TMPDIR", str(tmp_path / "none"))
     with go_command(None, ModuleAccess(), cache) as go:
         assert os.path.isdir(go.environment["TMPDIR"])  # noqa: PTH112
+
+
+# ---- One run of it.
+
+
+@pytest.fixture
+def shell() -> GoCommand:
+    """A shell in the place of Go, so that each test says what it does."""
+    return GoCommand("/bin/sh", "go1.25.4", {"PATH": "/usr/bin:/bin", "A": "own", "B": "own"})
+
+
+def test_a_run_gets_folder_text_and_variables_and_no_network(shell: GoCommand, tmp_path: Path) -> None:
+    script = 'cat; echo "$A $B $GOTOOLCHAIN $GOPROXY"; pwd'
+    told = shell.run(tmp_path, "-c", script, variables={"B": "given"}, given="é\n")
+    assert told == f"é\nown given go1.25.4 off\n{tmp_path}\n"
+    assert shell.run(tmp_path, "-c", 'cat; echo "$GOPROXY"', network=True) == "\n"
+
+
+def test_a_name_that_is_no_text_comes_through(shell: GoCommand, tmp_path: Path) -> None:
+    assert os.fsencode(shell.run(tmp_path, "-c", "printf '\\377'")) == b"\xff"
+
+
+def test_a_failure_is_told_whatever_is_in_it(shell: GoCommand, tmp_path: Path) -> None:
+    with pytest.raises(GoError, match=r"^a\ufffdb$"):
+        shell.run(tmp_path, "-c", "printf ' a\\377b\\n' >&2; exit 1")
+    with pytest.raises(GoError, match=r"^go -c: exit 3$"):
+        shell.run(tmp_path, "-c", "exit 3")
+
+
+@pytest.mark.parametrize(("network", "limit"), [(False, "_LOCAL_SECONDS"), (True, "_NETWORK_SECONDS")])
+def test_what_does_not_end_is_ended(
+    shell: GoCommand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, network: bool, limit: str
+) -> None:
+    monkeypatch.setattr(go_command_module, limit, 0.1)
+    with pytest.raises(GoUnavailableError, match=r"^`go -c` did not end within 0\.1 s$"):
+        shell.run(tmp_path, "-c", "exec sleep 60", network=network)
+
+
+# ---- What it is told.
+
+
+@pytest.mark.parametrize(
+    "name", ["PATH", "HOME", "XDG_CACHE_HOME", "GOCACHE", "GOPATH", "GOMODCACHE", "LD_LIBRARY_PATH"]
+)
+def test_where_go_and_git_keep_things_is_passed_on(
+    fake: FakeGo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    value = f"{tmp_path}/bin:/usr/bin:/bin" if name == "PATH" else str(tmp_path)
+    monkeypatch.setenv("GOMODCACHE", str(tmp_path))  # else the cache is ours
+    monkeypatch.setenv(name, value)
+    with go_command(None, ModuleAccess(), tmp_path / "cache"):
+        assert fake.environment()[name] == value
+
+
+def test_what_holds_for_every_tree(fake: FakeGo, tmp_path: Path) -> None:
+    with go_command(None, ModuleAccess(), tmp_path):
+        told = fake.environment()
+    fixed = {
+        "GO111MODULE": "on",
+        "GIT_TERMINAL_PROMPT": "0",
+        "GIT_OPTIONAL_LOCKS": "0",
+        "LC_ALL": "C.UTF-8",
+        "XDG_CONFIG_HOME": "/dev/null",
+    }
+    assert {name: told.get(name) for name in fixed} == fixed
+
+
+@pytest.mark.parametrize("name", ["HOME", "XDG_CACHE_HOME", "GOCACHE"])
+def test_who_has_a_cache_for_builds_keeps_it(tmp_path: Path, name: str) -> None:
+    assert "GOCACHE" not in go_command_module._own_caches({name: str(tmp_path)}, Path("/ours"))
+
+
+@pytest.mark.parametrize("name", ["HOME", "GOPATH", "GOMODCACHE"])
+def test_who_has_a_cache_for_modules_keeps_it_as_go_makes_it(tmp_path: Path, name: str) -> None:
+    (tmp_path / "go/pkg/mod").mkdir(parents=True)
+    (tmp_path / "pkg/mod").mkdir(parents=True)
+    caches = go_command_module._own_caches({name: str(tmp_path)}, Path("/ours"))
+    assert (caches.get("GOPATH"), caches["GOFLAGS"]) == (None, "")
+
+
+def test_who_has_no_cache_gets_ours() -> None:
+    assert go_command_module._own_caches({}, Path("/ours")) == {
+        "GOCACHE": "/ours/go-build",
+        "GOPATH": "/ours/go",
+        "GOFLAGS": "-modcacherw",
+    }
+
+
+def test_credentials_that_end_their_line_get_no_second_end(fake: FakeGo, tmp_path: Path) -> None:
+    with go_command(None, ModuleAccess(netrc="machine a\n"), tmp_path):
+        pass
+    assert (fake.folder / "netrc").read_text() == "machine a\n"
+
+
+def test_credentials_that_cannot_be_handed_on_are_told(fake: FakeGo, tmp_path: Path) -> None:
+    program = fake.folder / "bin/go"
+    program.write_text("#!/bin/sh\nexit 1\n")
+    with (
+        pytest.raises(GoUnavailableError, match=r"^`go env` failed: "),
+        go_command(None, ModuleAccess(netrc="machine a"), tmp_path),
+    ):
+        pass
+
+
+def test_certificates_where_the_machine_s_are_nowhere(
+    fake: FakeGo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none.pem"))
+    monkeypatch.setattr(Path, "is_file", lambda _: False)
+    with go_command(None, ModuleAccess(certificates="OURS\n"), tmp_path):
+        assert Path(fake.environment()["SSL_CERT_FILE"]).read_text() == "OURS\n"
+
+
+def test_a_machine_s_certificates_may_be_commented_in_any_encoding(
+    fake: FakeGo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "machine.pem").write_bytes(b"# \xe9\nMACHINE")
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "machine.pem"))
+    with go_command(None, ModuleAccess(certificates="OURS\n"), tmp_path):
+        assert Path(fake.environment()["SSL_CERT_FILE"]).read_text() == "# \ufffd\nMACHINE\nOURS\n"
+
+
+# ---- Releases.
+
+
+@pytest.mark.parametrize(
+    ("version", "line"), [("1.25.4", "1.25"), ("1.25", "1.25"), ("1.26rc1", "1.26"), ("devel", "devel")]
+)
+def test_the_line_of_a_release(version: str, line: str) -> None:
+    assert line_of(version) == line
+
+
+def test_the_last_words_of_a_command() -> None:
+    assert last_line(GoError("first\nlast\n")) == "last"
+    assert last_line(GoError("")) == "no message"
+
+
+def test_a_command_that_does_not_know_its_release_is_none(fake: FakeGo, tmp_path: Path) -> None:
+    (fake.folder / "bin/go").write_text("#!/bin/sh\necho first >&2\necho broken >&2\nexit 1\n")
+    for version, told in ((None, "Go cannot"), ("1.25", r"Go 1\.25 cannot")):
+        with (
+            pytest.raises(GoUnavailableError, match=rf"^{told} be had here \(broken\)$"),
+            go_command(version, ModuleAccess(), tmp_path),
+        ):
+            pass
+
+
+def test_a_release_is_fetched_before_it_is_asked(fake: FakeGo, tmp_path: Path) -> None:
+    with go_command("1.25.9", ModuleAccess(), tmp_path):
+        assert fake.asked == ["local off: env GOVERSION", "go1.25.9 : env GOVERSION"]

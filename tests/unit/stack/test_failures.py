@@ -292,3 +292,32 @@ def test_a_reason_that_several_have_stands_there_once() -> None:
 )
 def test_where_it_was_pushed_to(failure: Failure, place: tuple[str, str, str] | None) -> None:
     assert failure.place == place
+
+
+def test_what_the_program_ended_with_stands_at_the_stack_and_at_no_other_resource(tmp_path: Path) -> None:
+    stack = "urn:pulumi:dev::carbide-infra::pulumi:pulumi:Stack::carbide-infra-dev"
+    entries = [error(stack, "at the stack"), error(image(), "at an image")]
+    assert program_errors(log(tmp_path, *entries)) == ["at the stack"]
+
+
+def test_a_failure_that_nobody_explains_has_no_words(tmp_path: Path) -> None:
+    (failure,) = failures_in(log(tmp_path, ends(image())))
+    assert (failure.problem, failure.reason) == ("", "failed, and nobody said why; carbide-infra doctor")
+
+
+def test_a_push_that_fails_after_a_build_is_not_the_build_s() -> None:
+    assert not of_an_image(pushed("x"), "main.go:1: a warning").is_of_the_build
+    assert of_an_image("", "main.go:1: undefined: x").is_of_the_build
+
+
+def test_steps_that_fail_alike_are_told_once_whatever_the_builder_says_around_them() -> None:
+    ends_so = "process {} did not complete successfully: exit code: 1"
+    failures = [Failure(name, "", "", ends_so.format(name), ("undefined: x",)) for name in ("a", "b")]
+    assert list(alike(failures)) == [("a, b failed:", failures[0])]
+
+
+@pytest.mark.parametrize(
+    "words", ["Connection reset by peer", "read: connection refused", "I/O timeout", "Broken pipe"]
+)
+def test_a_broken_connection_may_pass_however_it_is_written(words: str) -> None:
+    assert of_an_image(words).is_passing

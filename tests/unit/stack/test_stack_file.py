@@ -4,7 +4,7 @@ import pytest
 
 from carbide_infra.errors import SetupError
 from carbide_infra.settings import LOCAL_REGISTRY, ConfigError, load_settings
-from carbide_infra.stack.stack_file import ANY_REGISTRY, read_stack_file, require_quoted
+from carbide_infra.stack.stack_file import ANY_REGISTRY, keys_in_stack_file, read_stack_file, require_quoted
 
 
 def test_plain_values_are_read_and_encrypted_ones_left_out(tmp_path: Path) -> None:
@@ -22,6 +22,19 @@ def test_plain_values_are_read_and_encrypted_ones_left_out(tmp_path: Path) -> No
         "platforms": ["linux/amd64"],
         "serviceOverrides": {"carbide-rest-api": {"port": 1}},
     }
+
+
+def test_encrypted_keys_are_among_the_keys(tmp_path: Path) -> None:
+    (tmp_path / "Pulumi.prod.yaml").write_text(
+        "config:\n  carbide-infra:goVersion: 1.30\n  carbide-infra:gitcreds:\n    secure: v1:abc\n  other:key: value\n"
+    )
+    assert keys_in_stack_file(tmp_path, "prod") == {"goVersion", "gitcreds"}
+    assert keys_in_stack_file(tmp_path, "none") == frozenset()
+
+
+def test_a_map_with_more_than_a_secret_is_no_encrypted_value(tmp_path: Path) -> None:
+    (tmp_path / "Pulumi.prod.yaml").write_text("config:\n  carbide-infra:a: {secure: x, port: 1}\n")
+    assert read_stack_file(tmp_path, "prod") == {"a": {"secure": "x", "port": 1}}
 
 
 def test_a_stack_that_names_no_registry_yet_is_a_development_stack() -> None:
@@ -61,6 +74,18 @@ def test_what_pulumi_would_read_as_a_number_is_to_be_quoted(key: str, value: str
     with pytest.raises(ConfigError) as caught:
         require_quoted(tmp_path, "new")
     assert str(caught.value) == f'{key} = {value}: is {kind} to YAML, not text; write it in quotes: "{value}"'
+
+
+def test_each_value_without_quotes_has_a_line(tmp_path: Path) -> None:
+    (tmp_path / "Pulumi.new.yaml").write_text("config:\n  carbide-infra:version: 1.4\n  carbide-infra:builder: 7\n")
+    with pytest.raises(ConfigError, match=r"^version = 1\.4: .*\nbuilder = 7: [^\n]*$"):
+        require_quoted(tmp_path, "new")
+
+
+@pytest.mark.parametrize("content", ["more:\n  carbide-infra:version: 1.40\n", "config:\n  version: 1.40\n"])
+def test_what_is_no_config_of_ours_may_be_a_number(content: str, tmp_path: Path) -> None:
+    (tmp_path / "Pulumi.new.yaml").write_text(content)
+    require_quoted(tmp_path, "new")
 
 
 @pytest.mark.parametrize(

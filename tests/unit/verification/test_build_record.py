@@ -104,6 +104,15 @@ def test_a_record_has_all_that_the_state_says() -> None:
     )
 
 
+def test_of_a_dockerfile_of_its_own_stage_and_folder_are_known() -> None:
+    record = {"inputs": "", "dockerfile": "d" * 64, "key": "k" * 12}
+    inputs = {**INPUTS, "target": "final", "context": {"location": f".local/contexts/a/{'k' * 12}/services/a"}}
+    made = BuildRecord.of(IMAGE, record, inputs, None)
+    assert (made.target, made.folder) == ("final", "services/a")
+    inputs["context"] = {"location": f".local/contexts/a/{'k' * 12}"}
+    assert BuildRecord.of(IMAGE, record, inputs, None).folder == "."
+
+
 def test_a_file_s_name_may_hold_what_ends_lines_elsewhere() -> None:
     name = "a\f\u2028\x85b.go"
     made = BuildRecord.of(IMAGE, {"inputs": f"0644 {'a' * 64} 7 {name}", "dockerfile": "d" * 64}, INPUTS, None)
@@ -125,6 +134,12 @@ def test_what_is_staged_with_another_text_than_the_tree_s_is_in_the_record(sourc
     assert [file.content for file in made.files] == [text.encode(), None]
     (source / "go.mod").write_text("module example.com/m // and more\n")
     assert made.source(source, scratch) == source
+
+
+def test_a_recorded_text_may_hold_bytes_that_are_no_text() -> None:
+    told = {"inputs": f"0644 {'a' * 64} 1 go.mod", "dockerfile": "d", "moduleTexts": json.dumps({"go.mod": "\udcff"})}
+    (file,) = BuildRecord.of(IMAGE, told, INPUTS, None).files
+    assert file.content == b"\xff"
 
 
 def test_the_dockerfile_is_where_the_record_says() -> None:
@@ -165,6 +180,14 @@ def test_a_commit_of_then_gives_the_files_below_the_root(
     assert record(then).source(source, scratch) == scratch
     assert {str(path.relative_to(scratch)): path.read_text() for path in scratch.rglob("*") if path.is_file()} == FILES
     assert [each.command[14] for each in started] == ["ls-tree", "cat-file"]
+
+
+def test_a_commit_gives_files_of_deep_folders(source: Path, scratch: Path) -> None:
+    files = {"a/b/c.go": "package c\n", "a/b/d.go": "package d\n"}
+    then = commit(source, files)
+    commit(source, {"a/b/c.go": "package other\n"})
+    assert record(then, files=files).source(source, scratch) == scratch
+    assert {str(path.relative_to(scratch)): path.read_text() for path in scratch.rglob("*") if path.is_file()} == files
 
 
 def missing(made: BuildRecord, root: Path, scratch: Path) -> str:

@@ -150,6 +150,17 @@ def test_each_promise_of_the_config_is_looked_at(
     assert {told[f"{platform} {what}"] for platform in PLATFORMS} == {found}
 
 
+def test_each_promised_variable_is_looked_at_and_no_other(registry: FakeRegistry, client: RegistryClient) -> None:
+    digest = pushed(registry, Env=["PATH=/bin", "SAME=a=b", "OTHER=found"])
+    promised = output(registry, digest, environment={"SAME": "a=b", "OTHER": "promised", "GONE": "x"})
+    found = {"environment OTHER": "found", "environment GONE": "none"}
+    assert differences(promised, client) == {
+        f"{platform} {what}": value for platform in PLATFORMS for what, value in found.items()
+    }
+    bare = output(registry, pushed(registry), environment={"GONE": "x"})
+    assert differences(bare, client) == {f"{platform} environment GONE": "none" for platform in PLATFORMS}
+
+
 def test_an_image_without_a_config_keeps_no_promise(registry: FakeRegistry, client: RegistryClient) -> None:
     nothing: dict[str, Any] = {"config": None}
     digest = registry.put_image(REPOSITORY, dict.fromkeys(PLATFORMS, nothing), "1.4.0-key", "1.4.0")
@@ -157,6 +168,17 @@ def test_an_image_without_a_config_keeps_no_promise(registry: FakeRegistry, clie
     assert {told[f"linux/arm64 {what}"] for what in ("user", "entry point", "health check", "exposed port")} == {"none"}
     assert told["linux/arm64 health interval"] == "0 s"
     assert told[f"linux/arm64 label {OCI}title"] == "none"
+
+
+def test_of_a_dockerfile_of_its_own_only_what_the_stack_knows_is_looked_at(
+    registry: FakeRegistry, client: RegistryClient
+) -> None:
+    unknown = {"user": "", "entrypoint": [], "command": [], "health": [], "labels": {}, "ports": {}}
+    promised = output(registry, pushed(registry), dockerfile="docker/Dockerfile", **unknown)
+    assert differences(promised, client, {}) == {}
+    assert differences(promised, client, {"x": "y"}) == {}
+    told = differences(promised.model_copy(update={"labels": {"x": "y"}}), client)
+    assert told == {f"{platform} label x": "none" for platform in PLATFORMS}
 
 
 def test_an_image_over_its_budget(registry: FakeRegistry, client: RegistryClient) -> None:

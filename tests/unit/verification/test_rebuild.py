@@ -90,6 +90,18 @@ def test_the_same_digest_agrees(
     assert registry.requests == [], "what agrees needs no registry"
 
 
+def test_stage_and_folder_of_a_dockerfile_of_its_own_are_built(
+    registry: FakeRegistry, client: RegistryClient, source: Path, tmp_path: Path
+) -> None:
+    digest = pushed(registry)
+    made = replace(record(source, None, sha256(dockerfile_now())), target="final", folder="cmd")
+    again = environment(tmp_path, source, registry.manifests[f"team/{IMAGE}", digest][1])
+    rebuild(made, output(registry, digest), again, client)
+    words = call(tmp_path)["words"]
+    assert words[words.index("--target") + 1] == "final"
+    assert words[-1].endswith("/again/cmd")
+
+
 @pytest.mark.parametrize("cold", [False, True])
 def test_buildx_is_called_as_the_stack_s_builds_are(
     cold: bool,  # noqa: FBT001

@@ -1,7 +1,8 @@
-"""The steps of `__main__`: from stack config to plans, with every error in the stack's terms."""
+"""The steps of the program: from stack config to plans, with every error in the stack's terms."""
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cache, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
@@ -34,6 +35,7 @@ from carbide_infra.settings import (
 from carbide_infra.source.facts import REF_VARIABLE
 from carbide_infra.source.images import Sources, read_sources, unversioned
 from carbide_infra.source.inputs import Inputs
+from carbide_infra.source.kept.context import with_dockerfile
 from carbide_infra.source.origin_warnings import warnings_of
 from carbide_infra.source.origins import Origin, origins_of
 from carbide_infra.source.staging import StagingError, collect_garbage, stage
@@ -179,6 +181,9 @@ def _releases(settings: Settings) -> Callable[[str, str], str | None]:
 def resolved_bases(settings: Settings, selection: Selection) -> Selection:
     """The images with the digests of their bases; where all are pinned, nobody is asked."""
     project = Path.cwd()
+    root = settings.source_root(project)
+    images = tuple(with_dockerfile(image, root, cache_dir()) for image in selection.images)
+    selection = replace(selection, images=images)
 
     def look_up(references: list[str]) -> Mapping[str, Told]:
         from carbide_infra.registry.image_facts import current_digests  # noqa: PLC0415 - as below
@@ -209,7 +214,8 @@ def plan_images(settings: Settings, selection: Selection, sources: Sources, targ
     plans = plans_of(selection, inputs, _origins(sources, inputs), sources, stack)
     own, folder = {image.name: image for image in selection.catalogue.images}, settings.catalogue_file(project).parent
     for plan in plans:
-        warning = None if plan.dockerfile.location else edited_dockerfile(own[plan.image.name], folder)
+        is_written = plan.dockerfile.location or plan.image.kept
+        warning = None if is_written else edited_dockerfile(own[plan.image.name], folder)
         if warning:
             pulumi.log.warn(warning)
     _stage(plans, sources.root, project)
