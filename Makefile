@@ -97,11 +97,15 @@ down: $(READY) ## Stop the local builder and registry; their data stay
 
 .PHONY: test
 test: $(READY) tools ## Set up, run all tests
-	@$(VENV)/bin/pytest $(PARALLEL)
+	@$(VENV)/bin/pytest $(PARALLEL) -m "not slow"
 
 .PHONY: test-unit
 test-unit: $(READY) ## Run the fast tests only
 	@$(VENV)/bin/pytest $(PARALLEL) tests/unit
+
+.PHONY: test-docker
+test-docker: $(READY) tools ## Do as a user who has Docker and is not root, with a private Docker
+	@$(VENV)/bin/python -m tests.docker
 
 .PHONY: test-look
 test-look: $(READY) ## Render the reports as GitHub and a browser show them, pictures in .local/look

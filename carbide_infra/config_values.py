@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import StringConstraints
 
 from carbide_infra.catalogue.values import Grammar, port_problem, reference_problem
+from carbide_infra.names import RELEASE_MARK
 from carbide_infra.registry.reference import Reference, is_repository, is_server
 
 LOCAL = "local"
@@ -30,7 +31,7 @@ _CACHES = {"registry": "ref", "local": "src", "gha": None, "s3": "bucket", "azbl
 _MADE_CACHES = {**_CACHES, "local": "dest", "inline": None}
 
 
-def version_problem(text: str) -> str | None:
+def version_problem(text: str) -> str | None:  # noqa: PLR0911 - one answer for each mistake
     """What is wrong with a version; None where it can be one, and a tag that no other kind of tag can be."""
     if not VERSION.fullmatch(text):
         return "is not a version"
@@ -38,6 +39,8 @@ def version_problem(text: str) -> str | None:
         return f"begins with a v; write {led[1]}; the git tag is v{led[1]}"
     if text == "latest":
         return "is the name of another tag, which tagLatest moves"
+    if text.startswith(RELEASE_MARK):
+        return f"begins with {RELEASE_MARK}, as the tag does that keeps what was released"
     if _REVISION.fullmatch(text):
         return "looks like the tag of a git SHA, which tagRevision gives"
     if _OWN_TAG.fullmatch(text):

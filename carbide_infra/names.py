@@ -23,6 +23,9 @@ BASE_DIGEST_LABEL = f"{_OCI}base.digest"
 STAND_IN_LABEL = "com.nvidia.carbide.stand-in-base"
 """Names the base images in whose place this machine has stand-ins; every image that is built on one has it."""
 
+RELEASE_MARK = "released-"
+"""What a tag begins with that keeps, beside a released version's own tag, what was released; no version does."""
+
 WHOLE_TREE = "every image depends on the whole source tree"
 """The program's warning of a machine without Go has these words, by which a report knows it."""
 

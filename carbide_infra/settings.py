@@ -364,7 +364,7 @@ class Selection:
     @property
     def builders(self) -> tuple[str, ...]:
         """The builder images, each once."""
-        return tuple(dict.fromkeys(image.builder for image in self.images))
+        return tuple(dict.fromkeys(image.builder for image in self.images if image.kept is None))
 
     @property
     def platforms(self) -> tuple[str, ...]:

@@ -10,6 +10,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from tests.docker.machine import clear_after_killed
+
 # A machine that is busy with other tests is slow without being wrong.
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
@@ -46,6 +48,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     if (session / "checkout/.venv").exists():
         subprocess.run(["make", "-s", "down"], cwd=session / "checkout", check=True, capture_output=True)
     shutil.rmtree(session)
+    clear_after_killed()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -41,7 +41,8 @@ def check(image: Image, root: Path, noted: Noted, *, is_development: bool) -> Fi
         noted: makes a problem of (key, text, value).
         is_development: whether the stack's images serve development only.
     """
-    errors = [noted(*finding) for look in _ERRORS for finding in look(image, root)]
+    looks = _ERRORS if image.kept is None else (_version_file, _own_dockerfile)
+    errors = [noted(*finding) for look in looks for finding in look(image, root)]
     unpinned = [noted(*finding) for finding in _foreign_without_digest(image)]
     warnings = [noted(*finding) for finding in _root_user(image)]
     if is_development:
@@ -211,6 +212,18 @@ def _base_user(image: Image, _: Path) -> Iterator[_Finding]:
 def _root_user(image: Image) -> Iterator[_Finding]:
     if isinstance(image.user, RootUser):
         yield ("user",), "every process of this image may do everything; a good value: {name: appuser}", "root"
+
+
+def _own_dockerfile(image: Image, root: Path) -> Iterator[_Finding]:
+    kept = image.kept
+    assert kept is not None  # noqa: S101 - none is looked at otherwise
+    if not (root / kept.path).is_file():
+        yield ("dockerfile",), f"there is no file {root / kept.path}; name a Dockerfile of the source tree", kept.path
+    folder = root / kept.context
+    if not _is_inside(root, folder):
+        yield ("context",), f"leads out of the source root {root}; name a folder in it", kept.context
+    elif not folder.is_dir():
+        yield ("context",), f"there is no folder {folder}; name one of the source tree", kept.context
 
 
 def _foreign_without_digest(image: Image) -> Iterator[_Finding]:

@@ -20,7 +20,7 @@ def generated(catalogue: Path) -> dict[Path, str]:
         CatalogueError: the catalogue cannot be used.
     """
     images = load_catalogue(catalogue).images
-    return {catalogue.with_name(f"Dockerfile.{image.name}"): render(image) for image in images}
+    return {catalogue.with_name(f"Dockerfile.{image.name}"): render(image) for image in images if image.kept is None}
 
 
 def differences(files: Mapping[Path, str], folder: Path) -> Iterator[str]:

@@ -1,6 +1,6 @@
 """The catalogue's language, as its file and a stack's overrides are written in it."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import (
     BaseModel,
@@ -290,14 +290,38 @@ class Entry(SharedKeys):
         description="Released by the git tag <prefix>v<version>; only with a version of its own",
         examples=["tools/"],
     )
-    dockerfile: Any = Field(default=None, description="Reserved for a later version")
-    context: Any = Field(default=None, description="Reserved for a later version")
-    target: Any = Field(default=None, description="Reserved for a later version")
-    args: Any = Field(default=None, description="Reserved for a later version")
+    dockerfile: values.SourcePath | None = Field(
+        default=None,
+        description="Dockerfile of the source tree that the image is built by, unchanged",
+        examples=["docker/nsm/Dockerfile"],
+    )
+    context: values.PackagePath | None = Field(
+        default=None,
+        description="Folder that this Dockerfile copies from; the source root when unset",
+        examples=["services/nsm"],
+    )
+    target: values.StageName | None = Field(
+        default=None, description="Stage of this Dockerfile; the last when unset", examples=["final"]
+    )
+    args: dict[values.VariableName, values.ArgumentText] | None = Field(
+        default=None,
+        description="Build arguments of this Dockerfile; {version} stands for the version",
+        examples=[{"EXTRA": "1"}],
+    )
+    secrets: Annotated[tuple[values.SecretId, ...], _AsTuple] | None = Field(
+        default=None,
+        description="Build secrets that this Dockerfile may mount: gitcreds, goenv, extra_ca; none when unset",
+        examples=[["gitcreds"]],
+    )
 
 
-RESERVED = ("dockerfile", "context", "target", "args")
-"""Keys of an image that keeps a Dockerfile of its own: in the language, and not yet understood."""
+KEPT = ("dockerfile", "context", "target", "args", "secrets")
+"""Keys of an image that keeps a Dockerfile of its own."""
+
+BESIDE_KEPT = frozenset(
+    {"title", "description", "labels", "kind", "ports", "platforms", "version", "tagPrefix", "sizeBudget", *KEPT}
+)
+"""What may be said of such an image; all else is for its Dockerfile to say."""
 
 
 class Catalogue(Keys):

@@ -7,7 +7,8 @@ from functools import reduce
 from typing import Any
 
 from carbide_infra.catalogue import model, values
-from carbide_infra.catalogue.language import RESERVED, ROOT, Keys, SharedKeys
+from carbide_infra.catalogue.bases import NOTHING
+from carbide_infra.catalogue.language import BESIDE_KEPT, KEPT, ROOT, Keys, SharedKeys
 from carbide_infra.catalogue.problems import Key, Problem, path, shown
 
 PROGRAM = SharedKeys.model_validate(
@@ -31,6 +32,20 @@ _ALTERNATIVES: Mapping[str, Sequence[frozenset[str]]] = {
     "": (frozenset({"package", "module"}), frozenset({"binaries"})),
     "user": (frozenset({"base"}), frozenset({"name", "uid", "gid", "home"})),
 }
+
+_NOT_SAID: Mapping[str, Any] = {
+    "binaries": (),
+    "entrypoint": (),
+    "command": (),
+    "health": None,
+    "workdir": None,
+    "files": (),
+    "folders": (),
+    "environment": {},
+    "stop_signal": None,
+    "provides": frozenset(),
+}
+"""Of an image whose own Dockerfile says it."""
 
 # A file would get the pattern of another one.
 _WHOLE = frozenset({"version"})
@@ -96,19 +111,18 @@ class Merger:
     def image(self) -> model.Image | None:
         """The image; None where there are problems."""
         own = _merged(layer.said for layer in self.layers if layer.is_own)
-        for key in RESERVED:
-            if key in own:
-                self._note((key,), "is reserved: images that keep a Dockerfile of their own come with a later version")
-                return None
         merged = _merged(layer.said for layer in self.layers)
+        if own.get("dockerfile"):
+            return self._kept(merged, own)
+        for key in KEPT:
+            if own.get(key) is not None:
+                self._note((key,), "stands beside no dockerfile, and means nothing else; name the dockerfile, too")
         go_version, builder = self.toolchain()
         user = self._user(merged["user"])
         binaries = tuple(self._binaries(merged, own))
         known = {} if user is None else _owners(user)
         fields: Values = {
-            "name": self.name,
-            "title": merged.get("title") or self.name,
-            "description": merged.get("description") or merged.get("title"),
+            **self._about(merged, own),
             "labels": merged.get("labels") or {},
             "binaries": binaries,
             "entrypoint": self._entrypoint(merged, binaries),
@@ -123,17 +137,52 @@ class Merger:
             "environment": _without_none(merged.get("environment")),
             "stop_signal": merged.get("stopSignal"),
             "provides": frozenset(merged.get("provides") or ()),
-            "version": self._version(merged["version"]),
-            "has_own_version": "version" in own,
-            "tag_prefix": merged.get("tagPrefix") or "",
             "base": merged["base"],
             "builder": builder,
             "go_version": go_version,
-            "platforms": tuple(sorted(set(merged["platforms"]))),
-            "size_budget": values.in_bytes(merged["sizeBudget"]) if merged.get("sizeBudget") else None,
         }
         self._check(fields, own)
         return None if self.problems else model.Image.model_validate(fields)
+
+    def _kept(self, merged: Values, own: Values) -> model.Image | None:
+        """An image that keeps a Dockerfile of its own: what that decides, no other place does."""
+        for key in own.keys() - BESIDE_KEPT:
+            if own[key] is not None:
+                self._note((key,), "is for its own Dockerfile to say; leave it out, or leave out dockerfile")
+        fields: Values = {
+            **_NOT_SAID,
+            **self._about(merged, own),
+            # Defaults are about images that are made here.
+            "labels": own.get("labels") or {},
+            "ports": _without_none(own.get("ports")),
+            "kind": own.get("kind", "service"),
+            "base": NOTHING,
+            "builder": NOTHING,
+            "go_version": "",
+            "user": model.BaseUser(name=""),
+            "kept": model.KeptDockerfile(
+                path=own["dockerfile"].removeprefix("./"),
+                context=posixpath.normpath(own.get("context") or "."),
+                target=own.get("target"),
+                args=own.get("args") or {},
+                secrets=tuple(sorted(set(own.get("secrets") or ()))),
+            ),
+        }
+        self._check(fields, own)
+        return None if self.problems else model.Image.model_validate(fields)
+
+    def _about(self, merged: Values, own: Values) -> Values:
+        """What is said alike of every image."""
+        return {
+            "name": self.name,
+            "title": merged.get("title") or self.name,
+            "description": merged.get("description") or merged.get("title"),
+            "version": self._version(merged["version"]),
+            "has_own_version": "version" in own,
+            "tag_prefix": merged.get("tagPrefix") or "",
+            "platforms": tuple(sorted(set(merged["platforms"]))),
+            "size_budget": values.in_bytes(merged["sizeBudget"]) if merged.get("sizeBudget") else None,
+        }
 
     def _note(self, key: Key, text: str, value: object = None) -> None:
         self.problems.append(problem_at(self.layers, key, text, value))

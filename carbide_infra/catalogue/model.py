@@ -134,6 +134,21 @@ class TagVersion(Model):
     git_tag: str
 
 
+class KeptDockerfile(Model):
+    """A Dockerfile of the source tree's own, by which an image is built unchanged."""
+
+    path: str = Field(description="Relative to the source root")
+    context: str = Field(description="Folder that its COPY and ADD take from, relative to the source root; '.' for it")
+    target: str | None = Field(description="The stage to build; None for the last")
+    args: Mapping[str, str] = Field(description="Build arguments; {version} stands for the version")
+    secrets: tuple[str, ...] = Field(description="Ids of the build secrets that it gets")
+    bases: Mapping[str, str] = Field(
+        default={}, description="Build arguments that name images it builds on, once it has been read"
+    )
+    user: str = Field(default="", description="User of its processes, once it has been read; empty where not known")
+    own_labels: frozenset[str] = Field(default=frozenset(), description="Names of labels that it sets, once read")
+
+
 class Image(Model):
     """One image, with everything fixed that does not vary by commit."""
 
@@ -162,6 +177,7 @@ class Image(Model):
     go_version: str
     platforms: tuple[Platform, ...] = Field(description="Sorted")
     size_budget: int | None = Field(description="Compressed bytes of one platform, at most")
+    kept: KeptDockerfile | None = Field(default=None, description="Where it keeps a Dockerfile of its own")
 
     @property
     def source_files(self) -> tuple[SourceFile, ...]:

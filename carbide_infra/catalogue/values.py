@@ -132,6 +132,11 @@ def _label(text: str) -> str | None:
     return _one_line(text)
 
 
+def _argument(text: str) -> str | None:
+    unknown = [name for name in _PLACEHOLDER.findall(text) if name != "version"]
+    return f"holds {{{unknown[0]}}}, but only {{version}} is filled in" if unknown else _one_line(text)
+
+
 def _not_a_time(key: str) -> str | None:
     if key != CREATED_LABEL:
         return None
@@ -221,6 +226,9 @@ LabelName = Annotated[
         _not_a_time,
     ),
 ]
+ArgumentText = Annotated[str, Grammar("a text, perhaps with {version}", check=_argument)]
+StageName = Annotated[str, Grammar("final", "is not a name of a stage", r"[a-z][a-z0-9._-]*|\d+")]
+SecretId = Annotated[str, Grammar("gitcreds", "is not a build secret", r"gitcreds|goenv|extra_ca")]
 LabelText = Annotated[str, Grammar("a text, perhaps with {version}", check=_label)]
 StopSignal = Annotated[str, Grammar("SIGTERM", "is not a signal", r"SIG[A-Z][A-Z0-9]*(\+\d{1,2})?")]
 VersionPattern = Annotated[str, Grammar("'Version = \"(.*)\"'", check=_one_group)]

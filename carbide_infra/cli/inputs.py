@@ -54,7 +54,10 @@ def inputs(
     for warning in sorted({text for found in files.values() for text in (found.fallback, *found.warnings) if text}):
         progress(f"WARNING: {warning}")
     folder = os.path.relpath(settings.catalogue_file(project).parent, project)
-    found = [Made(each, files[each.name], f"{folder}/Dockerfile.{each.name}") for each in images]
+    found = [
+        Made(each, files[each.name], each.kept.path if each.kept else f"{folder}/Dockerfile.{each.name}")
+        for each in images
+    ]
     if who:
         reached = {name: _linking(name, found) or _reached(_in_tree(name, root, project), found) for name in who}
         _show_reached(reached, len(images), as_json=as_json)
@@ -76,7 +79,7 @@ class Made:
     @property
     def paths(self) -> list[str]:
         """Every file, the Dockerfile last."""
-        return [*(file.path for file in self.inputs.files), self.dockerfile]
+        return [*(file.path for file in self.inputs.files if file.path != self.dockerfile), self.dockerfile]
 
     @property
     def listing(self) -> dict[str, object]:
@@ -84,7 +87,7 @@ class Made:
         files = [{"path": file.path, "sha256": file.sha256, "size": file.size} for file in self.inputs.files]
         packages = [binary.package for binary in self.image.binaries]
         return {
-            "package": packages[0],
+            "package": next(iter(packages), None),
             "packages": packages,
             "dockerfile": self.dockerfile,
             "exact": not self.inputs.fallback,

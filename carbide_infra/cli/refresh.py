@@ -5,7 +5,7 @@ import typer
 from carbide_infra.cli.options import StackName, named_stack
 from carbide_infra.cli.outcome import WELL, acts, progress
 from carbide_infra.cli.prepared import prepared
-from carbide_infra.stack.drift import drift_in
+from carbide_infra.stack.drift import drift_in, moved_releases
 from carbide_infra.stack.registry_access import images_client
 
 app = typer.Typer(add_completion=False)
@@ -22,7 +22,10 @@ def refresh(stack: StackName = "") -> int:
     if code := opened.refresh():
         return code
     if images := opened.outputs().get("images", {}):
-        for drift in drift_in(opened.resources(), images_client(opened, images)):
+        client = images_client(opened, images)
+        for drift in drift_in(opened.resources(), client):
             opened.forget(drift.urn)
             progress(f"{drift.reason}; make up STACK={stack} repairs it")
+        for sentence in moved_releases(images, client):
+            progress(f"{sentence}; carbide-infra release --stack {stack} at its git tag puts it back")
     return WELL

@@ -1,4 +1,4 @@
-"""`carbide-infra verify`: whether the registry holds what the stack promises, to the byte."""
+"""`carbide-infra verify`: whether the registry holds what the stack promises."""
 
 import os
 import re
@@ -28,6 +28,7 @@ from carbide_infra.verification.rebuild import RebuildEnvironment
 from carbide_infra.verification.rebuild import rebuild as build_again
 
 _SHORT_COMMIT = 10
+_LAYERS_AT_ONCE = 4
 
 app = typer.Typer(add_completion=False)
 ImageNames = Annotated[
@@ -35,6 +36,9 @@ ImageNames = Annotated[
 ]
 Rebuild = Annotated[
     bool, typer.Option("--rebuild", help="Also build each image again from its recorded inputs, without pushing.")
+]
+Deep = Annotated[
+    bool, typer.Option("--deep", help="Also read every layer to its last byte, and look at the binaries in them.")
 ]
 Cold = Annotated[bool, typer.Option("--cold", help="With --rebuild: also download modules and compile packages anew.")]
 OutputsFile = Annotated[
@@ -46,14 +50,16 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON."
 
 @app.command()
 @ends
-def verify(
+def verify(  # noqa: PLR0913 - the options of the command line
     stack: StackName = "",
     image: ImageNames = None,
-    rebuild: Rebuild = False,  # noqa: FBT002 - a flag of the command line
-    cold: Cold = False,  # noqa: FBT002
+    *,
+    deep: Deep = False,
+    rebuild: Rebuild = False,
+    cold: Cold = False,
     outputs: OutputsFile = "",
-    as_json: AsJson = False,  # noqa: FBT002
-    wide: Wide = False,  # noqa: FBT002
+    as_json: AsJson = False,
+    wide: Wide = False,
 ) -> int:
     """Check every image of a stack against its registry: manifests, tags, platforms, config, labels, size.
 
@@ -68,7 +74,7 @@ def verify(
     environment = opened.environment if opened else _own_environment()
     wanted = deployed.selected(image or ())
     project = opened.project if opened else Path.cwd()
-    checks = _read(deployed, wanted, registries_with(values, project, environment))
+    checks = _read(deployed, wanted, registries_with(values, project, environment), is_deep=deep)
     missing: list[str] = []
     if rebuild and opened:
         # An installation that only reads outputs lacks what this needs.
@@ -92,13 +98,16 @@ def _own_environment() -> dict[str, str]:
     return os.environ | ({"SSL_CERT_FILE": endpoint.ca_bundle} if endpoint else {})
 
 
-def _read(deployed: Deployed, wanted: Mapping[str, ImageOutput], registries: Registries) -> list[Check]:
+def _read(
+    deployed: Deployed, wanted: Mapping[str, ImageOutput], registries: Registries, *, is_deep: bool
+) -> list[Check]:
     def checked(name: str) -> list[Check]:
         output = wanted[name]
         client = registries.client(split_reference(output.repository)[0])
-        return verify_image(Promise(name, output, deployed.labels(name)), client)
+        return verify_image(Promise(name, output, deployed.labels(name)), client, is_deep=is_deep)
 
-    with ThreadPoolExecutor(PARALLEL) as pool:
+    # A layer takes room on the disk while it is read.
+    with ThreadPoolExecutor(_LAYERS_AT_ONCE if is_deep else PARALLEL) as pool:
         return [check for checks in pool.map(checked, wanted) for check in checks]
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from carbide_infra.catalogue.bases import NOTHING
-from carbide_infra.catalogue.model import ForeignFile, Image
+from carbide_infra.catalogue.model import ForeignFile, Image, KeptDockerfile
 from carbide_infra.registry.errors import Denied, NotFound
 from carbide_infra.registry.told import Told, why_unknown
 from carbide_infra.settings import LOCAL_REGISTRY, ConfigError, Selection, Settings
@@ -37,6 +37,9 @@ def references_of(images: Iterable[Image]) -> list[str]:
     """The images that these are built from, each once: builders, bases, and those that files are taken from."""
     found: dict[str, None] = {}
     for image in images:
+        if image.kept is not None:
+            found |= dict.fromkeys(image.kept.bases.values())
+            continue
         found |= dict.fromkeys((image.builder, image.base, *(file.image for file in image.foreign_files)))
     return [text for text in found if text != NOTHING]
 
@@ -81,7 +84,11 @@ def key_of(text: str, settings: Settings, images: Iterable[Image]) -> str:
         return "builderImage"
     keys: dict[str, str] = {}
     for image in images:
-        named = {image.base: "base", image.builder: "builder"} | {file.image: "files" for file in image.foreign_files}
+        named = (
+            {reference: f"args.{name}" for name, reference in image.kept.bases.items()}
+            if image.kept
+            else {image.base: "base", image.builder: "builder"} | {file.image: "files" for file in image.foreign_files}
+        )
         keys = {reference: f"{image.name}: {key}" for reference, key in named.items()} | keys
     return keys[text]
 
@@ -90,11 +97,19 @@ def _on_digests(image: Image, digests: Mapping[str, str]) -> Image:
     def pinned(text: str) -> str:
         return f"{text}@{digests[text]}" if text in digests else text
 
+    if image.kept is not None:
+        return _kept_on_digests(image, image.kept, {name: pinned(text) for name, text in image.kept.bases.items()})
     files = tuple(
         file.model_copy(update={"image": pinned(file.image)}) if isinstance(file, ForeignFile) else file
         for file in image.files
     )
     return image.model_copy(update={"builder": pinned(image.builder), "base": pinned(image.base), "files": files})
+
+
+def _kept_on_digests(image: Image, kept: KeptDockerfile, bases: Mapping[str, str]) -> Image:
+    """Only what its Dockerfile takes as an argument can be said to it."""
+    base = next((bases[name] for name, text in kept.bases.items() if text == image.base), image.base)
+    return image.model_copy(update={"base": base, "kept": kept.model_copy(update={"bases": bases})})
 
 
 def _warnings(settings: Settings, selection: Selection, told: Mapping[str, Told], *, is_update: bool) -> Iterable[str]:

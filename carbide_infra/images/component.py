@@ -1,6 +1,7 @@
 """Resources: one component for each image, holding its build, its record and its movable tags."""
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
@@ -10,10 +11,10 @@ from pulumi.output import Unknown
 from pulumi.resource import DependencyResource, create_urn
 from pydantic import ValidationError
 
-from carbide_infra.catalogue.model import BaseUser, Image
+from carbide_infra.catalogue.model import BaseUser, Image, KeptDockerfile
 from carbide_infra.images import record
 from carbide_infra.images.plan import ImagePlan
-from carbide_infra.images.tags import Alias
+from carbide_infra.images.tags import VERSION, Alias
 from carbide_infra.names import COMPONENT_TYPE, IMAGE_TYPE
 from carbide_infra.outputs import (
     BinaryOutput,
@@ -40,6 +41,10 @@ _T = TypeVar("_T")
 _DEADLINE = pulumi.CustomTimeouts(create="1h", update="1h")
 
 
+def _nothing_released(_repository: str, _tag: str) -> None:
+    """Say so."""
+
+
 @dataclass(frozen=True)
 class BuildTarget:
     """Where all images are built and pushed, with what only the build may know.
@@ -54,6 +59,7 @@ class BuildTarget:
         cache_from: BuildKit cache imports.
         cache_to: BuildKit cache exports.
         ssh: whether the user's ssh agent is forwarded to the step that asks for it.
+        released: what was released by now under a version's tag of a repository, if anything; asked by updates only.
     """
 
     server: str
@@ -65,6 +71,7 @@ class BuildTarget:
     cache_to: Sequence[str]
     logins: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     ssh: bool = False
+    released: Callable[[str, str], str | None] = _nothing_released
 
     @property
     def own_registry(self) -> docker_build.RegistryArgs | None:
@@ -125,10 +132,13 @@ class ServiceImage(pulumi.ComponentResource):
 
     def _image(self) -> docker_build.Image:
         plan, target = self._plan, self._target
+        kept = plan.image.kept
+        # The steps of a Dockerfile that somebody else wrote get none but what its entry names.
+        secrets = {name: text for name, text in target.secrets.items() if kept is None or name in kept.secrets}
         return docker_build.Image(
             plan.image.name,
             tags=[plan.tag],
-            context=docker_build.BuildContextArgs(location=plan.place.context.as_posix()),
+            context=docker_build.BuildContextArgs(location=plan.context.as_posix()),
             dockerfile=docker_build.DockerfileArgs(location=plan.place.dockerfile.as_posix()),
             build_args=plan.build_args,
             labels=plan.labels,
@@ -139,12 +149,13 @@ class ServiceImage(pulumi.ComponentResource):
             # Never absent: in a preview the provider takes what comes new as no change of the digest.
             builder=docker_build.BuilderConfigArgs(name=target.builder),
             registries=target.registries,
-            secrets={name: pulumi.Output.secret(text) for name, text in target.secrets.items()},
+            secrets={name: pulumi.Output.secret(text) for name, text in secrets.items()},
             # A rotated credential or another machine's proxy changes no byte of the image.
-            ignore_secrets_in_diff_calculation=sorted(target.secrets),
+            ignore_secrets_in_diff_calculation=sorted(secrets),
             cache_from=[docker_build.CacheFromArgs(raw=entry) for entry in target.cache_from],
             cache_to=[docker_build.CacheToArgs(raw=entry) for entry in target.cache_to],
-            ssh=[docker_build.SSHArgs(id="default")] if target.ssh else None,
+            ssh=[docker_build.SSHArgs(id="default")] if target.ssh and kept is None else None,
+            target=kept.target if kept else None,
             opts=pulumi.ResourceOptions(parent=self, retain_on_delete=True, custom_timeouts=_DEADLINE),
         )
 
@@ -152,14 +163,30 @@ class ServiceImage(pulumi.ComponentResource):
         self, alias: Alias, digest: pulumi.Output[str], settled: pulumi.Output[list[pulumi.Resource]]
     ) -> docker_build.Index:
         plan = self._plan
+        source: pulumi.Output[str] = digest.apply(lambda value: self._source(alias, value))
         return docker_build.Index(
             f"{plan.image.name}-{alias.kind}",
             tag=f"{plan.repository}:{alias.tag}",
-            sources=[digest.apply(lambda value: f"{plan.repository}@{value}" if value else plan.tag)],
+            sources=[source],
             registry=self._target.own_registry,
             push=True,
             opts=pulumi.ResourceOptions(parent=self, retain_on_delete=True, depends_on=settled),
         )
+
+    async def _source(self, alias: Alias, digest: str) -> str:
+        """What a tag is to point at: what was just built, unless its version was released since the program began."""
+        plan = self._plan
+        if not digest:
+            return plan.tag
+        standing = None
+        if alias.kind == VERSION and not pulumi.runtime.is_dry_run():
+            standing = await asyncio.to_thread(self._target.released, plan.repository, alias.tag)
+        if standing and standing != digest:
+            pulumi.log.warn(
+                f"{plan.image.name}: {alias.tag} has been released as {standing}: its tag stays there; "
+                "git fetch --tags, and raise VERSION for what comes next"
+            )
+        return f"{plan.repository}@{standing or digest}"
 
     def _urn_of(self, image: docker_build.Image) -> pulumi.Output[list[pulumi.Resource]]:
         """The image by its name alone, once it is there or has failed.
@@ -234,6 +261,8 @@ def _registry(server: str, username: str, password: str | None) -> docker_build.
 
 def _said_of(image: Image) -> dict[str, Any]:
     """What the outputs say of an image before it is built."""
+    if image.kept is not None:
+        return _said_of_kept(image, image.kept)
     user, health = image.user, image.health
     uid, gid = (None, None) if isinstance(user, BaseUser) else (user.uid, user.gid)
     return {
@@ -255,6 +284,27 @@ def _said_of(image: Image) -> dict[str, Any]:
         "health": list(health.command) if health else [],
         "health_check": HealthOutput.model_validate(health.model_dump()) if health else None,
         "size_budget": image.size_budget,
+    }
+
+
+def _said_of_kept(image: Image, kept: KeptDockerfile) -> dict[str, Any]:
+    """What the catalogue says; the rest is for the image's own Dockerfile, and for what it builds on, to say."""
+    return {
+        "platforms": list(image.platforms),
+        "go_version": "",
+        "builder_image": "",
+        "runtime_image": image.base,
+        "kind": image.kind,
+        "ports": dict(image.ports),
+        "port": next(iter(image.ports.values()), None),
+        "user": kept.user,
+        "entrypoint": [],
+        "command": [],
+        "environment": {},
+        "binaries": [],
+        "health": [],
+        "size_budget": image.size_budget,
+        "dockerfile": kept.path,
     }
 
 

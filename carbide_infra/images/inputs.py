@@ -10,6 +10,7 @@ from carbide_infra.registry.golang_version import golang_version_of
 from carbide_infra.registry.known_images import KnownImages
 from carbide_infra.source.images import wanted_by
 from carbide_infra.source.inputs import Inputs, ModuleAccess, inputs_of
+from carbide_infra.source.kept.context import wanted_by_kept
 
 if TYPE_CHECKING:
     from carbide_infra.registry.registries import Registries
@@ -32,8 +33,13 @@ def inputs_of_images(
     Raises:
         InputError: the tree cannot be built as asked.
     """
-    releases = go_releases({image.builder for image in images}, connect)
-    wanted = {image.name: wanted_by(image, root, releases[image.builder]) for image in images}
+    releases = go_releases({image.builder for image in images if image.kept is None}, connect)
+    wanted = {
+        image.name: wanted_by_kept(image, root, cache_dir())
+        if image.kept
+        else wanted_by(image, root, releases[image.builder])
+        for image in images
+    }
     return inputs_of(root, wanted, cache_dir(), ModuleAccess.of_secrets(secrets))
 
 

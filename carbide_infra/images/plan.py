@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from carbide_infra.catalogue.model import Image
+from carbide_infra.catalogue.model import Image, KeptDockerfile
 from carbide_infra.catalogue.template import build_arguments, labels_of, render
 from carbide_infra.images import record
 from carbide_infra.images.tags import Alias, aliases, own_tag
@@ -19,9 +19,12 @@ from carbide_infra.names import (
     STAND_IN_LABEL,
     VERSION_LABEL,
 )
-from carbide_infra.settings import Settings
+from carbide_infra.paths import cache_dir
+from carbide_infra.settings import Selection, Settings
 from carbide_infra.source.facts import Source
+from carbide_infra.source.images import Sources
 from carbide_infra.source.inputs import Inputs
+from carbide_infra.source.kept.context import text_of
 from carbide_infra.source.origins import Origin
 from carbide_infra.source.staging import Place
 
@@ -84,10 +87,18 @@ class ImagePlan:
         return Place(_CONTEXTS, self.image.name, self.key)
 
     @property
+    def context(self) -> Path:
+        """The folder that is sent to the builder, relative to the project."""
+        return self.place.context / self.inputs.folder
+
+    @property
     def record(self) -> dict[str, str]:
         """What the key was made of, as far as nothing else in the state shows it."""
         dockerfile = self.dockerfile
+        # Not empty for the others: their records are as they were before there was this one.
+        kept = {record.KEPT: self.image.kept.path} if self.image.kept else {}
         return {
+            **kept,
             record.KEY: self.key,
             record.INPUTS: "\n".join(map(str, self.inputs.files)),
             record.MODULES: "\n".join(self.inputs.modules),
@@ -151,6 +162,17 @@ def dockerfile_of(image: Image, project: Path, folder: Path, *, ssh: bool = Fals
     return Dockerfile(text, location if is_there else None)
 
 
+def kept_dockerfile_of(kept: KeptDockerfile, root: Path, project: Path) -> Dockerfile:
+    """An image's own Dockerfile, as it is.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    location = os.path.relpath(root / kept.path, project)
+    text = text_of(kept, root, cache_dir())
+    return Dockerfile(text, None if location.startswith("..") else location)
+
+
 def edited_dockerfile(image: Image, folder: Path) -> str | None:
     """A warning where the file beside the catalogue says something else: nobody builds what was written there.
 
@@ -171,6 +193,32 @@ def edited_dockerfile(image: Image, folder: Path) -> str | None:
     )
 
 
+def plans_of(
+    selection: Selection,
+    inputs: Mapping[str, Inputs],
+    origins: Mapping[str, Origin],
+    sources: Sources,
+    stack: Stack,
+) -> list[ImagePlan]:
+    """Decide the images of a stack, on the bases that it has."""
+    settings, folder = stack.settings, stack.settings.catalogue_file(stack.project).parent
+    own = {image.name: image for image in selection.catalogue.images}
+    return [
+        plan_image(
+            image,
+            # The bases that a stack has are build arguments; the file's are those of the catalogue.
+            kept_dockerfile_of(image.kept, sources.root, stack.project)
+            if image.kept
+            else dockerfile_of(image.on_bases_of(own[image.name]), stack.project, folder, ssh=settings.ssh_agent),
+            inputs[image.name],
+            origins[image.name],
+            sources.of(image),
+            stack,
+        )
+        for image in selection.images
+    ]
+
+
 def plan_image(
     image: Image, dockerfile: Dockerfile, inputs: Inputs, origin: Origin, source: Source, stack: Stack
 ) -> ImagePlan:
@@ -180,6 +228,10 @@ def plan_image(
     built_in = {
         name: text for name, text in _labels(image, source, stack, revision).items() if name not in image.labels
     }
+    if image.kept is not None:
+        # Its Dockerfile says none of the catalogue's labels; its own ones stay as they are.
+        built_in = {name: text for name, text in built_in.items() if name not in image.kept.own_labels}
+        built_in |= {name: text.replace("{version}", source.version) for name, text in image.labels.items() if text}
     return ImagePlan(
         image=image,
         repository=f"{stack.server}/{settings.registry_repository}/{image.name}",
@@ -190,12 +242,13 @@ def plan_image(
             build_args=build_args,
             labels=built_in,
             platforms=image.platforms,
+            **_kept_ingredients(image),
         ),
         inputs=inputs,
         dockerfile=dockerfile,
         build_args=build_args,
         labels=built_in,
-        all_labels=labels_of(image, source.version) | built_in,
+        all_labels=built_in if image.kept else labels_of(image, source.version) | built_in,
         aliases=aliases(settings, source, is_commit=origin.is_commit),
         revision=revision,
     )
@@ -207,6 +260,11 @@ def build_key(**ingredients: object) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()[:_KEY_LENGTH]
 
 
+def _kept_ingredients(image: Image) -> dict[str, object]:
+    kept = image.kept
+    return {"kept": [kept.context, kept.target, kept.secrets]} if kept else {}
+
+
 def _build_args(image: Image, source: Source, revision: str | None) -> dict[str, str]:
     values = {
         "BUILDER_IMAGE": image.builder,
@@ -216,8 +274,11 @@ def _build_args(image: Image, source: Source, revision: str | None) -> dict[str,
         "SOURCE_DATE_EPOCH": str(source.epoch),
     }
     # The time of the image itself: BuildKit reads it whether or not the Dockerfile does.
-    taken = build_arguments(image) | {"SOURCE_DATE_EPOCH"}
+    taken = {"SOURCE_DATE_EPOCH"} | (build_arguments(image) if image.kept is None else set())
     arguments = {name: value for name, value in values.items() if name in taken}
+    if image.kept is not None:
+        given = {name: text.replace("{version}", source.version) for name, text in image.kept.args.items()}
+        arguments |= {**given, **image.kept.bases}
     if len(image.platforms) == 1:
         # An index for one platform, too: annotations and tags belong to it, and all tags have one digest.
         arguments["BUILDKIT_MULTI_PLATFORM"] = "1"
@@ -228,7 +289,8 @@ def _labels(image: Image, source: Source, stack: Stack, revision: str | None) ->
     """What the Dockerfile cannot know; nothing here may depend on the commit unless the stack says so."""
     settings = stack.settings
     # The base has this label itself; here it makes the return of the real base a change.
-    stand_ins = sorted(filter(None, {_stood_in_for(text, stack.stand_ins) for text in (image.builder, image.base)}))
+    bases = (image.builder, image.base) if image.kept is None else (image.base, *image.kept.bases.values())
+    stand_ins = sorted(filter(None, {_stood_in_for(text, stack.stand_ins) for text in bases}))
     name, _, digest = image.base.partition("@")
     labels = {
         SOURCE_LABEL: settings.source_url,

@@ -23,6 +23,7 @@ LOCATION = (
     "dockerfileLocation"  # of the project's file with that text, relative to the project; empty where none has it
 )
 TEXT = "dockerfileText"  # the text itself where no file of the project has it
+KEPT = "kept"  # the path of the image's own Dockerfile in the source tree; only where it has one
 IMAGE = "image"  # what the stack's outputs say of the image beside digest and tags
 
 _LINE = re.compile(r"(0\d{3}) ([0-9a-f]{64}) (\d+) (.*)", re.DOTALL)

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from carbide_infra.settings import LOCAL_REGISTRY, Settings
 from carbide_infra.source.facts import Source
 
+VERSION = "version"
+"""The kind of the alias that a release gives for good."""
+
 _MAX_TAG = 128
 
 
@@ -36,7 +39,7 @@ def aliases(settings: Settings, source: Source, *, is_commit: bool) -> tuple[Ali
     """
     wanted = []
     if settings.tag_version and _has_version(settings, source, is_commit=is_commit):
-        wanted.append(Alias("version", sanitised(source.version)))
+        wanted.append(Alias(VERSION, sanitised(source.version)))
     if source.revision is not None and is_commit:
         if settings.tag_revision:
             wanted.append(Alias("revision", _revision_tag(source.revision, source)))

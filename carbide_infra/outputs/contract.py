@@ -104,6 +104,11 @@ class ImageDescription(Part):
     size_budget: int | None = Field(
         default=None, description="Compressed bytes of one platform, at most; null or absent for no limit"
     )
+    dockerfile: str | None = Field(
+        default=None,
+        description="Dockerfile of its own that it is built by: that and its base say what stands empty here; "
+        "null or absent for the catalogue's images",
+    )
 
 
 class ImageOutput(ImageDescription, PushedImage):

@@ -8,14 +8,14 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import TracebackType
-from typing import Any
+from typing import Any, BinaryIO
 
 from carbide_infra.registry.authentication import CHECK_THE_LOGIN, Authenticator, challenge_of
 from carbide_infra.registry.credentials import Credentials
 from carbide_infra.registry.docker_hub import HUB
 from carbide_infra.registry.errors import Corrupt, Denied, NotFound, RegistryError
 from carbide_infra.registry.reference import DOCKER_HUB, canonical_server, is_digest
-from carbide_infra.registry.transport import Answer, Origin, Transport, pause_in
+from carbide_infra.registry.transport import Answer, Download, Origin, Transport, pause_in
 
 INDEX_TYPES = frozenset(
     {"application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json"}
@@ -28,6 +28,7 @@ _ACCEPT = {"Accept": ", ".join(sorted(INDEX_TYPES | MANIFEST_TYPES))}
 _ADDRESSES = {DOCKER_HUB: HUB}
 _OK, _CREATED, _ACCEPTED, _NO_CONTENT = 200, 201, 202, 204
 _WAITING = frozenset({429, 503})
+_TAGS_AT_ONCE, _MOST_PAGES = 1000, 100
 _NO_DIGEST = f"sha256:{'0' * 64}"
 _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _NOT_ALLOWED = 401, 403, 404, 405
 
@@ -111,6 +112,25 @@ class RegistryClient(AbstractContextManager["RegistryClient"]):
         claimed = answer.headers.get("Docker-Content-Digest") or ""
         return claimed if is_digest(claimed) else self.manifest(repository, reference).digest
 
+    def tags(self, repository: str) -> list[str]:
+        """All tags of a repository.
+
+        Raises:
+            NotFound: there is no such repository.
+            RegistryError: it does not list them, or without end.
+        """
+        found, page = [], f"tags/list?n={_TAGS_AT_ONCE}"
+        for _ in range(_MOST_PAGES):
+            answer = self._read("GET", repository, page)
+            listed = _json_object(answer.body, f"{self.server}: the tags of {repository}").get("tags") or []
+            found += [str(tag) for tag in listed]
+            if not listed or 'rel="next"' not in (answer.headers.get("Link") or ""):
+                return found
+            # From its own last one: an address of the registry's could lead anywhere.
+            page = f"tags/list?{urllib.parse.urlencode({'n': _TAGS_AT_ONCE, 'last': found[-1]})}"
+        message = f"{self.server}: lists more than {_MOST_PAGES * _TAGS_AT_ONCE} tags of {repository}"
+        raise RegistryError(message)
+
     def tag(self, repository: str, tag: str, digest: str) -> None:
         """Let a tag point at a manifest that is there.
 
@@ -143,6 +163,16 @@ class RegistryClient(AbstractContextManager["RegistryClient"]):
         body = self._read("GET", repository, f"blobs/{digest}").body
         self._checked(body, digest, repository)
         return body
+
+    def download(self, repository: str, digest: str, size: int, file: BinaryIO) -> None:
+        """Write a blob of any size, such as a layer, to an empty file that can be read; the caller checks its digest.
+
+        Raises:
+            NotFound: it is not there.
+            RegistryError: it is larger than `size`, or does not come.
+        """
+        self._read("GET", repository, f"blobs/{digest}", download=Download(file, size))
+        file.seek(0)
 
     def config(self, repository: str, digest: str) -> dict[str, Any]:
         """An image's config."""
@@ -216,15 +246,31 @@ class RegistryClient(AbstractContextManager["RegistryClient"]):
                 wishes.append(wish)
         return max(wishes, default=None)
 
-    def _read(self, method: str, repository: str, path: str, headers: Mapping[str, str] | None = None) -> Answer:
-        answer = self._send(method, self._url(repository, path), headers or {}, f"repository:{repository}:pull")
+    def _read(
+        self,
+        method: str,
+        repository: str,
+        path: str,
+        headers: Mapping[str, str] | None = None,
+        download: Download | None = None,
+    ) -> Answer:
+        scope = f"repository:{repository}:pull"
+        answer = self._send(method, self._url(repository, path), headers or {}, scope, download=download)
         if answer.status != _OK:
             raise self._problem(answer, f"{repository}/{path}")
         return answer
 
-    def _send(self, method: str, url: str, headers: Mapping[str, str], scope: str, body: bytes | None = None) -> Answer:
+    def _send(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        scope: str,
+        body: bytes | None = None,
+        download: Download | None = None,
+    ) -> Answer:
         login = self._authenticator.header(scope)
-        answer = self._transport.send(method, url, {**headers, **login}, body)
+        answer = self._transport.send(method, url, {**headers, **login}, body, download)
         challenge = challenge_of(answer) if answer.status == _UNAUTHORIZED else None
         if challenge is None:
             return answer
@@ -236,7 +282,7 @@ class RegistryClient(AbstractContextManager["RegistryClient"]):
             raise RegistryError(message)
         # Also after a header that was known: a token lives for minutes only.
         login = self._authenticator.answer(challenge, scope, login.get("Authorization"))
-        return self._transport.send(method, url, {**headers, **login}, body)
+        return self._transport.send(method, url, {**headers, **login}, body, download)
 
     def _url(self, repository: str, path: str) -> str:
         return f"{self._base}/v2/{repository}/{path}"

@@ -14,20 +14,34 @@ _NOWHERE = "unknown"
 
 
 @dataclass(frozen=True)
+class Layer:
+    """One layer as a manifest names it.
+
+    Attributes:
+        size: bytes, compressed.
+        media_type: tells the compression.
+    """
+
+    digest: str
+    size: int
+    media_type: str
+
+
+@dataclass(frozen=True)
 class PlatformImage:
     """One platform of an image.
 
     Attributes:
         digest: of its manifest.
         config: the whole config object: "os", "architecture", "config", "rootfs", ….
-        layers: digests, lowest first.
+        layers: lowest first.
         compressed_size: bytes of config and layers, as a pull transfers them.
     """
 
     digest: str
     config: Mapping[str, Any] = field(repr=False)
     config_digest: str
-    layers: tuple[str, ...]
+    layers: tuple[Layer, ...]
     compressed_size: int
 
 
@@ -99,9 +113,12 @@ def read_platform(client: RegistryClient, repository: str, digest: str) -> Platf
     manifest = client.manifest(repository, digest)
     try:
         config_digest = str(manifest.content["config"]["digest"])
-        layers = tuple(str(layer["digest"]) for layer in manifest.content["layers"])
+        layers = tuple(
+            Layer(str(layer["digest"]), int(layer["size"]), str(layer.get("mediaType", "")))
+            for layer in manifest.content["layers"]
+        )
         size = size_of(manifest)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         message = f"{digest}: is not an image manifest ({error!r} is missing); push the image again"
         raise Corrupt(message) from error
     return PlatformImage(digest, client.config(repository, config_digest), config_digest, layers, size)

@@ -8,13 +8,13 @@ import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, BinaryIO, Self
 
 import urllib3
 from urllib3.exceptions import HTTPError, InvalidHeader, MaxRetryError, NewConnectionError, SSLError
 from urllib3.exceptions import TimeoutError as Timeout
 
-from carbide_infra.registry.errors import RegistryError, Unreachable, Untrusted
+from carbide_infra.registry.errors import Corrupt, RegistryError, Unreachable, Untrusted
 
 TIMEOUT_SECONDS = 30.0
 # A whole answer, however slowly its bytes come.
@@ -23,11 +23,14 @@ DEADLINE_SECONDS = 300.0
 _MESSAGES = ("message", "error_description", "details", "error", "code")
 _MOST_WORDS = 200
 LARGEST_BODY = 64 * 1024 * 1024
+# What a layer's bytes may take, beyond the deadline of any answer.
+_SLOWEST_BYTES_PER_SECOND = 128 * 1024
 _CHUNK = 1 << 20
 _CONNECTIONS = 16
 ATTEMPTS = 4
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 10.0
 _REDIRECTS = 5
+_OK = 200
 _TRY_AGAIN = frozenset({429, 500, 502, 503, 504})
 _MOVED = frozenset({301, 302, 303, 307, 308})
 # Sent twice, these do no more than sent once.
@@ -104,6 +107,24 @@ class Origin:
         return self.host if self.port == _PORTS[self.scheme] else f"{self.host}:{self.port}"
 
 
+@dataclass(frozen=True)
+class Download:
+    """Where a large answer goes instead of into memory.
+
+    Attributes:
+        file: is emptied first, also before another attempt.
+        size: bytes that it may have, and no more.
+    """
+
+    file: BinaryIO
+    size: int
+
+    def begin(self) -> None:
+        """Forget what an attempt before has brought."""
+        self.file.seek(0)
+        self.file.truncate()
+
+
 class Transport:
     """Sends requests; safe to share between threads.
 
@@ -140,16 +161,31 @@ class Transport:
         for pool in (self._direct, *self._proxies.values()):
             pool.clear()
 
-    def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None = None) -> Answer:
+    def send(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes | None = None,
+        download: Download | None = None,
+    ) -> Answer:
         """Send a request, again after a passing failure, and on to where it is redirected.
+
+        Args:
+            method: HTTP's.
+            url: where to.
+            headers: those of this request.
+            body: what is sent.
+            download: takes the body of a good answer, which then has none itself.
 
         Raises:
             Unreachable: no answer came.
-            RegistryError: the answer is too large, or redirects without end or to an address without TLS.
+            Corrupt: the answer is too large.
+            RegistryError: the answer redirects without end or to an address without TLS.
         """
         origin = Origin.of(url)
         for _ in range(_REDIRECTS):
-            answer = self._patiently(method, url, {"User-Agent": "carbide-infra", **headers}, body)
+            answer = self._patiently(method, url, {"User-Agent": "carbide-infra", **headers}, body, download)
             target = answer.headers.get("Location")
             if method not in {"GET", "HEAD"} or answer.status not in _MOVED or not target:
                 return answer
@@ -165,7 +201,9 @@ class Transport:
         )
         raise RegistryError(message)
 
-    def _patiently(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> Answer:
+    def _patiently(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, download: Download | None
+    ) -> Answer:
         """One request with its retries, those of an answer that broke off among them."""
         retries, origin = self._retries, Origin.of(url)
         try:
@@ -175,7 +213,7 @@ class Transport:
                 )
                 retries = response.retries or retries
                 try:
-                    return Answer(response.status, response.headers, self._body(response, url), url)
+                    return Answer(response.status, response.headers, self._body(response, url, download), url)
                 except (HTTPError, OSError) as error:
                     # urllib3 itself repeats only what fails before the body.
                     retries = retries.increment(method, url, error=error)
@@ -183,25 +221,15 @@ class Transport:
         except (HTTPError, OSError) as error:
             raise _unreachable(origin, error) from error
 
-    def _body(self, response: urllib3.BaseHTTPResponse, url: str) -> bytes:
-        end, content = time.monotonic() + self._deadline, bytearray()
-        try:
-            while chunk := response.read1(_CHUNK):
-                content += chunk
-                self._require_limits(len(content), end, url)
-        except BaseException:
-            response.close()
-            raise
-        response.release_conn()
-        return bytes(content)
-
-    def _require_limits(self, size: int, end: float, url: str) -> None:
-        if size > LARGEST_BODY:
-            message = f"{url}: is larger than {LARGEST_BODY} bytes; no manifest or config is"
-            raise RegistryError(message)
-        if time.monotonic() > end:
-            message = f"{url}: was not read to its end within {self._deadline:.0f} s; try again later"
-            raise Unreachable(message)
+    def _body(self, response: urllib3.BaseHTTPResponse, url: str, download: Download | None) -> bytes:
+        if download is None or response.status != _OK:
+            limits, content = _Limits(url, LARGEST_BODY, self._deadline), bytearray()
+            _read(response, content.extend, limits)
+            return bytes(content)
+        download.begin()
+        limits = _Limits(url, download.size, self._deadline + download.size / _SLOWEST_BYTES_PER_SECOND)
+        _read(response, download.file.write, limits)
+        return b""
 
     def _pool(self, origin: Origin) -> urllib3.PoolManager:
         proxy = _proxy(self._environment, origin)
@@ -213,6 +241,41 @@ class Transport:
             headers = urllib3.make_headers(proxy_basic_auth=login) if parts.username else None
             self._proxies[proxy] = urllib3.ProxyManager(proxy, proxy_headers=headers, **self._options)
         return self._proxies[proxy]
+
+
+class _Limits:
+    """How much one answer may be, and how long it may take."""
+
+    def __init__(self, url: str, largest: int, seconds: float) -> None:
+        self._url, self._largest, self._seconds = url, largest, seconds
+        self._end = time.monotonic() + seconds
+        self._size = 0
+
+    def count(self, size: int) -> None:
+        """Take note of bytes that have come.
+
+        Raises:
+            Corrupt: there are more than there may be.
+            Unreachable: they take too long.
+        """
+        self._size += size
+        if self._size > self._largest:
+            message = f"{self._url}: is larger than {self._largest} bytes, which nothing here is that is what it says"
+            raise Corrupt(message)
+        if time.monotonic() > self._end:
+            message = f"{self._url}: was not read to its end within {self._seconds:.0f} s; try again later"
+            raise Unreachable(message)
+
+
+def _read(response: urllib3.BaseHTTPResponse, take: Callable[[bytes], object], limits: _Limits) -> None:
+    try:
+        while chunk := response.read1(_CHUNK):
+            limits.count(len(chunk))
+            take(chunk)
+    except BaseException:
+        response.close()
+        raise
+    response.release_conn()
 
 
 def _retries(pause: Callable[[float], None], attempts: int) -> urllib3.Retry:

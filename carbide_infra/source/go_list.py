@@ -278,8 +278,9 @@ class Reading:
         if error is None:
             return
         text = error["Err"].strip()
-        is_ours = is_within(self._tree.root, package.get("Dir", "")) or self._is_below_main(package, listing)
-        if is_ours or is_fault(text):
+        is_here = is_within(self._tree.root, package.get("Dir", ""))
+        is_absent = self._is_below_main(package, listing) and not _ELSEWHERE.search(text)
+        if is_here or is_absent or is_fault(text):
             raise InputError(self._fault(package, listing, folder))
         made.missing.add(f"{package['ImportPath']}: {text.splitlines()[0]}")
 

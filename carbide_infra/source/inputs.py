@@ -36,6 +36,8 @@ class Inputs:
         module_files: the tree's own module files, of which it may have less: where none differs, no module does.
         imports: who imports whom of the tree: folders of packages, relative to the root.
         warnings: what somebody should know.
+        read: further files of the tree that decided which these are: an image's own Dockerfile, its .dockerignore.
+        folder: the folder of the tree that the build sees as its root.
     """
 
     files: tuple[InputFile, ...]
@@ -44,6 +46,8 @@ class Inputs:
     module_files: tuple[InputFile, ...] = ()
     imports: Mapping[str, Sequence[str]] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    read: tuple[InputFile, ...] = ()
+    folder: str = "."
 
     @property
     def texts(self) -> dict[str, str]:
@@ -55,7 +59,9 @@ class Inputs:
     def tree_files(self) -> tuple[InputFile, ...]:
         """The files of the tree that these were made from: they are what a commit may hold."""
         whole = {file.path: file for file in self.module_files}
-        return tuple(whole.get(file.path, file) if file.content is not None else file for file in self.files)
+        files = [whole.get(file.path, file) if file.content is not None else file for file in self.files]
+        there = {file.path for file in files}
+        return (*files, *(file for file in self.read if file.path not in there))
 
 
 @dataclass(frozen=True)
@@ -86,10 +92,16 @@ class Wanted:
     Attributes:
         targets: its binaries.
         files: further files, relative to the root.
+        read: files that decided which those are, and that are in no build.
+        folder: the folder of the tree that the build sees as its root.
+        warnings: what somebody should know of these.
     """
 
     targets: Sequence[Target]
     files: Sequence[str] = ()
+    read: Sequence[str] = ()
+    folder: str = "."
+    warnings: Sequence[str] = ()
 
 
 def inputs_of(
@@ -216,7 +228,9 @@ def _inputs(tree: Tree, wanted: Wanted, folders: Mapping[Target, str], asked: Ma
         modules=tuple(found.modules),
         module_files=_sorted(found.originals),
         imports={folder: there for each in made for folder, there in each.imports.items()},
-        warnings=(*found.warnings, *(warning for each in made for warning in each.warnings)),
+        warnings=(*wanted.warnings, *found.warnings, *(warning for each in made for warning in each.warnings)),
+        read=tuple(tree.file(name) for name in wanted.read),
+        folder=wanted.folder,
     )
 
 

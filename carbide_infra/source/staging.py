@@ -183,7 +183,7 @@ def _reported(destination: Path) -> Iterator[None]:
 
 
 def _fill(root: Path, inputs: Inputs, folder: Path) -> None:
-    folder.mkdir()
+    (folder / inputs.folder).mkdir(parents=True)
     for file in inputs.files:
         target = folder / file.path
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -328,7 +328,8 @@ def _look(file: InputFile, size: int) -> _Look:
 
 def _folders(inputs: Inputs) -> dict[str, _Look]:
     above = {str(folder) for file in inputs.files for folder in Path(file.path).parents}
-    return {("" if folder == "." else folder): _FOLDER for folder in above | {"."}}
+    seen = {str(folder) for folder in (Path(inputs.folder), *Path(inputs.folder).parents)}
+    return {("" if folder == "." else folder): _FOLDER for folder in above | seen | {"."}}
 
 
 def _looks(destination: Path, folder: str) -> Iterator[tuple[str, _Look]]:

@@ -20,7 +20,7 @@ def whole_tree(tree: Tree) -> Collection[str]:
 
 def _whole_tree(root: Path) -> set[str]:
     listed = _git_files(root) or (entry.name for entry in os.scandir(root) if entry.name not in _NEVER_SOURCE)
-    return {file for name in listed for file in _files_below(root, name, _folders_above(root / name))}
+    return {file for name in listed for file in files_below(root, name, _folders_above(root / name))}
 
 
 def _folders_above(path: Path) -> list[str]:
@@ -37,7 +37,7 @@ def _git_files(root: Path) -> list[str]:
     return [os.fsdecode(name).rstrip("/") for name in listed.split(b"\0") if name]
 
 
-def _files_below(root: Path, name: str, above: Collection[str]) -> Iterator[str]:
+def files_below(root: Path, name: str, above: Collection[str]) -> Iterator[str]:
     """Files at or below a name: a folder in git's list is a submodule, another repository or a link to a folder."""
     path, real = root / name, os.path.realpath(root / name)
     if not is_within(root, real):
@@ -47,4 +47,4 @@ def _files_below(root: Path, name: str, above: Collection[str]) -> Iterator[str]
     elif path.is_dir() and real not in above:  # a link may lead back up
         for entry in os.listdir(path):  # noqa: PTH208
             if entry not in _NEVER_SOURCE:
-                yield from _files_below(root, f"{name}/{entry}", (*above, real))
+                yield from files_below(root, f"{name}/{entry}", (*above, real))

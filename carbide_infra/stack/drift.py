@@ -9,6 +9,7 @@ from carbide_infra.names import IMAGE_TYPE, INDEX_TYPE
 from carbide_infra.registry.client import RegistryClient
 from carbide_infra.registry.errors import Corrupt, NotFound
 from carbide_infra.registry.images import PARALLEL, platforms_in, read_platform, split_reference
+from carbide_infra.registry.releases import releases_in
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,25 @@ def damaged_images(resources: Sequence[Mapping[str, Any]], client: RegistryClien
         return [Drift(image["urn"], problem) for image, problem in zip(images, problems, strict=True) if problem]
 
 
+def moved_releases(images: Mapping[str, Mapping[str, Any]], client: RegistryClient) -> list[str]:
+    """A sentence for each released version whose tag is at something else by now; no update puts it back.
+
+    Args:
+        images: the stack's output.
+        client: of the registry that has them.
+    """
+    return [sentence for image in images.values() for sentence in _moved(image, client)]
+
+
+def _moved(image: Mapping[str, Any], client: RegistryClient) -> Iterator[str]:
+    name = str(image["repository"])
+    _, repository = split_reference(name)
+    for tag, digest in releases_in(client, repository, image["tags"]).items():
+        found = client.digest_of(repository, tag)
+        if found != digest:
+            yield f"{name}:{tag} points at {found or 'nothing'}, and was released as {digest}"
+
+
 def _problems(image: Mapping[str, Any], client: RegistryClient) -> Iterator[str]:
     name, _, tag = str(image["tags"][0]).rpartition(":")
     _, repository = split_reference(name)
@@ -77,7 +97,7 @@ def _problems(image: Mapping[str, Any], client: RegistryClient) -> Iterator[str]
     try:
         for platform, manifest in platforms_in(client, repository, client.manifest(repository, digest)).items():
             for layer in read_platform(client, repository, manifest).layers:
-                if not client.has_blob(repository, layer):
-                    yield f"{name}@{digest}: layer {layer} of {platform} is not there"
+                if not client.has_blob(repository, layer.digest):
+                    yield f"{name}@{digest}: layer {layer.digest} of {platform} is not there"
     except (NotFound, Corrupt) as error:
         yield str(error)

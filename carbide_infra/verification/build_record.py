@@ -33,6 +33,8 @@ class BuildRecord:
         builder: name of the buildx builder; empty for the current one.
         export: BuildKit's exporter and its options; empty where the state names none.
         ssh: whether a step of it has the ssh agent.
+        target: the stage that is built; empty for the last.
+        folder: the folder of the tree that the build sees as its root.
     """
 
     image: str
@@ -48,6 +50,8 @@ class BuildRecord:
     secret_ids: Sequence[str] = field(default=())
     export: str = ""
     ssh: bool = False
+    target: str = ""
+    folder: str = "."
 
     @classmethod
     def of(
@@ -73,6 +77,8 @@ class BuildRecord:
             secret_ids=tuple(inputs.get("ignoreSecretsInDiffCalculation") or ()),
             export=str(((inputs.get("exports") or [{}])[0] or {}).get("raw") or ""),
             ssh=bool(inputs.get("ssh")),
+            target=str(inputs.get("target") or ""),
+            folder=_folder(inputs, str(record.get(recorded.KEY) or "")),
         )
 
     @classmethod
@@ -155,6 +161,12 @@ class BuildRecord:
 def _file(file: RecordedFile, text: str | None) -> InputFile:
     content = None if text is None else text.encode("utf-8", "surrogateescape")
     return InputFile(file.path, file.mode == _EXECUTABLE, file.sha256, file.size, content)
+
+
+def _folder(inputs: Mapping[str, Any], key: str) -> str:
+    """A context's path ends in the build key, but for the folder that an image's own Dockerfile copies from."""
+    location = str((inputs.get("context") or {}).get("location") or "")
+    return (key and location.partition(f"/{key}/")[2]) or "."
 
 
 def _by_commit(found: Mapping[str, Held | None]) -> dict[Commit, dict[str, Held]]:

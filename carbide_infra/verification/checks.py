@@ -23,8 +23,9 @@ from carbide_infra.registry.images import (
     read_platform,
     split_reference,
 )
+from carbide_infra.registry.releases import releases_in
+from carbide_infra.verification.layers import ABSENT, read_layers
 
-ABSENT = "not there"
 _NONE = "none"
 # What every Dockerfile says of itself.
 _FIXED_LABELS = {LICENSES_LABEL: "Apache-2.0", VENDOR_LABEL: "NVIDIA"}
@@ -69,7 +70,7 @@ class Promise:
     @property
     def all_labels(self) -> dict[str, str]:
         """Every label with a value that is known beforehand; outputs of version 1 do not say them."""
-        if self.output.labels:
+        if self.output.labels or self.output.dockerfile:
             return {name: value for name, value in self.output.labels.items() if value}
         base, _, digest = self.output.runtime_image.partition("@")
         derived = {
@@ -82,18 +83,24 @@ class Promise:
         return {name: value for name, value in {**derived, **self.labels}.items() if value}
 
 
-def verify_image(promise: Promise, client: RegistryClient) -> list[Check]:
+def verify_image(promise: Promise, client: RegistryClient, *, is_deep: bool = False) -> list[Check]:
     """Look at everything that one image promises; what is not there, or damaged, is a check that fails.
+
+    Args:
+        promise: the image.
+        client: of its registry.
+        is_deep: whether the layers are read, too, and what binaries they hold.
 
     Raises:
         RegistryError: the registry gives no answer, or does not let us in.
     """
-    return list(_Verification(promise, client).checks())
+    return list(_Verification(promise, client, is_deep=is_deep).checks())
 
 
 class _Verification:
-    def __init__(self, promise: Promise, client: RegistryClient) -> None:
+    def __init__(self, promise: Promise, client: RegistryClient, *, is_deep: bool) -> None:
         self._promise = promise
+        self._is_deep = is_deep
         self._output = promise.output
         self._client = client
         _, self._repository = split_reference(promise.output.repository)
@@ -102,14 +109,24 @@ class _Verification:
         platforms, state = self._platforms()
         yield self._check("digest", self._output.digest, state)
         for tag in self._output.tags:
-            found = self._client.digest_of(self._repository, tag)
-            yield self._check(f"tag {tag}", self._output.digest, found or ABSENT)
+            yield self._check(f"tag {tag}", self._output.digest, self._under(tag))
+        for tag, digest in releases_in(self._client, self._repository, self._output.tags).items():
+            yield self._check(f"released {tag}", digest, self._under(tag))
         if platforms is None:
             return
         yield self._check("platforms", _listed(self._output.platforms), _listed(platforms))
         for platform in self._output.platforms:
             if platform in platforms:
                 yield from self._platform(platform, platforms[platform])
+
+    def _under(self, tag: str) -> str:
+        """The digest of the bytes that a tag answers with: what a header says of them is a claim."""
+        try:
+            return self._client.manifest(self._repository, tag).digest
+        except NotFound:
+            return ABSENT
+        except Corrupt as error:
+            return str(error)
 
     def _platforms(self) -> tuple[dict[str, str] | None, str]:
         """The platforms under the digest, and what is to be said of it."""
@@ -132,11 +149,14 @@ class _Verification:
             return
         yield self._check(f"{platform} manifest and config", digest, image.digest)
         for number, layer in enumerate(image.layers, start=1):
-            found = layer if self._client.has_blob(self._repository, layer) else ABSENT
-            yield self._check(f"{platform} layer {number} of {len(image.layers)}", layer, found)
+            found = layer.digest if self._client.has_blob(self._repository, layer.digest) else ABSENT
+            yield self._check(f"{platform} layer {number} of {len(image.layers)}", layer.digest, found)
         for what, expected, found in [*self._config(platform, image), *self._labels(image)]:
             yield self._check(f"{platform} {what}", expected, found)
         yield self._size(platform, image.compressed_size)
+        if self._is_deep:
+            for read in read_layers(platform, image, self._output, self._repository, self._client):
+                yield self._check(f"{platform} {read.what}", read.expected, read.found)
 
     def _config(self, platform: str, image: PlatformImage) -> Iterator[tuple[str, str, str]]:
         output, config = self._output, image.config.get("config") or {}
@@ -145,6 +165,8 @@ class _Verification:
         expected = ["CMD", *output.health] if output.health else ["NONE"]
         interval = health_interval(output)
         yield "platform of the config", platform, platform_name(image.config)
+        if output.dockerfile:
+            return  # All else is what the image's own Dockerfile says, and its base.
         yield "user", output.user, config.get("User") or _NONE
         yield "entry point", _command(output.entrypoint), _command(config.get("Entrypoint"))
         yield "command", _command(output.command), _command(config.get("Cmd"))

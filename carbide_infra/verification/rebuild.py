@@ -20,7 +20,8 @@ from carbide_infra.source.inputs import Inputs
 from carbide_infra.source.staging import Place, stage
 from carbide_infra.state_files import make_private
 from carbide_infra.verification.build_record import BuildRecord
-from carbide_infra.verification.checks import ABSENT, Check
+from carbide_infra.verification.checks import Check
+from carbide_infra.verification.layers import ABSENT
 
 # What the stack's own builds have, in a folder in the place of a registry.
 _PUSHED, _KEPT = "type=registry,", "type=oci,tar=false,"
@@ -97,7 +98,7 @@ def _build(record: BuildRecord, environment: RebuildEnvironment, scratch: Path) 
     tree.mkdir()
     place = Place(scratch / "contexts", record.image, "again")
     text = record.dockerfile_text(environment.project)
-    stage(record.source(environment.source, tree), Inputs(record.files, None), text, place)
+    stage(record.source(environment.source, tree), Inputs(record.files, None, folder=record.folder), text, place)
     layout = scratch / "layout"
     given = {f"CARBIDE_SECRET_{name.upper()}": environment.secrets.get(name, "") for name in record.secret_ids}
     command = [
@@ -108,7 +109,8 @@ def _build(record: BuildRecord, environment: RebuildEnvironment, scratch: Path) 
         *(word for name, value in record.labels.items() for word in ("--label", f"{name}={value}")),
         *(word for name in record.secret_ids for word in ("--secret", f"id={name},env=CARBIDE_SECRET_{name.upper()}")),
         *(("--ssh", "default") if record.ssh else ()),
-        *("--file", place.dockerfile, "--output", _output(record, layout), place.context),
+        *(("--target", record.target) if record.target else ()),
+        *("--file", place.dockerfile, "--output", _output(record, layout), place.context / record.folder),
     ]
     run(command, {**environment.variables, **given}, f"Building {record.image} again")
     return layout

@@ -176,7 +176,7 @@ class Deployed:
         checkout: where others may be at work by now.
         state: a copy of the backend's folder as it was then.
         revision: the commit.
-        output: what `make up` printed.
+        output: what `make up` printed, and said beside it.
         images: the stack's output.
     """
 
@@ -206,7 +206,9 @@ def deployed(checkout: Checkout, session: Path) -> Deployed:
         if not result.exists():
             done = checkout.make("up")
             shutil.copytree(checkout.root / ".local/state", session / "state")
-            result.write_text(json.dumps([checkout.git("rev-parse", "HEAD"), done.stdout, checkout.images()]))
+            result.write_text(
+                json.dumps([checkout.git("rev-parse", "HEAD"), done.stdout + done.stderr, checkout.images()])
+            )
     return Deployed(checkout, session / "state", *json.loads(result.read_text()))
 
 

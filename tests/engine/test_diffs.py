@@ -455,7 +455,7 @@ def renamed(checkout: Checkout, options: str = "") -> None:
     """Give the component another type, and with it every resource another URN."""
     for file, old, new in (
         ("carbide_infra/names.py", COMPONENT, '"carbide:renamed:ServiceImage"'),
-        ("__main__.py", "providers=[build_provider()]", f"providers=[build_provider()]{options}"),
+        ("carbide_infra/program/__init__.py", "providers=[build_provider()]", f"providers=[build_provider()]{options}"),
     ):
         text = (checkout.root / file).read_text()
         assert text.count(old) == 1

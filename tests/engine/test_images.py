@@ -40,7 +40,8 @@ def test_up_ends_with_a_table_of_all_images(deployed: Deployed) -> None:
     for name, image in deployed.images.items():
         assert image["digest"] in rows[name]
         assert f"{image['repository']}:{image['tags'][0]}" in rows[name]
-        assert re.search(r"\d+\.\d MB +\d+ *$", rows[name])
+        assert re.search(r" \d+\.\d \d+\.\d +digest new +\d+ *$", rows[name])
+    assert "7 images rebuilt, 7 new digests: deployments of 7 images restart when they are updated." in deployed.output
 
 
 def test_outputs_are_the_contract(deployed: Deployed) -> None:

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.apart
 BINARIES = "/usr/lib/postgresql/*/bin"
 
 
-def _binary(name: str) -> str:
+def postgres_binary(name: str) -> str:
     found = sorted(Path("/").glob(f"{BINARIES.removeprefix('/')}/{name}"))
     if not found:
         # The package's own cluster would be a server that nobody asked for; its binaries are enough.
@@ -40,12 +40,14 @@ def database() -> Iterator[dict[str, str]]:
     def as_postgres(*command: str) -> None:
         subprocess.run(command, user="postgres", group="postgres", cwd=folder, check=True, capture_output=True)
 
-    as_postgres(_binary("initdb"), "--pgdata", f"{folder}/data", "--username", "carbide", "--auth", "trust")
+    as_postgres(postgres_binary("initdb"), "--pgdata", f"{folder}/data", "--username", "carbide", "--auth", "trust")
     options = f"-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories={folder}"
-    server = (_binary("pg_ctl"), "--pgdata", f"{folder}/data")
+    server = (postgres_binary("pg_ctl"), "--pgdata", f"{folder}/data")
     as_postgres(*server, "--wait", "--log", f"{folder}/log", "--options", options, "start")
     try:
-        as_postgres(_binary("createdb"), "--host", "127.0.0.1", "--port", str(port), "--username", "carbide", "carbide")
+        as_postgres(
+            postgres_binary("createdb"), "--host", "127.0.0.1", "--port", str(port), "--username", "carbide", "carbide"
+        )
         yield {"DB_HOST": "127.0.0.1", "DB_PORT": str(port), "DB_NAME": "carbide", "DB_USER": "carbide"}
     finally:
         as_postgres(*server, "--mode", "immediate", "stop")
@@ -53,7 +55,18 @@ def database() -> Iterator[dict[str, str]]:
 
 
 def _query(database: dict[str, str], sql: str) -> str:
-    command = [_binary("psql"), "-At", "-h", database["DB_HOST"], "-p", database["DB_PORT"], "-U", "carbide", "-c", sql]
+    command = [
+        postgres_binary("psql"),
+        "-At",
+        "-h",
+        database["DB_HOST"],
+        "-p",
+        database["DB_PORT"],
+        "-U",
+        "carbide",
+        "-c",
+        sql,
+    ]
     return subprocess.run([*command, "carbide"], check=True, capture_output=True, text=True).stdout.strip()
 
 

@@ -65,6 +65,12 @@ def test_what_is_moved_or_lost_is_found_and_repaired(deployed: Deployed) -> None
     assert (repaired.returncode, repaired.stdout) == (0, well.stdout), repaired.stdout
 
 
+def test_every_layer_is_what_was_built(deployed: Deployed) -> None:
+    done = deployed.checkout.carbide("verify", "--stack", "dev", "--deep", "--json", check=False)
+    told = json.loads(done.stdout)
+    assert (done.returncode, told["agrees"]) == (0, True), done.stdout + done.stderr
+
+
 def test_an_image_is_reproduced_from_its_recorded_inputs(tree: Checkout) -> None:
     main = tree.source / "ipam/cmd/server/main.go"
     main.write_text(main.read_text() + "\nthis does not compile\n")

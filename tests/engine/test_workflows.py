@@ -55,6 +55,12 @@ class GitHub:
 
     def run(self, workflow: str, *arguments: str, api: str = "") -> dict[str, str]:
         """Run a workflow to its good end; gives how each job ended."""
+        done = self.tried(workflow, *arguments, api=api)
+        assert done.returncode == 0, f"{workflow} {arguments}\n{done.stdout}\n{done.stderr}"
+        return dict(line.split(": ") for line in done.stdout.splitlines())
+
+    def tried(self, workflow: str, *arguments: str, api: str = "") -> subprocess.CompletedProcess[str]:
+        """Run a workflow, whatever comes of it."""
         checkout = self.deployed.checkout
         runner = [sys.executable, "-m", "tests.support.workflow_runner"]
         command: list[str | Path] = [*runner, workflow, "--remote", self.remote]
@@ -62,7 +68,7 @@ class GitHub:
         # What the repository's settings on GitHub hold.
         variables = ["--variable", f"CARBIDE_STACK={STACK}", "--variable", f"PULUMI_BACKEND_URL=file://{self.state}"]
         secrets = ["--secret", "PULUMI_CONFIG_PASSPHRASE=rehearsal", "--secret", f"GITHUB_TOKEN={TOKEN}"]
-        done = subprocess.run(
+        return subprocess.run(
             [*command, *places, *variables, *secrets, *arguments],
             cwd=project_root(),
             env={**checkout.environment, **({"GITHUB_API_URL": api} if api else {})},
@@ -70,13 +76,15 @@ class GitHub:
             text=True,
             check=False,
         )
-        assert done.returncode == 0, f"{workflow} {arguments}\n{done.stdout}\n{done.stderr}"
-        return dict(line.split(": ") for line in done.stdout.splitlines())
 
     def push(self, ref: str) -> dict[str, str]:
+        return self.run(*self.pushed(ref))
+
+    def pushed(self, ref: str) -> tuple[str, ...]:
+        """Push, and say what GitHub then runs."""
         self.git("push", "--quiet", "origin", ref)
         full = f"refs/tags/{ref}" if ref.startswith("v") else f"refs/heads/{ref}"
-        return self.run("build-push-docker.yml", "--event", "push", "--ref", full)
+        return "build-push-docker.yml", "--event", "push", "--ref", full
 
     @property
     def kept(self) -> Path:
@@ -158,6 +166,26 @@ def test_from_a_branch_to_a_release(github: GitHub) -> None:
     assert github.tagged("1.4.0") == digests(second)
     assert github.tagged("latest") == digests(third)
     assert all(digest in github.summary("release") for digest in digests(second).values())
+
+    # Two commits are pushed at once, and GitHub's queue leaves out the first: its images are found all the same.
+    github.git("checkout", "--quiet", "main")
+    version = github.folder / "clone/examples/carbide-rest-api/VERSION"
+    version.write_text(version.read_text().replace("1.4.0", "1.5.0"))
+    github.commit("NOTES.md", "Raise VERSION.\n")
+    github.git("tag", "v1.5.0")
+    github.commit("NOTES.md", "No image is made of this.\n")
+    github.push("main")
+    assert github.push("v1.5.0")["release"] == "success"
+    assert github.tagged("1.5.0") == github.tagged("released-1.5.0") == digests(github.images())
+
+    # A tag on what was never merged: the job refuses it, and no tag is there.
+    github.git("checkout", "--quiet", "-b", "stranger")
+    version.write_text(version.read_text().replace("1.5.0", "1.6.0"))
+    github.commit("NOTES.md", "Mine.\n")
+    github.git("tag", "v1.6.0")
+    refused = github.tried(*github.pushed("v1.6.0"))
+    assert refused.returncode != 0
+    assert f"its commit {github.git('rev-parse', 'HEAD')} is not on origin/main" in refused.stdout + refused.stderr
 
 
 def changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> set[str]:

@@ -13,7 +13,7 @@ import ssl
 import time
 import urllib.parse
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -88,6 +88,8 @@ class FakeRegistry:
         identity_token: what its token server takes in the place of a password.
         token_key: what the token server's answer calls the token.
         challenges: headers of a 401 in the place of its own.
+        claimed: digests that its header says, by repository and reference, whatever the bytes are.
+        page: how many tags it lists at once; 0 lists all.
         digest_header: whether it says a manifest's digest, as it need not.
         blobs_elsewhere: base address that blobs are redirected to.
         tokens: those that it takes, and the scope of each.
@@ -100,6 +102,8 @@ class FakeRegistry:
     identity_token: str = ""
     token_key: str = "token"  # noqa: S105 - a key of JSON
     challenges: list[str] = field(default_factory=list)
+    claimed: dict[tuple[str, str], str] = field(default_factory=dict)
+    page: int = 0
     digest_header: bool = True
     blobs_elsewhere: str | None = None
     faults: dict[str, Fault] = field(default_factory=dict)
@@ -134,8 +138,19 @@ class FakeRegistry:
         self.blobs[digest] = content
         return {"digest": digest, "size": len(content)}
 
-    def put_image(self, repository: str, configs: dict[str, dict[str, Any]], *tags: str, layer: bytes = b"l") -> str:
-        """An index with a manifest for each platform; its digest."""
+    def put_image(
+        self,
+        repository: str,
+        configs: dict[str, dict[str, Any]],
+        *tags: str,
+        layer: bytes = b"l",
+        layers: Mapping[str, Sequence[bytes]] | None = None,
+        layer_type: str = LAYER,
+    ) -> str:
+        """An index with a manifest for each platform; its digest.
+
+        `layers` are those of each platform, where it has others than one of no meaning.
+        """
         entries = []
         for platform, config in configs.items():
             system, architecture = platform.split("/")
@@ -144,7 +159,10 @@ class FakeRegistry:
                 "schemaVersion": 2,
                 "mediaType": MANIFEST,
                 "config": {"mediaType": CONFIG, **self.put_blob(encoded(content))},
-                "layers": [{"mediaType": LAYER, **self.put_blob(layer + platform.encode())}],
+                "layers": [
+                    {"mediaType": layer_type, **self.put_blob(content)}
+                    for content in (layers or {}).get(platform, [layer + platform.encode()])
+                ],
             }
             digest = self.put_manifest(repository, MANIFEST, manifest)
             entries.append(
@@ -263,7 +281,7 @@ class _Handler(BaseHTTPRequestHandler):
         wanted = {"pull"} if self.command in {"GET", "HEAD"} else {"pull", "push"}
         return (
             kind == "repository"
-            and path.startswith((f"/v2/{repository}/manifests/", f"/v2/{repository}/blobs/"))
+            and path.startswith(tuple(f"/v2/{repository}/{kind}/" for kind in ("manifests", "blobs", "tags")))
             and wanted <= set(actions.split(","))
         )
 
@@ -274,11 +292,23 @@ class _Handler(BaseHTTPRequestHandler):
     def _serve(self, path: str) -> None:
         if path == "/v2/":
             return self._answer(200, b"{}")
+        repository, found, _ = path.removeprefix("/v2/").partition("/tags/list")
+        if found:
+            return self._tags(repository)
         for kind, serve in (("manifests", self._manifest), ("blobs/uploads", self._upload), ("blobs", self._blob)):
             repository, found, rest = path.removeprefix("/v2/").partition(f"/{kind}/")
             if found:
                 return serve(repository, rest)
         return self._answer(404)
+
+    def _tags(self, repository: str) -> None:
+        """A page of them, in their order; where there are more, with the address of the next, as an attacker has it."""
+        query = urllib.parse.parse_qs(urllib.parse.urlsplit(self.path).query)
+        tags = sorted(tag for name, tag in self.content.manifests if name == repository and ":" not in tag)
+        rest = [tag for tag in tags if tag > query.get("last", [""])[0]]
+        page = rest[: self.content.page or len(rest)]
+        more = {"Link": '<https://elsewhere.invalid/>; rel="next"'} if len(page) < len(rest) else {}
+        self._answer(200, encoded({"name": repository, "tags": page}), None, **more)
 
     def _manifest(self, repository: str, reference: str) -> None:
         media_type, body = self.content.manifests.get((repository, reference), ("", b""))
@@ -291,7 +321,8 @@ class _Handler(BaseHTTPRequestHandler):
             return self._unknown(f"OCI {kind} found, but accept header does not support OCI {kind}s")
         if media_type in {DOCKER_LIST, DOCKER_MANIFEST} - accepted and ":" not in reference:
             media_type, body = self._converted(repository, media_type, body)
-        promise = {"Docker_Content_Digest": digest_of(body)} if self.content.digest_header else {}
+        claim = self.content.claimed.get((repository, reference), digest_of(body))
+        promise = {"Docker_Content_Digest": claim} if self.content.digest_header else {}
         return self._answer(200, body, None, Content_Type=media_type, **promise)
 
     def _put(self, path: str, body: bytes) -> None:

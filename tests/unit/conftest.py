@@ -12,6 +12,8 @@ from carbide_infra.registry.credentials import Credentials
 from carbide_infra.registry.known_images import KnownImages
 from carbide_infra.registry.reference import DOCKER_HUB
 from carbide_infra.registry.transport import Transport
+from carbide_infra.source import go_command
+from carbide_infra.source.go_list import numbers
 from tests.support.registry_server import LOGIN, FakeRegistry, make_tls
 
 
@@ -46,6 +48,22 @@ def quick_keys(monkeypatch: pytest.MonkeyPatch) -> None:
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The machine-wide cache, with the program that reads import graphs after its first use."""
     return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(autouse=True)
+def own_go(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The Go on PATH stands for older ones, which would have to be fetched; tests/engine/test_go_versions.py does."""
+    if request.module.__name__.endswith("test_go_command"):
+        return
+    chosen = go_command._of_version
+
+    def older_is_own(local: go_command.GoCommand, version: str | None) -> go_command.GoCommand:
+        if version is None:
+            return chosen(local, None)
+        own = local.run(Path(local.environment["TMPDIR"]), "env", "GOVERSION")
+        return local if numbers(version) <= numbers(own) else chosen(local, version)
+
+    monkeypatch.setattr(go_command, "_of_version", older_is_own)
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ from typing import Any
 import pulumi
 import pytest
 import yaml
+from carbide_deployment.database import START
 from carbide_deployment.services import MIGRATION, SERVICES
 from carbide_deployment.settings import Settings
 from pulumi.runtime.rpc import UNKNOWN
@@ -23,6 +24,7 @@ from tests.support.recording_engine import secret
 EXAMPLE = project_root() / "examples/deployment"
 PROJECT = yaml.safe_load((EXAMPLE / "Pulumi.yaml").read_text(encoding="utf-8"))
 STACK, PASSWORD = "organization/carbide-infra/dev", "correct horse"
+OWN_STACK = f"organization/{PROJECT['name']}/dev"
 IMAGE, CONTAINER = "docker:index/remoteImage:RemoteImage", "docker:index/container:Container"
 API = "carbide-rest-api"
 
@@ -32,14 +34,19 @@ Recorded = Mapping[tuple[str, str], Mapping[str, Any]]
 class Docker(pulumi.runtime.Mocks):
     """A Docker host, and the stack with the images."""
 
-    def __init__(self, outputs: Mapping[str, Any], migration_ends_with: int | str = 0) -> None:
+    def __init__(
+        self, outputs: Mapping[str, Any], migration_ends_with: int | str = 0, before: Mapping[str, Any] | None = None
+    ) -> None:
         self.outputs = outputs
         self.exit_code = migration_ends_with
+        self.before = before or {}
+        self.exports: dict[str, Any] = {}
         self.recorded: dict[tuple[str, str], Mapping[str, Any]] = {}
 
     def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
         if args.typ == "pulumi:pulumi:StackReference":
-            return args.name, {"name": args.name, "outputs": self.outputs, "secretOutputNames": []}
+            outputs = self.before if args.name == OWN_STACK else self.outputs
+            return args.name, {"name": args.name, "outputs": outputs, "secretOutputNames": []}
         assert (args.typ, args.name) not in self.recorded
         self.recorded[args.typ, args.name] = args.inputs
         found = {"name": f"{args.name}-4f3a2b1"} | args.inputs
@@ -60,18 +67,19 @@ def deploy(docker: Docker, **stack_config: object) -> dict[str, Any]:
     config = {**defaults, "imagesStack": STACK, "databasePassword": PASSWORD, **stack_config}
     text = {key: value if isinstance(value, str) else json.dumps(value) for key, value in config.items()}
     pulumi.runtime.set_all_config({f"{PROJECT['name']}:{key}": value for key, value in text.items()})
-    pulumi.runtime.set_mocks(docker, project=PROJECT["name"], stack="dev", preview=docker.exit_code == UNKNOWN)
-    exports: dict[str, Any] = {}
+    pulumi.runtime.set_mocks(
+        docker, project=PROJECT["name"], stack="dev", preview=docker.exit_code == UNKNOWN, organization="organization"
+    )
 
     def program() -> pulumi.Output[None]:
         with pytest.MonkeyPatch.context() as patched:
             asked: dict[str, Any] = {}
             patched.setattr(pulumi, "export", asked.__setitem__)
             runpy.run_path(str(EXAMPLE / "__main__.py"))
-        return pulumi.Output.from_input(asked).apply(exports.update)
+        return pulumi.Output.from_input(asked).apply(docker.exports.update)
 
     pulumi.runtime.test(program)()  # type: ignore[no-untyped-call]
-    return exports
+    return docker.exports
 
 
 def recorded(outputs: Mapping[str, Any]) -> Recorded:
@@ -194,6 +202,7 @@ def test_the_database_keeps_its_data_and_its_password(first: Recorded) -> None:
     inputs = containers(first)["postgres"]
     assert inputs["volumes"] == [{"volumeName": "carbide-database-dev", "containerPath": "/var/lib/postgresql/data"}]
     assert inputs["wait"] is True
+    assert inputs["entrypoints"] == ["sh", "-c", START]
     assert inputs["healthcheck"]["tests"][:2] == ["CMD", "pg_isready"]
     for name, prefix in (("postgres", "POSTGRES_PASSWORD="), (MIGRATION, "DB_PASSWORD="), (API, "DB_PASSWORD=")):
         variables = containers(first)[name]["envs"]
@@ -234,6 +243,15 @@ def test_it_exports_what_runs_and_where() -> None:
     exports = deploy(Docker(exported()))
     assert exports["runs"] == {name: image["ref"] for name, image in exported()["images"].items()}
     assert exports["urls"] == {API: "http://127.0.0.1:8388"}
+
+
+@pytest.mark.parametrize("ran", [f"vm:5443/carbide/{API}@sha256:{'0' * 64}", None])
+def test_after_a_failed_migration_it_exports_what_still_runs(ran: str | None) -> None:
+    docker = Docker(exported(), migration_ends_with=1, before={"runs": {API: ran}} if ran else {})
+    with pytest.raises(pulumi.RunError):
+        deploy(docker)
+    refs = {name: image["ref"] for name, image in exported()["images"].items()}
+    assert docker.exports["runs"] == {**refs, API: ran}
 
 
 def test_the_configuration_is_the_one_that_is_described() -> None:

@@ -5,6 +5,7 @@ import json
 import os
 import runpy
 import shutil
+import ssl
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,11 @@ import pulumi
 import pytest
 
 from carbide_infra.endpoint import Endpoint, write_endpoint
+from carbide_infra.images.own_tags import own_tags
+from carbide_infra.program import steps
+from carbide_infra.registry.registries import Registries
+from carbide_infra.settings import load_settings, selected_images
+from carbide_infra.source.images import read_sources
 from tests.support import registry_server
 from tests.support.outputs import digest_of
 from tests.support.recording_engine import (
@@ -64,6 +70,8 @@ VARIABLES = (
     *("GOPROXY", "GOPRIVATE", "GONOPROXY", "GONOSUMDB", "GOSUMDB", "GOINSECURE", "GOVCS"),
     *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"),
 )
+
+RELEASES = steps._releases
 
 
 class Project:
@@ -137,6 +145,7 @@ def project(tree: Repository, tmp_path: Path, cache: Path, monkeypatch: pytest.M
     monkeypatch.setattr("carbide_infra.images.build_secrets._DISTRIBUTED", ())  # 150 files to read, for nothing
     monkeypatch.setenv("CARBIDE_CACHE_DIR", str(cache))
     monkeypatch.setattr(pulumi.log, "debug", pulumi.log.debug)  # which the program replaces
+    monkeypatch.setattr("carbide_infra.program.steps._releases", lambda _settings: lambda _repository, _tag: None)
     monkeypatch.chdir(tmp_path)
     yield Project(tmp_path, tree.copy(tmp_path / "source"))
     gc.unfreeze()
@@ -309,12 +318,6 @@ def test_builder_caches_and_go_version_are_the_stack_s(project: Project) -> None
     assert inputs["cacheTo"] == [{"raw": "type=inline"}]
     assert inputs["buildArgs"]["BUILDER_IMAGE"] == f"golang:1.26@{DIGEST}"
     assert images_of(engine)[API]["goVersion"] == "1.26"
-
-
-def test_the_go_version_decides_which_files_are_read(project: Project) -> None:
-    (project.source / "api/cmd/api/newer.go").write_text("//go:build go1.26\n\npackage main\n")
-    assert "newer.go" not in inputs_in(project.up(goVersion="1.25"))
-    assert "newer.go" in inputs_in(project.up(goVersion="1.26", builderImage=f"golang:1.26@{DIGEST}"))
 
 
 def test_every_platform_of_the_stack_counts(project: Project) -> None:
@@ -688,3 +691,219 @@ def test_a_foreign_file_without_a_digest_is_for_development_alone(
     write_endpoint(project.folder, Endpoint("machine.test:5443", "carbide", "/ca.pem"))
     engine = project.up(preview=True, registryServer="local", serviceOverrides=overrides)
     assert any("127.0.0.1:1/probe:1: is without a digest" in warning for warning in engine.said("WARNING"))
+
+
+# ---- The images' own tags, as a release asks for them.
+
+
+def own_tags_of(project: Project, deployed: Mapping[str, Mapping[str, Any]], **config: Any) -> dict[str, str]:  # noqa: ANN401
+    settings = load_settings(CONFIG | config, os.environ)
+    selection = selected_images(settings, project.folder)
+    sources = read_sources(settings, selection.images, project.source, full_ref=None)
+    registries = Registries({})
+    return own_tags(settings, selection, sources, project.folder, deployed, lambda: registries)
+
+
+def tags_and_inputs(engine: RecordingEngine) -> tuple[dict[str, str], dict[str, Mapping[str, Any]]]:
+    images = engine.of(IMAGE)
+    tags = {name: image.inputs["tags"][0].rpartition(":")[2] for name, image in images.items()}
+    return tags, {name: image.inputs for name, image in images.items()}
+
+
+def test_a_release_knows_the_tags_that_an_update_gives(project: Project) -> None:
+    """Row 13: pinned bases make them a matter of the tree alone."""
+    tags, _ = tags_and_inputs(project.up(revisionLabel="true"))
+    assert own_tags_of(project, {}, revisionLabel="true") == tags
+
+
+@pytest.mark.usefixtures("bases")
+def test_a_base_that_is_not_pinned_is_the_one_in_the_state(project: Project) -> None:
+    tags, deployed = tags_and_inputs(project.up(**TRACKED))
+    assert own_tags_of(project, deployed, **TRACKED) == tags
+    assert own_tags_of(project, {}, **TRACKED) != tags
+
+
+@pytest.mark.usefixtures("without_go")
+def test_a_tag_that_is_not_known_exactly_is_none(project: Project) -> None:
+    assert own_tags_of(project, {}) == {}
+
+
+# ---- Releases.
+
+
+@pytest.fixture
+def production(
+    project: Project, registry: FakeRegistry, tls: tuple[ssl.SSLContext, Path], monkeypatch: pytest.MonkeyPatch
+) -> dict[str, Any]:
+    """The configuration of a registry of the tests, which is asked for releases."""
+    assert project
+    monkeypatch.setenv("SSL_CERT_FILE", str(tls[1]))
+    monkeypatch.setenv("DOCKER_CONFIG", str(project.folder))
+    monkeypatch.setattr("carbide_infra.program.steps._releases", RELEASES)
+    return {"registryServer": registry.server}
+
+
+def test_the_stack_s_registry_is_asked_for_releases(
+    project: Project, registry: FakeRegistry, production: dict[str, Any]
+) -> None:
+    released = registry.put_image(f"org/team/{API}", {"linux/amd64": {}}, "released-1.4.0")
+    engine = project.up(**production)
+    (source,) = engine.of(INDEX)[f"{API}-version"].inputs["sources"]
+    assert source == f"{registry.server}/org/team/{API}@{released}"
+    assert {request.path for request in registry.requests} == {
+        f"/v2/org/team/{name}/manifests/released-1.4.0" for name in images_of(engine)
+    }
+
+
+def test_no_version_s_tag_moves_where_the_registry_does_not_tell(
+    project: Project, registry: FakeRegistry, production: dict[str, Any]
+) -> None:
+    """Unknown is not "no"."""
+    registry.login = ("somebody", "else")
+    engine = RecordingEngine()
+    with pytest.raises(pulumi.RunError, match="wants a login, and there is none"):
+        project.up(engine, **production)
+    assert not any(name.endswith("-version") for name in engine.of(INDEX))
+
+
+# ---- An image that keeps a Dockerfile of its own.
+
+KEPT = "sidecar"
+OWN = (
+    f"ARG BASE=alpine:3@{DIGEST}\nFROM ${{BASE}} AS final\nARG VERSION\nLABEL org.opencontainers.image.version=own\n"
+    "RUN apk add curl\nCOPY conf /etc/sidecar\nUSER 65532\nFROM final AS debug\nCOPY debug /\n"
+)
+SAID = "target: final, args: {VERSION: '{version}'}"
+
+
+@pytest.fixture
+def keeping(project: Project) -> Project:
+    """A project with one image, whose Dockerfile is the tree's own."""
+    for name, text in {
+        "images/sidecar/Dockerfile": OWN,
+        "conf/a.conf": "a\n",
+        "debug/x": "",
+        "VERSION": "1.4.0",
+    }.items():
+        path = project.source / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    project.repository.commit("README", "With an image of its own.\n")
+    describe(project, SAID)
+    return project
+
+
+def describe(project: Project, said: str, dockerfile: str = "images/sidecar/Dockerfile") -> None:
+    text = f"schemaVersion: 1\nimages:\n  {KEPT}: {{dockerfile: {dockerfile}, {said}}}\n"
+    (project.folder / "services.yaml").write_text(text)
+
+
+def up_keeping(project: Project, engine: RecordingEngine | None = None, **config: Any) -> RecordingEngine:  # noqa: ANN401
+    return project.up(engine, services=json.dumps([KEPT]), catalogue="services.yaml", **config)
+
+
+def test_an_image_may_be_built_by_a_dockerfile_of_the_tree(keeping: Project) -> None:
+    engine = up_keeping(keeping)
+    inputs = image_of(engine, KEPT).inputs
+    context = keeping.folder / inputs["context"]["location"]
+    assert {str(file.relative_to(context)) for file in context.rglob("*") if file.is_file()} == {"conf/a.conf"}
+    assert (keeping.folder / inputs["dockerfile"]["location"]).read_text() == OWN
+    assert inputs["target"] == "final"
+    assert inputs["buildArgs"].keys() == {"VERSION", "SOURCE_DATE_EPOCH"}
+    assert inputs["buildArgs"]["VERSION"] == "1.4.0"
+    record = engine.of(RECORD)[KEPT].inputs["input"]
+    assert record["kept"] == "images/sidecar/Dockerfile"
+    assert record["coarse"] == ""
+
+
+def test_such_an_image_says_of_itself_what_is_known(keeping: Project) -> None:
+    image = images_of(up_keeping(keeping))[KEPT]
+    assert (image["user"], image["version"], image["dockerfile"]) == ("65532", "1.4.0", "images/sidecar/Dockerfile")
+    assert (image["runtimeImage"], image["builderImage"], image["binaries"]) == (f"alpine:3@{DIGEST}", "", [])
+    # Its own label stays as it is.
+    assert "org.opencontainers.image.version" not in image["labels"]
+    assert "org.opencontainers.image.version" not in image_of(up_keeping(keeping), KEPT).inputs["labels"]
+
+
+def test_only_what_it_copies_changes_it(keeping: Project) -> None:
+    def tag() -> str:
+        (tag,) = image_of(up_keeping(keeping, preview=True), KEPT).inputs["tags"]
+        return str(tag)
+
+    before = tag()
+    for name in ("debug/x", "api/cmd/api/main.go", "README"):
+        (keeping.source / name).write_text("changed\n")
+    assert tag() == before
+    (keeping.source / "conf/a.conf").write_text("changed\n")
+    changed = tag()
+    assert changed != before
+    (keeping.source / "images/sidecar/Dockerfile").write_text(f"{OWN}# changed\n")
+    assert tag() not in {before, changed}
+    describe(keeping, "target: debug, args: {VERSION: '1'}")
+    assert "debug/x" in inputs_in(up_keeping(keeping, preview=True), KEPT)
+
+
+def test_a_dockerfile_that_is_not_the_commit_s_makes_its_image_none_of_the_commit(keeping: Project) -> None:
+    assert "revision" in tags_of(up_keeping(keeping), KEPT)
+    (keeping.source / "images/sidecar/Dockerfile").write_text(f"{OWN}# changed\n")
+    assert "revision" not in tags_of(up_keeping(keeping), KEPT)
+
+
+def test_no_secret_reaches_a_dockerfile_of_somebody_else_s_unless_its_entry_names_it(keeping: Project) -> None:
+    agent: dict[str, Any] = {"gitcreds": "machine github.com login a password b"}
+    inputs = image_of(up_keeping(keeping, **agent), KEPT).inputs
+    assert inputs["secrets"] == secret({})
+    assert not inputs.get("ssh")
+    assert not inputs.get("ignoreSecretsInDiffCalculation")
+    describe(keeping, f"{SAID}, secrets: [gitcreds]")
+    assert image_of(up_keeping(keeping, **agent), KEPT).inputs["secrets"] == secret(agent)
+
+
+def test_an_ssh_agent_is_not_for_a_dockerfile_of_somebody_else_s(keeping: Project) -> None:
+    engine = up_keeping(keeping, preview=True, sshAgent="true", sshKnownHosts=KNOWN_HOSTS)
+    assert not image_of(engine, KEPT).inputs.get("ssh")
+
+
+def test_a_folder_may_be_its_context(keeping: Project) -> None:
+    (keeping.source / "conf/Dockerfile").write_text(f"FROM alpine:3@{DIGEST}\nCOPY a.conf /\n")
+    describe(keeping, "context: conf", "conf/Dockerfile")
+    location = image_of(up_keeping(keeping), KEPT).inputs["context"]["location"]
+    assert location.endswith("/conf")
+    assert [path.name for path in (keeping.folder / location).iterdir()] == ["a.conf"]
+
+
+def test_a_base_by_argument_gets_the_digest_of_the_day(
+    keeping: Project, hub: FakeRegistry, tls: tuple[object, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(tls[1]))
+    digest = hub.put_image("library/alpine", {"linux/amd64": {}, "linux/arm64": {}}, "3.22")
+    text = "ARG BASE=alpine:3.22\nFROM $BASE\nCOPY conf /\n"
+    (keeping.source / "images/sidecar/Dockerfile").write_text(text)
+    describe(keeping, "title: Own")
+    engine = up_keeping(keeping)
+    assert image_of(engine, KEPT).inputs["buildArgs"]["BASE"] == f"alpine:3.22@{digest}"
+    assert images_of(engine)[KEPT]["runtimeImage"] == f"alpine:3.22@{digest}"
+
+
+def test_a_base_that_nothing_pins_and_a_whole_context_are_said(keeping: Project) -> None:
+    (keeping.source / "images/sidecar/Dockerfile").write_text("FROM alpine:3\nCOPY . /\n")
+    describe(keeping, "title: Own")
+    told = up_keeping(keeping).said("WARNING")
+    assert any("sidecar: images/sidecar/Dockerfile:1 builds on alpine:3, without a digest" in text for text in told)
+    assert any("sidecar: every file of its context counts" in text for text in told)
+
+
+@pytest.mark.parametrize(
+    ("said", "dockerfile", "sentence"),
+    [
+        ("title: x", "nowhere/Dockerfile", "sidecar: dockerfile = nowhere/Dockerfile: there is no file"),
+        ("context: nowhere", "images/sidecar/Dockerfile", "sidecar: context = nowhere: there is no folder"),
+        ("target: nowhere", "images/sidecar/Dockerfile", "images/sidecar/Dockerfile has no stage 'nowhere'"),
+        ("title: x", "go.mod", "go.mod:1: 'module' is no instruction of a Dockerfile"),
+    ],
+)
+def test_what_is_wrong_with_such_an_image_is_said_before_anything_is_built(
+    keeping: Project, said: str, dockerfile: str, sentence: str
+) -> None:
+    describe(keeping, said, dockerfile)
+    assert sentence in keeping.refusal(services=json.dumps([KEPT]), catalogue="services.yaml")

@@ -165,3 +165,51 @@ def test_what_needs_a_checkout_says_so_in_one_sentence(program: Path, tmp_path: 
     (line,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
     assert line.startswith("error: No Pulumi.yaml in ")
     assert line.endswith("from a checkout of the project.")
+
+
+# The language host's part: it sets what the program finds, and runs `__main__`.
+_HOST = """
+import json, runpy, sys
+import pulumi
+from pulumi.runtime import mocks, set_config
+class Engine(mocks.Mocks):
+    def new_resource(self, args):
+        made.append([args.typ, args.name, args.inputs.get("context", {}).get("location")])
+        return args.name + "_id", dict(args.inputs)
+    def call(self, args):
+        return {}
+made = []
+mocks.set_mocks(Engine(), project="their-images", stack="dev", preview=True)
+for key, value in json.load(sys.stdin).items():
+    set_config("their-images:" + key, value)
+@pulumi.runtime.test
+def program():
+    runpy.run_path("__main__.py", run_name="__main__")
+program()
+print(json.dumps(made))
+"""
+
+
+def test_a_project_anywhere_is_a_folder_of_its_own_with_two_lines_of_program(program: Path, tmp_path: Path) -> None:
+    source = tmp_path / "service"
+    (source / "cmd/hello").mkdir(parents=True)
+    (source / "cmd/hello/main.go").write_text("package main\n\nfunc main() {}\n")
+    (source / "go.mod").write_text("module example.com/service\n\ngo 1.24\n")
+    project = source / "images"
+    project.mkdir()
+    (project / "Pulumi.yaml").write_text("name: their-images\nruntime: python\n")
+    (project / "Pulumi.dev.yaml").write_text("config: {}\n")
+    (project / "__main__.py").write_text("from carbide_infra.program import deploy\n\ndeploy()\n")
+    (project / "services.yaml").write_text("schemaVersion: 1\nimages:\n  hello:\n    package: ./cmd/hello\n")
+    config = {
+        "source": "..",
+        "catalogue": "services.yaml",
+        "registryServer": "registry.example",
+        "registryRepository": "team",
+        "trackBaseImages": "false",
+    }
+    done = run(program, "python", "-c", _HOST, folder=project, given=json.dumps(config))
+    made = {(kind, name): location for kind, name, location in json.loads(done.stdout.splitlines()[-1])}
+    location = made["docker-build:index:Image", "hello"]
+    assert (project / location / "cmd/hello/main.go").is_file()
+    assert (project / location).parent == project / ".local/contexts/hello"

@@ -237,6 +237,14 @@ def test_exactly_one_job_answers_each_event() -> None:
     }
 
 
+def test_a_release_has_an_environment_of_its_own() -> None:
+    """Row 12: a tag runs its commit's own workflow, and gets what the environment for tags holds, and no more."""
+    environments = {name: job["environment"] for name, job in jobs(BUILD)}
+    assert environments == {"up": "production", "release": "release", "drift": "production"}
+    (release,) = (step["run"] for step in dict(jobs(BUILD))["release"]["steps"] if "release" in step.get("run", ""))
+    assert "carbide-infra release" in release, "the command refuses what is not on main"
+
+
 def test_this_repository_runs_what_its_own_ci_runs() -> None:
     commands = [step["run"] for step in steps(TEST) if "run" in step]
     assert commands == re.findall(r"^make .*$", (project_root() / ".ci/run").read_text(), re.MULTILINE)

@@ -11,6 +11,15 @@ HOST, PORT, NAME, USER = "database", 5432, "carbide", "carbide"
 # pg_isready over TCP: while the image sets up a new database, its server listens on a socket only.
 _IS_READY = ["pg_isready", "--host", "127.0.0.1", "--username", USER, "--dbname", NAME]
 _READY_SECONDS = 120
+# The image sets the password of a new database only. One that is there gets it by a server that nobody reaches.
+START = f"""
+if [ -s "$PGDATA/PG_VERSION" ]; then
+    quoted=$(printf %s "$POSTGRES_PASSWORD" | sed "s/'/''/g")
+    printf '%s\\n' "ALTER USER {USER} PASSWORD '$quoted'" |
+        su postgres -s /bin/sh -c "exec '$(command -v postgres)' --single -D '$PGDATA' postgres" >/dev/null || exit
+fi
+exec docker-entrypoint.sh postgres
+"""
 _LAST_LINES = 10
 
 
@@ -34,6 +43,7 @@ class Database(pulumi.ComponentResource):
         self.server = docker.Container(
             "postgres",
             image=image.image_id,
+            entrypoints=["sh", "-c", START],
             envs=[f"POSTGRES_DB={NAME}", f"POSTGRES_USER={USER}", pulumi.Output.concat("POSTGRES_PASSWORD=", password)],
             volumes=[docker.ContainerVolumeArgs(volume_name=data.name, container_path="/var/lib/postgresql/data")],
             networks_advanced=[docker.ContainerNetworksAdvancedArgs(name=network.name, aliases=[HOST])],
@@ -65,6 +75,9 @@ class Migration(pulumi.ComponentResource):
     done: pulumi.Output[pulumi.Resource]
     """The job, once it has ended well: services depend on it."""
 
+    succeeded: pulumi.Output[bool]
+    """Whether it did; a failed one is an error of the update all the same."""
+
     ref: pulumi.Output[str]
     """What it ran."""
 
@@ -94,6 +107,7 @@ class Migration(pulumi.ComponentResource):
                 raise pulumi.RunError(_failure(name, code, logs or ""))
             return job
 
+        self.succeeded = job.exit_code.apply(lambda code: code == 0)
         # For the provider, a job that fails is a container like any other.
         self.done = pulumi.Output.all(job.exit_code, job.container_logs).apply(lambda ended: require_success(*ended))
         self.register_outputs({})

@@ -1,5 +1,6 @@
 """One service in its container."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
@@ -25,7 +26,8 @@ class Surroundings:
     network: docker.Network
     certificates: docker.Volume
     database_environment: list[pulumi.Input[str]]
-    migrated: pulumi.Output[pulumi.Resource]
+    migration: Migration
+    before: pulumi.Output[Mapping[str, str]]
     listen_address: str
 
     @classmethod
@@ -43,14 +45,24 @@ class Surroundings:
             name=settings.certificates_volume,
             opts=pulumi.ResourceOptions(retain_on_delete=True),
         )
-        return cls(images, network, certificates, database.environment, migration.done, settings.listen_address)
+        own = f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
+        before = pulumi.StackReference(own).get_output("runs").apply(lambda runs: runs or {})
+        return cls(images, network, certificates, database.environment, migration, before, settings.listen_address)
+
+    def running(self, service: Service) -> pulumi.Output[str | None]:
+        """What runs once this update has ended: what needs the database stays as it was when the migration fails."""
+        wanted, name = self.images.ref(service.image), service.image
+        if not service.uses_database:
+            return wanted.apply(lambda ref: ref)
+        told = pulumi.Output.all(self.migration.succeeded, wanted, self.before)
+        return told.apply(lambda found: found[1] if found[0] else found[2].get(name))
 
 
 class RunningService(pulumi.ComponentResource):
     """A service that an update waits for until it is healthy."""
 
-    ref: pulumi.Output[str]
-    """What it runs."""
+    ref: pulumi.Output[str | None]
+    """What it runs; None where it never ran."""
 
     url: pulumi.Output[str] | None = None
     """Where the host listens for it; None where it does not."""
@@ -58,7 +70,7 @@ class RunningService(pulumi.ComponentResource):
     def __init__(self, service: Service, around: Surroundings) -> None:
         super().__init__("carbide:deployment:RunningService", service.image)
         image = around.images[service.image]
-        self.ref = around.images.ref(service.image)
+        self.ref = around.running(service)
         if service.is_published:
             self.url = pulumi.Output.format("http://{0}:{1}", around.listen_address, image.port)
         docker.Container(
@@ -82,7 +94,7 @@ class RunningService(pulumi.ComponentResource):
             destroy_grace_seconds=15,
             opts=pulumi.ResourceOptions(
                 parent=self,
-                depends_on=[around.migrated] if service.uses_database else [],
+                depends_on=[around.migration.done] if service.uses_database else [],
                 # A port of the host can have one listener only.
                 delete_before_replace=service.is_published,
             ),

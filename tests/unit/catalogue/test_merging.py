@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from carbide_infra.catalogue.loading import Stack
-from carbide_infra.catalogue.model import Text
-from tests.unit.catalogue.samples import DIGEST, image, problem, problems
+from carbide_infra.catalogue.model import KeptDockerfile, Text
+from carbide_infra.catalogue.problems import CatalogueError
+from tests.unit.catalogue.samples import DIGEST, image, load, problem, problems
 
 DEFAULTS = """{
     labels: {a: "1", b: "2"}, environment: {A: x, B: y}, ports: {http: 80, grpc: 90},
@@ -347,12 +348,73 @@ def test_two_things_for_one_path_are_a_mistake(lines: tuple[str, ...], key: str,
     assert f": a: {key}: has two things for /" in found
 
 
-@pytest.mark.parametrize("key", ["dockerfile: x", "context: .", "target: final", "args: {A: '1'}"])
-def test_a_dockerfile_of_its_own_is_reserved(key: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("key", ["context: .", "target: final", "args: {A: '1'}", "secrets: [gitcreds]"])
+def test_what_is_about_a_dockerfile_of_its_own_needs_one(key: str, tmp_path: Path) -> None:
     name = key.partition(":")[0]
     assert problem(tmp_path, key) == (
-        f"services.yaml:5: a: {name}: is reserved: images that keep a Dockerfile of their own come with a later version"
+        f"services.yaml:5: a: {name}: stands beside no dockerfile, and means nothing else; name the dockerfile, too"
     )
+
+
+KEPT = "schemaVersion: 1\ndefaults: {%s}\nimages:\n  a:\n    dockerfile: ./docker/Dockerfile\n"
+
+
+def test_an_image_may_keep_a_dockerfile_of_its_own(tmp_path: Path) -> None:
+    said = "    context: ./docker\n    target: final\n    args: {A: '1'}\n    secrets: [goenv, gitcreds]\n"
+    (image,) = load(tmp_path, KEPT % "" + said).images
+    assert image.kept == KeptDockerfile(
+        path="docker/Dockerfile", context="docker", target="final", args={"A": "1"}, secrets=("gitcreds", "goenv")
+    )
+    (image,) = load(tmp_path, KEPT % "").images
+    assert image.kept == KeptDockerfile(path="docker/Dockerfile", context=".", target=None, args={}, secrets=())
+
+
+def test_what_defaults_say_of_images_is_not_about_one_with_a_dockerfile_of_its_own(tmp_path: Path) -> None:
+    said = "health: {command: [x]}, labels: {x.y: z}, environment: {A: b}, ports: {http: 80}, sizeBudget: 1MB"
+    (image,) = load(tmp_path, KEPT % said).images
+    assert (image.health, image.labels, image.environment, image.ports) == (None, {}, {}, {})
+    assert (image.binaries, image.entrypoint, image.folders, image.files) == ((), (), (), ())
+    assert image.size_budget == 1_000_000
+
+
+def test_what_may_be_said_of_it_is_said(tmp_path: Path) -> None:
+    said = "    ports: {http: 80}\n    labels: {x.y: z}\n    platforms: [linux/arm64]\n    title: T\n"
+    (image,) = load(tmp_path, KEPT % "" + said).images
+    assert (image.ports, image.labels, image.platforms, image.title) == (
+        {"http": 80},
+        {"x.y": "z"},
+        ("linux/arm64",),
+        "T",
+    )
+
+
+@pytest.mark.parametrize(
+    "key", ["package: ./a", "base: alpine:3", "entrypoint: [/x]", "user: root", "environment: {A: b}", "tags: [a]"]
+)
+def test_what_its_dockerfile_says_nobody_else_says(key: str, tmp_path: Path) -> None:
+    name = key.partition(":")[0]
+    with pytest.raises(CatalogueError) as caught:
+        load(tmp_path, KEPT % "" + f"    {key}\n")
+    assert str(caught.value) == (
+        f"services.yaml:6: a: {name}: is for its own Dockerfile to say; leave it out, or leave out dockerfile"
+    )
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "dockerfile: ../Dockerfile",
+        "dockerfile: /etc/passwd",
+        "dockerfile: x\n    context: ../x",
+        "dockerfile: x\n    target: 'a b'",
+        "dockerfile: x\n    args: {A: '{commit}'}",
+        "dockerfile: x\n    args: {A-B: x}",
+        "dockerfile: x\n    secrets: [aws]",
+    ],
+)
+def test_values_about_it_are_checked(key: str, tmp_path: Path) -> None:
+    with pytest.raises(CatalogueError, match="a good value: "):
+        load(tmp_path, f"schemaVersion: 1\nimages:\n  a:\n    {key}\n")
 
 
 @pytest.mark.parametrize(

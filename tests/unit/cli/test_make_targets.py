@@ -375,6 +375,16 @@ def test_refresh_forgets_what_is_damaged_once_and_nothing_that_is_whole(
     assert all(line.endswith("; make up STACK=dev repairs it") for line in lines)
 
 
+def test_refresh_tells_of_a_released_version_that_moved(
+    checkout: Checkout, registry: FakeRegistry, stack: list[str]
+) -> None:
+    assert stack
+    registry.put_image("team/carbide-rest-api", {"linux/s390x": {}}, "released-1.3.0")
+    (line,) = (line for line in checkout.run("refresh").stderr.splitlines() if "released" in line)
+    assert "carbide-rest-api:1.3.0 points at nothing, and was released as sha256:" in line
+    assert line.endswith("; carbide-infra release --stack dev at its git tag puts it back")
+
+
 def test_a_refresh_that_fails_forgets_nothing(checkout: Checkout, stack: list[str]) -> None:
     checkout.pulumi.answer("refresh", "error: the registry does not answer\n", code=7)
     assert "the registry does not answer" in checkout.run("refresh", code=7).stdout

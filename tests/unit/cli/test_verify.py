@@ -71,6 +71,13 @@ def test_all_agree(promised: ImageOutput, tmp_path: Path) -> None:
     assert (done.exit_code, done.stdout, done.stderr) == (0, f"1 image, {CHECKS} checks, all agree\n", "")
 
 
+def test_deep_reads_the_layers(promised: ImageOutput, tmp_path: Path) -> None:
+    """The layers of these images are no archives: only who reads them can know."""
+    done = run(*saved(tmp_path, carbide_rest_api=promised), "--deep")
+    assert done.exit_code == 1
+    assert "linux/arm64 contents of layers" in " ".join(done.stdout.split())
+
+
 def test_what_differs_is_a_table(promised: ImageOutput, tmp_path: Path) -> None:
     done = run(*saved(tmp_path, carbide_rest_api=wrong(promised), carbide_rest_db=promised))
     head, amd64, arm64, *rest, verdict = done.stdout.splitlines()

@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, get_args
 
@@ -242,6 +243,7 @@ def test_output_is_the_contract() -> None:
         },
         "labels": LABELS,
         "sizeBudget": 30_000_000,
+        "dockerfile": None,
     }
     assert engine.exported == {"images": {API: output}}
     assert engine.outputs[API] == {}
@@ -416,3 +418,45 @@ def test_a_record_of_another_build_tells_nothing_that_the_image_tells_itself(rec
 def test_an_image_whose_record_alone_was_left_out_is_said_to_be_as_planned() -> None:
     old = {key: state for key, state in state_of(OLD).items() if key[0] == RECORD}
     assert exported(both(RecordingEngine(left_out=old)))[API] == output_of(plan())
+
+
+# ---- Released while an update runs.
+
+
+def standing(digest: str | None) -> Callable[[str, str], str | None]:
+    """What a registry says that was asked for the version's tag, and for no other."""
+
+    def released(repository: str, tag: str) -> str | None:
+        assert (repository, tag) == (f"nvcr.io/org/team/{API}", "1.4.0")
+        return digest
+
+    return released
+
+
+def test_an_update_looks_for_a_release_right_before_it_tags() -> None:
+    """Row 11: what git said when the program began may be minutes old."""
+    old = "sha256:" + "0" * 64
+    engine = up(plan(), released=standing(old))
+    tags = {name: resource.inputs["sources"] for name, resource in engine.of(INDEX).items()}
+    built = f"nvcr.io/org/team/{API}@{digest_of(API)}"
+    assert tags.pop(f"{API}-version") == [f"nvcr.io/org/team/{API}@{old}"], "the released version stays where it is"
+    assert tags
+    assert all(sources == [built] for sources in tags.values())
+    (warning,) = engine.said("WARNING")
+    assert f"{API}: 1.4.0 has been released as {old}: its tag stays there" in warning
+    assert engine.exported
+    assert "1.4.0" not in engine.exported["images"][API]["tags"]
+
+
+@pytest.mark.parametrize("digest", [None, digest_of(API)])
+def test_a_version_that_is_not_released_or_as_this_image_is_tagged(digest: str | None) -> None:
+    engine = up(plan(), released=standing(digest))
+    assert engine.of(INDEX)[f"{API}-version"].inputs["sources"] == [f"nvcr.io/org/team/{API}@{digest_of(API)}"]
+    assert engine.said("WARNING") == []
+
+
+def test_a_preview_asks_nobody_for_releases() -> None:
+    def asked(_repository: str, _tag: str) -> None:
+        pytest.fail("a preview waits for nobody")
+
+    assert up(plan(), preview=True, released=asked).said("ERROR") == []

@@ -33,7 +33,7 @@ def test_index_manifest_and_config_are_read(registry: FakeRegistry, client: Regi
     config = {"os": "linux", "architecture": "arm64", "config": {"User": "1"}}
     assert (image.digest, image.config) == (platforms["linux/arm64"], config)
     assert image.config_digest == digest_of(encoded(config))
-    assert image.layers == (digest_of(b"llinux/arm64"),)
+    assert [layer.digest for layer in image.layers] == [digest_of(b"llinux/arm64")]
     assert image.compressed_size == len(encoded(config)) + len(b"llinux/arm64")
     assert "'User'" not in repr(image)
 

@@ -14,8 +14,10 @@ from typer.testing import CliRunner, Result
 from carbide_infra.cli import release as command
 from carbide_infra.cli.app import app
 from carbide_infra.endpoint import Endpoint, write_endpoint
+from carbide_infra.errors import UserError
 from carbide_infra.registry.client import RegistryClient
-from carbide_infra.registry.releases import Released, ReleaseError, images_of, tagged
+from carbide_infra.registry.credentials import Credentials
+from carbide_infra.registry.releases import Released, ReleaseError, Wanted, images_of, tagged
 from carbide_infra.registry.transport import Transport
 from carbide_infra.stack.pulumi_stack import PulumiStack
 from tests.support.catalogue import CATALOGUE, FOLDER
@@ -28,6 +30,13 @@ class Stack(PulumiStack):
 
     own: Mapping[str, Any] = {}
     server = ""
+    updated_to = ""
+
+    def resources(self) -> list[dict[str, Any]]:
+        return []
+
+    def outputs(self) -> dict[str, Any]:
+        return {"images": {"carbide-rest-api": {"tags": ["1.4.0-key", "1.4.0", self.updated_to]}}}
 
     def values(self) -> dict[str, Any]:
         values = {"registryServer": self.server, "registryRepository": "org/team", "registryUsername": "$oauthtoken"}
@@ -53,6 +62,8 @@ class World:
         for name in ("CARBIDE_REF", "CARBIDE_REGISTRY_PASSWORD"):
             monkeypatch.delenv(name, raising=False)
         monkeypatch.setattr(Stack, "own", {})
+        monkeypatch.setattr(Stack, "updated_to", "")
+        monkeypatch.setattr(command, "own_tags", lambda *_: {})
         monkeypatch.setattr(Stack, "server", registry.server)
         monkeypatch.setattr(command, "open_stack", self.open)
 
@@ -166,6 +177,156 @@ def test_a_tag_of_another_version_is_refused(world: World) -> None:
 # ---- What the registry is asked.
 
 
+# ---- A commit that no update ran for.
+
+
+@pytest.mark.parametrize("tagged_by_commit", [[], ["carbide-rest-db"]])
+def test_a_commit_that_was_skipped_is_found_by_the_images_own_tags(
+    world: World, monkeypatch: pytest.MonkeyPatch, tagged_by_commit: list[str]
+) -> None:
+    """Row 13: GitHub's queue left it out, and a later update has built the same images."""
+    monkeypatch.setattr(command, "own_tags", lambda *_: dict.fromkeys(BUILT, "1.4.0-abcdefabcdef"))
+    world.push(
+        "1.4.0-abcdefabcdef", {image: digest for image, digest in BUILT.items() if image not in tagged_by_commit}
+    )
+    world.push(world.repository.sha, {image: BUILT[image] for image in tagged_by_commit})
+    done = world.release("--tag", "v1.4.0", "--wait", "60")
+    assert done.exit_code == 0, done.stderr
+    assert world.digests("1.4.0") == BUILT
+
+
+def test_a_commit_that_was_skipped_for_good_is_told_at_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Row 13: nobody waits 90 minutes for what will not come."""
+    clock = Clock(monkeypatch)
+    monkeypatch.setattr(Stack, "updated_to", later := "c" * 40)
+    done = world.release("--tag", "v1.4.0", "--wait", "90")
+    assert (done.exit_code, clock.slept) == (2, [])
+    assert f"was never built from it, and none will be: an update has run for commit {later} since" in done.stderr
+
+
+def test_a_commit_whose_update_is_still_to_come_is_waited_for(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(monkeypatch)
+    before = world.repository.git("rev-parse", "HEAD~1")
+    monkeypatch.setattr(Stack, "updated_to", before)
+    done = world.release("--tag", "v1.4.0", "--wait", "1")
+    assert (done.exit_code, clock.slept) == (2, [20.0] * 3)
+    assert "or let that update run first" in done.stderr
+
+
+def test_a_machine_that_cannot_tell_the_own_tags_says_so_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(monkeypatch)
+
+    def fail(*_: object) -> dict[str, str]:
+        message = "go is not installed"
+        raise UserError(message)
+
+    monkeypatch.setattr(command, "own_tags", fail)
+    done = world.release("--tag", "v1.4.0", "--wait", "1")
+    assert len(clock.slept) == 3
+    assert done.stderr.count("looked for by the commit alone: go is not installed") == 1
+
+
+# ---- Only main is released.
+
+
+def test_a_tag_that_is_not_on_main_is_refused(world: World) -> None:
+    """Row 12: whoever may push a tag would publish what nobody has reviewed."""
+    world.repository.git("checkout", "--quiet", "-b", "mine")
+    world.push(world.repository.commit("go.mod", "module example.com/y\n"), BUILT)
+    world.repository.git("tag", "--force", "v1.4.0")
+    done = world.release("--tag", "v1.4.0")
+    assert (done.exit_code, world.writes) == (2, [])
+    assert f"its commit {world.repository.sha} is not on main; only what was merged is released" in done.stderr
+    world.repository.git("checkout", "--quiet", "main")
+    world.repository.git("merge", "--quiet", "--no-ff", "--message", "Merge", "mine")
+    world.repository.git("checkout", "--quiet", "v1.4.0")
+    assert world.release("--tag", "v1.4.0").exit_code == 0
+
+
+def test_what_was_pushed_is_main_and_not_a_branch_of_this_clone(world: World) -> None:
+    sha = world.repository.sha
+    world.push(sha, BUILT)
+    world.repository.git("update-ref", "refs/remotes/origin/main", "HEAD~1")
+    done = world.release("--tag", "v1.4.0")
+    assert done.exit_code == 2
+    assert f"its commit {sha} is not on origin/main" in done.stderr
+    world.repository.git("update-ref", "refs/remotes/origin/main", "HEAD")
+    assert world.release("--tag", "v1.4.0").exit_code == 0
+
+
+def test_a_clone_without_main_is_no_place_to_release_from(world: World) -> None:
+    world.push(world.repository.sha, BUILT)
+    world.repository.git("branch", "--move", "other")
+    done = world.release("--tag", "v1.4.0")
+    assert done.exit_code == 2
+    assert "there is no main branch here to look at; git fetch origin main" in done.stderr
+
+
+# ---- A released version never moves again.
+
+
+def test_a_moved_git_tag_moves_no_released_version(world: World) -> None:
+    """Row 11: v1.4.0 was released, and then put on another commit."""
+    world.push(world.repository.sha, BUILT)
+    world.release("--tag", "v1.4.0")
+    world.push(world.repository.commit("go.mod", "module example.com/y\n"), LATER)
+    world.repository.git("tag", "--force", "v1.4.0")
+    world.registry.requests.clear()
+    done = world.release("--tag", "v1.4.0")
+    assert (done.exit_code, done.stdout, world.writes) == (2, "", [])
+    api = "carbide-rest-api"
+    assert f"{api}: 1.4.0 was released as {BUILT[api]}, and this commit's image is {LATER[api]}" in done.stderr
+    assert "a released version never moves" in done.stderr
+    assert world.digests("1.4.0") == BUILT
+
+
+def test_a_release_puts_a_moved_tag_back(world: World) -> None:
+    world.push(world.repository.sha, BUILT)
+    world.release("--tag", "v1.4.0")
+    world.push("1.4.0", LATER)
+    assert world.release("--tag", "v1.4.0").exit_code == 0
+    assert world.digests("1.4.0") == BUILT
+
+
+def test_no_image_is_tagged_where_another_was_released_otherwise(world: World) -> None:
+    world.push(world.repository.sha, BUILT)
+    world.push("released-1.4.0", {"carbide-site-agent": LATER["carbide-site-agent"]})
+    assert world.release("--tag", "v1.4.0").exit_code == 2
+    assert world.digests("1.4.0") == {}
+
+
+class Racing(RegistryClient):
+    """A registry in which somebody else moves a tag, right after we have."""
+
+    def __init__(self, client: RegistryClient, world: World, moved: str) -> None:
+        super().__init__(client.server, Credentials(*LOGIN), Transport(world.stack.environment))
+        self.world, self.moved = world, moved
+
+    def tag(self, repository: str, tag: str, digest: str) -> None:
+        super().tag(repository, tag, digest)
+        if tag == self.moved:
+            self.world.push(tag, {repository.rpartition("/")[2]: LATER[repository.rpartition("/")[2]]})
+            self.moved = ""
+
+
+@pytest.mark.parametrize(
+    ("moved", "told", "left"),
+    [
+        ("1.4.0", "1.4.0 was moved while it was released, and is back at", BUILT),
+        ("released-1.4.0", "1.4.0 was released as", BUILT),
+    ],
+)
+def test_who_moves_a_tag_during_a_release_is_noticed(
+    world: World, moved: str, told: str, left: Mapping[str, str]
+) -> None:
+    name = "carbide-rest-api"
+    world.push("built", BUILT)
+    client = Racing(RegistryClient(world.registry.server, None, Transport({})), world, moved)
+    with pytest.raises(ReleaseError, match=told):
+        tagged({name: BUILT[name]}, {name: f"org/team/{name}"}, "1.4.0", client)
+    assert world.digests("1.4.0") == {name: left[name]}
+
+
 def test_each_tag_is_looked_up_and_written_once(world: World) -> None:
     sha = world.repository.sha
     world.push(sha, BUILT)
@@ -173,10 +334,13 @@ def test_each_tag_is_looked_up_and_written_once(world: World) -> None:
     assert (done.exit_code, world.opened) == (0, ["prod"]), done.stderr
     asked = [request for request in world.registry.requests if "Authorization" in request.headers]
     looked_up = [request.path for request in asked if request.method == "HEAD"]
+    twice = ("released-1.4.0", "1.4.0")
     assert sorted(looked_up) == sorted(
-        f"/v2/org/team/{image}/manifests/{tag}" for image in BUILT for tag in (sha, "1.4.0")
+        f"/v2/org/team/{image}/manifests/{tag}" for image in BUILT for tag in (sha, *twice, *twice)
     )
-    assert sorted(set(world.writes)) == sorted(f"PUT /v2/org/team/{image}/manifests/1.4.0" for image in BUILT)
+    assert sorted(set(world.writes)) == sorted(
+        f"PUT /v2/org/team/{image}/manifests/{tag}" for image in BUILT for tag in twice
+    )
 
 
 @pytest.mark.parametrize("username", ["me", None])
@@ -309,13 +473,13 @@ class Answers(RegistryClient):
         return f"sha256:{name}" if is_there else None
 
 
-REPOSITORIES = {"early": "r/early", "late": "r/late"}
+WANTED = Wanted("c0", {"early": "r/early", "late": "r/late"}, own_tags=dict, passed=lambda: None)
 
 
 @pytest.mark.parametrize(("seconds", "wanted", "sleeps"), [(0.0, 0, 0), (60.0, 2, 2), (60.0, 3, 3), (20.0, 1, 1)])
 def test_images_are_waited_for(monkeypatch: pytest.MonkeyPatch, seconds: float, wanted: int, sleeps: int) -> None:
     clock, told, registry = Clock(monkeypatch), list[str](), Answers(wanted)
-    found = images_of("c0", REPOSITORIES, registry, seconds, told.append)
+    found = images_of(WANTED, registry, seconds, told.append)
     assert found == {"early": "sha256:r/early:c0", "late": "sha256:r/late:c0"}
     assert (clock.slept, told) == ([20.0] * sleeps, ["Waiting for late of c0…"] * sleeps)
 
@@ -326,7 +490,7 @@ def test_images_are_not_waited_for_beyond_the_time(
 ) -> None:
     clock, registry = Clock(monkeypatch), Answers(99)
     with pytest.raises(ReleaseError, match="commit c0: late was never built from it, there is no tag c0"):
-        images_of("c0", REPOSITORIES, registry, seconds, lambda _: None)
+        images_of(WANTED, registry, seconds, lambda _: None)
     assert clock.slept == [20.0] * sleeps
 
 
@@ -343,8 +507,9 @@ def test_the_wait_is_in_minutes(
     assert len(clock.slept) == sleeps
 
 
-def test_a_digest_may_be_there_already() -> None:
-    registry = Answers(99)
-    (released,) = tagged({"early": "sha256:r/early:1"}, {"early": "r/early"}, "1", registry)
-    digest = "sha256:r/early:1"
-    assert released == Released("early", "vm:5443/r/early:1", digest, digest)
+def test_a_digest_may_be_there_already(world: World) -> None:
+    name = "carbide-rest-api"
+    world.push("1", {name: BUILT[name]})
+    client = RegistryClient(world.registry.server, Credentials(*LOGIN), Transport(world.stack.environment))
+    (released,) = tagged({name: BUILT[name]}, {name: f"org/team/{name}"}, "1", client)
+    assert released == Released(name, f"{world.prefix}/{name}:1", BUILT[name], BUILT[name])

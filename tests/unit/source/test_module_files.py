@@ -175,6 +175,15 @@ def test_without_its_modules_go_mod_counts_whole_for_what_links_them(where: str,
     assert {file.path for file in other.files} == {"cmd/a/main.go", "go.mod"}
 
 
+def test_a_module_below_the_tree_s_own_may_be_missing_like_any_other(tmp_path: Path, cache: Path) -> None:
+    mod = "module ex.com/m\n\ngo 1.21\n\nrequire ex.com/m/sub v1.0.0\n"
+    sum_ = sums("ex.com/m/sub", "v1.0.0", {"go.mod": "module ex.com/m/sub\n"})
+    root = plant(tmp_path, {"go.mod": mod, "go.sum": sum_, "cmd/a/main.go": importing("ex.com/m/sub/x")})
+    found = made(root, cache, "off")
+    assert found.fallback is not None
+    assert "ex.com/m/sub/x: " in found.fallback
+
+
 def test_a_context_with_its_modules_names_the_whole_files_too(tmp_path: Path, cache: Path, proxy: Path) -> None:
     root = tree(tmp_path / "tree", "ex.com/a")
     exact, coarse = made(root, cache, proxy), made(tree(tmp_path / "tree2", "ex.com/b"), cache, "off")

@@ -158,6 +158,15 @@ def test_no_inputs_make_an_empty_context(root: Path, context: Path) -> None:
     assert snapshot(context).keys() == {"."}
 
 
+def test_the_folder_that_a_build_sees_is_there_without_a_file_in_it(root: Path, context: Path) -> None:
+    inputs = Inputs((), None, folder="services/a")
+    stage(root, inputs, context)
+    assert snapshot(context).keys() == {".", "services", "services/a"}
+    before = context.stat().st_ino
+    stage(root, inputs, context)
+    assert context.stat().st_ino == before
+
+
 def test_a_context_is_made_on_the_file_system_where_it_stays(
     root: Path, context: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,7 +10,7 @@ import pytest
 from carbide_infra.registry.client import RegistryClient
 from carbide_infra.registry.errors import RegistryError
 from carbide_infra.registry.transport import Transport
-from carbide_infra.stack.drift import Drift, damaged_images, drift_in, moved_aliases
+from carbide_infra.stack.drift import Drift, damaged_images, drift_in, moved_aliases, moved_releases
 from tests.support.registry_server import FakeRegistry, Fault, digest_of
 
 REPOSITORY = "team/image"
@@ -150,3 +150,17 @@ def test_an_alias_goes_with_its_image(registry: FakeRegistry, client: RegistryCl
         alias("sha256:b", "a", "other"),
     ]
     assert [drift.urn for drift in drift_in(resources, client)] == [lost["urn"], "urn of other's alias"]
+
+
+def test_a_released_version_that_moved_is_told(registry: FakeRegistry, client: RegistryClient) -> None:
+    """Row 11: no update puts it back, so it is nothing to forget."""
+    name = f"{registry.server}/{REPOSITORY}"
+    images = {"x": {"repository": name, "tags": ["1.5.0-key", "1.5.0"]}}
+    whole = push(registry)
+    registry.manifests[REPOSITORY, "released-1.4.0"] = registry.manifests[REPOSITORY, whole]
+    registry.manifests.pop((REPOSITORY, "1.4.0"), None)
+    assert moved_releases(images, client) == [f"{name}:1.4.0 points at nothing, and was released as {whole}"]
+    registry.manifests[REPOSITORY, "1.4.0"] = registry.manifests[REPOSITORY, whole]
+    assert moved_releases(images, client) == []
+    other = registry.put_image(REPOSITORY, {"linux/s390x": {}}, "1.4.0")
+    assert moved_releases(images, client) == [f"{name}:1.4.0 points at {other}, and was released as {whole}"]

@@ -104,6 +104,15 @@ def test_a_record_has_all_that_the_state_says() -> None:
     )
 
 
+def test_of_a_dockerfile_of_its_own_stage_and_folder_are_known() -> None:
+    record = {"inputs": "", "dockerfile": "d" * 64, "key": "k" * 12}
+    inputs = {**INPUTS, "target": "final", "context": {"location": f".local/contexts/a/{'k' * 12}/services/a"}}
+    made = BuildRecord.of(IMAGE, record, inputs, None)
+    assert (made.target, made.folder) == ("final", "services/a")
+    inputs["context"] = {"location": f".local/contexts/a/{'k' * 12}"}
+    assert BuildRecord.of(IMAGE, record, inputs, None).folder == "."
+
+
 def test_a_file_s_name_may_hold_what_ends_lines_elsewhere() -> None:
     name = "a\f\u2028\x85b.go"
     made = BuildRecord.of(IMAGE, {"inputs": f"0644 {'a' * 64} 7 {name}", "dockerfile": "d" * 64}, INPUTS, None)

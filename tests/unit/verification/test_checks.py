@@ -16,8 +16,9 @@ from carbide_infra.registry.errors import Denied
 from carbide_infra.registry.images import compressed_sizes, platforms_of
 from carbide_infra.registry.transport import Transport
 from carbide_infra.verification.build_record import BuildRecord, InputsMissing
-from carbide_infra.verification.checks import ABSENT, Promise, verify_image
-from tests.support.registry_server import INDEX, FakeRegistry, digest_of, encoded
+from carbide_infra.verification.checks import Promise, verify_image
+from carbide_infra.verification.layers import ABSENT
+from tests.support.registry_server import INDEX, FakeRegistry, Fault, digest_of, encoded
 
 IMAGE = "carbide-rest-api"
 REPOSITORY = f"team/{IMAGE}"
@@ -169,6 +170,17 @@ def test_an_image_without_a_config_keeps_no_promise(registry: FakeRegistry, clie
     assert told[f"linux/arm64 label {OCI}title"] == "none"
 
 
+def test_of_a_dockerfile_of_its_own_only_what_the_stack_knows_is_looked_at(
+    registry: FakeRegistry, client: RegistryClient
+) -> None:
+    unknown = {"user": "", "entrypoint": [], "command": [], "health": [], "labels": {}, "ports": {}}
+    promised = output(registry, pushed(registry), dockerfile="docker/Dockerfile", **unknown)
+    assert differences(promised, client, {}) == {}
+    assert differences(promised, client, {"x": "y"}) == {}
+    told = differences(promised.model_copy(update={"labels": {"x": "y"}}), client)
+    assert told == {f"{platform} label x": "none" for platform in PLATFORMS}
+
+
 def test_an_image_over_its_budget(registry: FakeRegistry, client: RegistryClient) -> None:
     filler = "x" * 200_000
     digest = pushed(registry, Filler=filler)
@@ -263,6 +275,46 @@ def test_a_registry_may_keep_digests_to_itself(registry: FakeRegistry, client: R
     assert differences(promised, client) == {}
     other = registry.put_image(REPOSITORY, {"linux/s390x": {}}, "1.4.0")
     assert differences(promised, client) == {"tag 1.4.0": other}
+
+
+def test_a_tag_is_what_its_bytes_are_and_not_what_a_header_claims(
+    registry: FakeRegistry, client: RegistryClient
+) -> None:
+    """Row 8: a registry may say the promised digest, and give whoever pulls the tag something else."""
+    digest = pushed(registry)
+    other = registry.put_image(REPOSITORY, {"linux/s390x": {}}, "1.4.0")
+    registry.claimed[REPOSITORY, "1.4.0"] = digest
+    (told,) = differences(output(registry, digest), client).values()
+    assert f"has the digest {other}" in told
+
+
+@pytest.mark.parametrize("page", [0, 1])
+def test_released_versions_are_looked_at_too(registry: FakeRegistry, client: RegistryClient, page: int) -> None:
+    """Row 11: also those that the stack's outputs no longer have."""
+    old = registry.put_image(REPOSITORY, {"linux/s390x": {}}, "1.3.0", "released-1.3.0")
+    digest = pushed(registry)
+    registry.put_image(REPOSITORY, {"linux/s390x": {"config": {}}}, "1.2.0", "released-1.2.0")
+    registry.page = page
+    assert differences(output(registry, digest), client) == {}
+    for tag in ("1.3.0", "1.2.0"):
+        registry.manifests[REPOSITORY, tag] = registry.manifests[REPOSITORY, digest]
+    assert differences(output(registry, digest), client) == {"released 1.3.0": digest, "released 1.2.0": digest}
+    del registry.manifests[REPOSITORY, "1.3.0"]
+    registry.put_image(REPOSITORY, {"linux/s390x": {"config": {}}}, "1.2.0")
+    assert differences(output(registry, digest), client) == {"released 1.3.0": ABSENT}
+    assert old
+
+
+def test_a_registry_that_lists_no_tags_is_asked_for_those_of_the_stack(
+    registry: FakeRegistry, client: RegistryClient
+) -> None:
+    digest = pushed(registry)
+    other = registry.put_image(REPOSITORY, {"linux/s390x": {}}, "released-1.4.0")
+    registry.faults[f"/v2/{REPOSITORY}/tags/list"] = Fault(405, 9)
+    checks = verify_image(Promise(IMAGE, output(registry, digest), {}), client)
+    assert [(c.what, c.expected, c.found) for c in checks if c.what.startswith("released")] == [
+        ("released 1.4.0", other, digest)
+    ]
 
 
 def test_a_registry_that_refuses_gives_no_answer(registry: FakeRegistry, client: RegistryClient) -> None:

@@ -12,7 +12,7 @@ import pytest
 from carbide_infra.errors import SetupError
 from carbide_infra.registry.client import RegistryClient
 from carbide_infra.verification.build_record import BuildRecord
-from carbide_infra.verification.checks import ABSENT
+from carbide_infra.verification.layers import ABSENT
 from carbide_infra.verification.rebuild import RebuildEnvironment, _output, rebuild
 from tests.support.registry_server import INDEX, MANIFEST, FakeRegistry, digest_of, encoded
 from tests.unit.verification.test_checks import IMAGE, PLATFORMS, dockerfile_now, git, output, pushed, record, sha256
@@ -88,6 +88,18 @@ def test_the_same_digest_agrees(
     assert "--no-cache" not in words, "it would empty the cache mounts of the stack's own builds"
     assert ("BUILDKIT_CACHE_MOUNT_NS=carbide-verify-1" in words) is cold
     assert registry.requests == [], "what agrees needs no registry"
+
+
+def test_stage_and_folder_of_a_dockerfile_of_its_own_are_built(
+    registry: FakeRegistry, client: RegistryClient, source: Path, tmp_path: Path
+) -> None:
+    digest = pushed(registry)
+    made = replace(record(source, None, sha256(dockerfile_now())), target="final", folder="cmd")
+    again = environment(tmp_path, source, registry.manifests[f"team/{IMAGE}", digest][1])
+    rebuild(made, output(registry, digest), again, client)
+    words = call(tmp_path)["words"]
+    assert words[words.index("--target") + 1] == "final"
+    assert words[-1].endswith("/again/cmd")
 
 
 @pytest.mark.parametrize("cold", [False, True])

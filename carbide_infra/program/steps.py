@@ -1,8 +1,9 @@
-"""The steps of `__main__`: from stack config to plans, with every error in the stack's terms."""
+"""The steps of the program: from stack config to plans, with every error in the stack's terms."""
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from functools import wraps
+from dataclasses import replace
+from functools import cache, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
@@ -18,7 +19,7 @@ from carbide_infra.images.base_images import resolved
 from carbide_infra.images.build_secrets import build_secrets, require_agent
 from carbide_infra.images.component import BuildTarget
 from carbide_infra.images.inputs import inputs_of_images
-from carbide_infra.images.plan import ImagePlan, Stack, dockerfile_of, edited_dockerfile, plan_image
+from carbide_infra.images.plan import ImagePlan, Stack, edited_dockerfile, plans_of
 from carbide_infra.paths import cache_dir, state_dir
 from carbide_infra.registry.known_images import KnownImages
 from carbide_infra.registry.told import Told
@@ -34,6 +35,7 @@ from carbide_infra.settings import (
 from carbide_infra.source.facts import REF_VARIABLE
 from carbide_infra.source.images import Sources, read_sources, unversioned
 from carbide_infra.source.inputs import Inputs
+from carbide_infra.source.kept.context import with_dockerfile
 from carbide_infra.source.origin_warnings import warnings_of
 from carbide_infra.source.origins import Origin, origins_of
 from carbide_infra.source.staging import StagingError, collect_garbage, stage
@@ -42,6 +44,7 @@ from carbide_infra.stack.stack_file import require_quoted
 from carbide_infra.state_files import make_private
 
 if TYPE_CHECKING:
+    from carbide_infra.registry.client import RegistryClient
     from carbide_infra.registry.registries import Registries
 
 _Arguments = ParamSpec("_Arguments")
@@ -135,13 +138,36 @@ def build_target(settings: Settings) -> BuildTarget:
         cache_to=settings.cache_to,
         logins=settings.other_logins,
         ssh=settings.ssh_agent,
+        released=_releases(settings),
     )
+
+
+def _releases(settings: Settings) -> Callable[[str, str], str | None]:
+    """What the stack's registry says of releases when a tag is about to be moved."""
+
+    @cache
+    def client() -> "RegistryClient":
+        # Not for a preview's time, as below.
+        from carbide_infra.stack.registry_access import registries_of  # noqa: PLC0415
+
+        return registries_of(settings, Path.cwd(), os.environ).client(_server(settings))
+
+    @_reported
+    def released(repository: str, tag: str) -> str | None:
+        from carbide_infra.registry.releases import released_digest  # noqa: PLC0415
+
+        return released_digest(client(), repository.partition("/")[2], tag)
+
+    return released
 
 
 @_reported
 def resolved_bases(settings: Settings, selection: Selection) -> Selection:
     """The images with the digests of their bases; where all are pinned, nobody is asked."""
     project = Path.cwd()
+    root = settings.source_root(project)
+    images = tuple(with_dockerfile(image, root, cache_dir()) for image in selection.images)
+    selection = replace(selection, images=images)
 
     def look_up(references: list[str]) -> Mapping[str, Told]:
         from carbide_infra.registry.image_facts import current_digests  # noqa: PLC0415 - as below
@@ -166,26 +192,14 @@ def _base_registries(settings: Settings) -> "Registries":
 @_reported
 def plan_images(settings: Settings, selection: Selection, sources: Sources, target: BuildTarget) -> Sequence[ImagePlan]:
     """Find each image's inputs, decide the image from them, and stage what it is built from."""
-    project, images = Path.cwd(), selection.images
+    project = Path.cwd()
     stack = Stack(project, target.server, settings, stand_ins_of(settings.registry_server, project))
-    inputs = _inputs(settings, images, sources.root, target)
-    origins = _origins(sources, inputs)
-    folder = settings.catalogue_file(project).parent
-    own = {image.name: image for image in selection.catalogue.images}
-    plans = [
-        plan_image(
-            image,
-            # The bases that a stack has are build arguments; the file's are those of the catalogue.
-            dockerfile_of(image.on_bases_of(own[image.name]), project, folder, ssh=settings.ssh_agent),
-            inputs[image.name],
-            origins[image.name],
-            sources.of(image),
-            stack,
-        )
-        for image in images
-    ]
+    inputs = _inputs(settings, selection.images, sources.root, target)
+    plans = plans_of(selection, inputs, _origins(sources, inputs), sources, stack)
+    own, folder = {image.name: image for image in selection.catalogue.images}, settings.catalogue_file(project).parent
     for plan in plans:
-        warning = None if plan.dockerfile.location else edited_dockerfile(own[plan.image.name], folder)
+        is_written = plan.dockerfile.location or plan.image.kept
+        warning = None if is_written else edited_dockerfile(own[plan.image.name], folder)
         if warning:
             pulumi.log.warn(warning)
     _stage(plans, sources.root, project)

@@ -1,0 +1,352 @@
+"""Reads a Dockerfile by BuildKit's own grammar: what it takes from its context, and which images it builds on."""
+
+import csv
+import posixpath
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from carbide_infra.catalogue.bases import NOTHING
+from carbide_infra.source.kept.variables import UnknownError, expanded, platform_arguments
+from carbide_infra.source.tree import InputError
+
+if TYPE_CHECKING:
+    import dockerfile
+
+_INSTRUCTIONS = frozenset(
+    {
+        *("ADD", "ARG", "CMD", "COPY", "ENTRYPOINT", "ENV", "EXPOSE", "FROM", "HEALTHCHECK", "LABEL", "MAINTAINER"),
+        *("ONBUILD", "RUN", "SHELL", "STOPSIGNAL", "USER", "VOLUME", "WORKDIR"),
+    }
+)
+_DIRECTIVE = re.compile(r"#\s*(?P<name>[A-Za-z][A-Za-z0-9]*)\s*=\s*(?P<value>.+?)\s*")
+# The frontend whose grammar this is. Its labs channel has instructions that nobody here knows.
+_FRONTEND = re.compile(r"(docker\.io/)?docker/dockerfile(:1(\.\d+){0,2})?(@sha256:[0-9a-f]{64})?")
+_REMOTE = re.compile(r"(https?|git|ssh)://|git@|github\.com/")
+_UNREADABLE = re.compile(r"[\"'\\]")
+
+
+@dataclass(frozen=True)
+class Taken:
+    """One thing that a build takes from its context.
+
+    Attributes:
+        path: relative to the context, perhaps with wildcards.
+        line: of the Dockerfile.
+    """
+
+    path: str
+    line: int
+
+
+@dataclass
+class Reading:
+    """What a Dockerfile says of one build.
+
+    Attributes:
+        taken: from the context.
+        whole: why the whole context counts, each a clause that begins with a line; empty where it does not.
+        arguments: images that it builds on by a build argument alone: by the argument's name.
+        images: the other images that it builds on, as they are written, with the line.
+        remotes: lines that add something from elsewhere by no checksum.
+        labels: the names of labels that the image itself sets.
+        base: what the last stage stands on; empty where that is not known.
+        user: of its processes; empty where the base decides, or that is not known.
+    """
+
+    taken: dict[Taken, None] = field(default_factory=dict)
+    whole: dict[str, None] = field(default_factory=dict)
+    arguments: dict[str, str] = field(default_factory=dict)
+    images: dict[str, int] = field(default_factory=dict)
+    remotes: dict[int, None] = field(default_factory=dict)
+    labels: set[str] = field(default_factory=set)
+    base: str = ""
+    user: str = ""
+
+
+@dataclass
+class _Stage:
+    name: str
+    base: "dockerfile.Command"
+    commands: list["dockerfile.Command"] = field(default_factory=list)
+    known: dict[str, str | None] = field(default_factory=dict)  # variables; None for one that cannot be told
+    fixed: set[str] = field(default_factory=set)  # those that ENV set: no ARG changes them
+    is_read: bool = False
+
+
+def read(text: str, name: str, target: str | None, given: Mapping[str, str | None], platform: str) -> Reading:
+    """Read a Dockerfile for one platform; stages that the target does not need count for nothing, as in BuildKit.
+
+    Args:
+        text: of the Dockerfile.
+        name: how messages name it.
+        target: the stage to build; None for the last.
+        given: build arguments; None for a value that is not known yet.
+        platform: such as linux/arm64.
+
+    Raises:
+        InputError: it is no Dockerfile, or has no such stage.
+    """
+    commands = _parsed(text, name)
+    reader = _Reader(name, given, platform_arguments(platform))
+    reader.divide(commands)
+    reader.reading.whole |= dict.fromkeys(_tricks(text))
+    reader.read(reader.wanted(target))
+    return reader.reading
+
+
+def _parsed(text: str, name: str) -> Sequence["dockerfile.Command"]:
+    # A library with Go's runtime in it: who keeps no Dockerfile does without.
+    import dockerfile  # noqa: PLC0415
+
+    if "\0" in text:
+        msg = f"{name} is no Dockerfile: it holds a NUL byte; name the file that `docker build -f` takes"
+        raise InputError(msg)
+    try:
+        commands: Sequence[Any] = dockerfile.parse_string(text.removeprefix("\ufeff"))
+    except ValueError as error:
+        msg = f"{name} cannot be read as a Dockerfile: {error}; see that `docker build --check -f {name} .` is content"
+        raise InputError(msg) from None
+    for command in commands:
+        if command.cmd.upper() not in _INSTRUCTIONS:
+            msg = (
+                f"{name}:{command.start_line}: {command.cmd[:20]!r} is no instruction of a Dockerfile; "
+                "name a Dockerfile, not a template of one"
+            )
+            raise InputError(msg)
+    return commands
+
+
+def _tricks(text: str) -> Iterator[str]:
+    for number, line in enumerate(text.removeprefix("\ufeff").splitlines(), start=1):
+        found = _DIRECTIVE.fullmatch(line)
+        if found is None:
+            return
+        directive = found["name"].lower()
+        if directive == "syntax" and not _FRONTEND.fullmatch(found["value"]):
+            yield f"line {number} has it read by {found['value']}, whose grammar is not known here"
+        elif directive == "escape":
+            yield f"line {number} has an escape character of its own"
+
+
+class _Reader:
+    def __init__(self, name: str, given: Mapping[str, str | None], platform: Mapping[str, str]) -> None:
+        self.reading = Reading()
+        self._name, self._given, self._platform = name, given, platform
+        self._global: dict[str, str | None] = dict(platform)
+        self._stages: list[_Stage] = []
+
+    def divide(self, commands: Iterable["dockerfile.Command"]) -> None:
+        for command in commands:
+            if command.cmd.upper() == "FROM":
+                if not command.value:
+                    msg = f"{self._name}:{command.start_line}: FROM names no image"
+                    raise InputError(msg)
+                words = command.value
+                name = words[2].lower() if len(words) == 3 and words[1].upper() == "AS" else ""  # noqa: PLR2004
+                self._stages.append(_Stage(name, command))
+            elif self._stages:
+                self._stages[-1].commands.append(command)
+            elif command.cmd.upper() == "ARG":
+                self._declare(command, self._global, set(), {})
+        if not self._stages:
+            msg = f"{self._name} has no FROM; name a Dockerfile"
+            raise InputError(msg)
+
+    def wanted(self, target: str | None) -> _Stage:
+        if target is None:
+            return self._stages[-1]
+        stage = self._stage(target, len(self._stages))
+        if stage is None:
+            names = ", ".join(stage.name for stage in self._stages if stage.name) or "none with a name"
+            msg = f"{self._name} has no stage {target!r} (it has {names}); name one of them as target"
+            raise InputError(msg)
+        return stage
+
+    def read(self, stage: _Stage) -> None:
+        """Read a stage that is the image, and what it stands on."""
+        self._visit(stage)
+        self.reading.base, self.reading.user, self.reading.labels = self._end(stage)
+
+    def _visit(self, stage: _Stage) -> None:
+        if not stage.is_read:
+            stage.is_read = True
+            self._stand_on_base(stage)
+            for command in stage.commands:
+                self._command(command, stage)
+
+    def _end(self, stage: _Stage) -> tuple[str, str, set[str]]:
+        """Base, user and label names of an image that ends with this stage."""
+        parent = self._parent(stage)
+        if parent is not None:
+            base, user, labels = self._end(parent)
+        else:
+            written = self._base(stage)
+            base, user, labels = written or "", "", set[str]()
+        for command in stage.commands:
+            match command.cmd.upper():
+                case "USER":
+                    user = self._text(" ".join(command.value), stage) or ""
+                case "LABEL":
+                    labels |= {name.strip("\"'") for name in command.value[::2]}
+        return base, user, labels
+
+    # ---- Stages and the images that they stand on.
+
+    def _stage(self, name: str, before: int) -> _Stage | None:
+        """An earlier stage, by its name or its number."""
+        earlier = self._stages[:before]
+        found = next((stage for stage in reversed(earlier) if stage.name and stage.name == name.lower()), None)
+        if found is None and name.isdecimal() and int(name) < len(earlier):
+            return earlier[int(name)]
+        return found
+
+    def _base(self, stage: _Stage) -> str | None:
+        """What FROM names; None where that cannot be told."""
+        try:
+            return expanded(stage.base.value[0], self._global)
+        except UnknownError:
+            return None
+
+    def _parent(self, stage: _Stage) -> _Stage | None:
+        base = self._base(stage)
+        index = self._stages.index(stage)
+        # FROM takes no number for a stage.
+        return None if base is None or base.isdecimal() else self._stage(base, index)
+
+    def _stand_on_base(self, stage: _Stage) -> None:
+        written, line = stage.base.value[0], stage.base.start_line
+        base, parent = self._base(stage), self._parent(stage)
+        if base is None:
+            self.reading.images.setdefault(written, line)
+            self._everything(f"line {line} builds on {written}, which cannot be told")
+        elif parent is not None:
+            self._visit(parent)
+            stage.known, stage.fixed = dict(parent.known), set(parent.fixed)
+        elif base != NOTHING:
+            self._stands_on(written, base, line)
+
+    def _stands_on(self, written: str, base: str, line: int) -> None:
+        argument = re.fullmatch(r"\$(?:(?P<plain>\w+)|\{(?P<braced>\w+)\})", written)
+        if argument is not None and "@" not in base:
+            self.reading.arguments[argument["plain"] or argument["braced"]] = base
+        else:
+            self.reading.images.setdefault(base, line)
+
+    def _from(self, name: str, line: int, stage: _Stage) -> None:
+        """Where COPY or a mount takes its files from, if not from the context."""
+        found = self._stage(name, self._stages.index(stage))
+        if found is not None:
+            self._visit(found)
+        elif "$" in name:
+            self._everything(f"line {line} takes files from {name}, which cannot be told")
+        elif name != NOTHING:
+            self.reading.images.setdefault(name, line)
+
+    def _everything(self, reason: str) -> None:
+        """Nobody knows which stages are needed, and what for."""
+        self.reading.whole.setdefault(reason)
+        for stage in self._stages:
+            if not stage.is_read:
+                self._visit(stage)
+
+    # ---- Instructions.
+
+    def _command(self, command: "dockerfile.Command", stage: _Stage) -> None:
+        line = command.start_line
+        match command.cmd.upper():
+            case "ARG":
+                self._declare(command, stage.known, stage.fixed, self._global)
+            case "ENV":
+                self._set(command, stage)
+            case "COPY" | "ADD":
+                self._copy(command, stage)
+            case "RUN":
+                self._run(command, stage)
+            case "ONBUILD" if command.sub_cmd and command.sub_cmd.upper() in {"ADD", "COPY", "RUN"}:
+                self.reading.whole.setdefault(f"line {line} leaves it to another build what is copied")
+
+    def _declare(
+        self,
+        command: "dockerfile.Command",
+        known: dict[str, str | None],
+        fixed: set[str],
+        outer: Mapping[str, str | None],
+    ) -> None:
+        for word in command.value:
+            name, has_default, default = word.partition("=")
+            if name in fixed:
+                continue
+            if name in self._given:
+                known[name] = self._given[name]
+            elif has_default:
+                known[name] = _unquoted(default, known)
+            else:
+                known[name] = outer.get(name, self._platform.get(name))
+
+    def _set(self, command: "dockerfile.Command", stage: _Stage) -> None:
+        before = dict(stage.known)
+        for name, text in zip(command.value[::2], command.value[1::2], strict=False):
+            stage.known[name] = _unquoted(text, before)
+            stage.fixed.add(name)
+
+    def _text(self, text: str, stage: _Stage) -> str | None:
+        return _plain(text, stage.known)
+
+    def _copy(self, command: "dockerfile.Command", stage: _Stage) -> None:
+        line = command.start_line
+        flags = dict(flag.removeprefix("--").partition("=")[::2] for flag in command.flags)
+        if "from" in flags:
+            self._from(flags["from"], line, stage)
+            return
+        is_add = command.cmd.upper() == "ADD"
+        for source in command.value[:-1]:
+            if command.heredocs and source.startswith("<<"):
+                continue  # its text stands in the Dockerfile
+            if is_add and _REMOTE.match(source):
+                if "checksum" not in flags:
+                    self.reading.remotes.setdefault(line)
+                continue
+            self._take(source, line, stage)
+
+    def _take(self, source: str, line: int, stage: _Stage) -> None:
+        text = self._text(source, stage)
+        if text is None:
+            self.reading.whole.setdefault(f"line {line} takes {source}, which cannot be told before the build")
+            return
+        # To BuildKit the context is a root folder, out of which nothing leads.
+        path = posixpath.normpath(f"/{text}").lstrip("/")
+        if path in {"", "*", "**"}:
+            self.reading.whole.setdefault(f"line {line} takes all of it")
+        else:
+            self.reading.taken.setdefault(Taken(path, line))
+
+    def _run(self, command: "dockerfile.Command", stage: _Stage) -> None:
+        for flag in command.flags:
+            name, _, options = flag.partition("=")
+            if name == "--mount":
+                row = next(csv.reader([options]), [])
+                self._mount(
+                    {key.lower(): value for key, _, value in (part.partition("=") for part in row)}, command, stage
+                )
+
+    def _mount(self, options: Mapping[str, str], command: "dockerfile.Command", stage: _Stage) -> None:
+        if "from" in options:
+            self._from(options["from"], command.start_line, stage)
+        elif options.get("type", "bind") == "bind":
+            self._take(options.get("source", options.get("src", ".")), command.start_line, stage)
+
+
+def _unquoted(text: str, known: Mapping[str, str | None]) -> str | None:
+    """The value of a variable, as far as it is plain: perhaps all of it in double quotes."""
+    return _plain(text[1:-1] if len(text) > 1 and text[0] == text[-1] == '"' else text, known)
+
+
+def _plain(text: str, known: Mapping[str, str | None]) -> str | None:
+    """A text with its variables filled in; None where it has quotes or escapes, or a variable that nobody knows."""
+    try:
+        filled = expanded(text, known)
+    except UnknownError:
+        return None
+    return None if _UNREADABLE.search(text + filled) else filled
