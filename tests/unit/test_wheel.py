@@ -172,6 +172,7 @@ _HOST = """
 import json, runpy, sys
 import pulumi
 from pulumi.runtime import mocks, set_config
+from pulumi.runtime.proto import engine_pb2
 class Engine(mocks.Mocks):
     def new_resource(self, args):
         made.append([args.typ, args.name, args.inputs.get("context", {}).get("location")])
@@ -179,6 +180,8 @@ class Engine(mocks.Mocks):
     def call(self, args):
         return {}
 made = []
+# The SDK's mock engine has no version to ask for.
+mocks.MockEngine.RequirePulumiVersion = lambda self, request: engine_pb2.RequirePulumiVersionResponse()
 mocks.set_mocks(Engine(), project="their-images", stack="dev", preview=True)
 for key, value in json.load(sys.stdin).items():
     set_config("their-images:" + key, value)
