@@ -22,8 +22,11 @@ def apart(deployed: Deployed, folder: Path) -> Stack:
 
 def deployed_clone(deployed: Deployed, folder: Path, umask: int = -1) -> Path:
     """A fresh clone of the deployed commit, whatever another test has checked out just now."""
-    clone = cloned(deployed.checkout, folder, umask)
-    deployed.checkout.git("-C", str(clone), "switch", "--quiet", "--force-create", "main", deployed.revision)
+    clone, git = cloned(deployed.checkout, folder, umask), deployed.checkout.git
+    git("-C", str(clone), "switch", "--quiet", "--force-create", "main", deployed.revision)
+    # A test of releases may have tags there for a while.
+    for tag in git("-C", str(clone), "tag").split():
+        git("-C", str(clone), "tag", "--delete", tag)
     return clone
 
 
