@@ -741,3 +741,37 @@ def test_garbage_that_cannot_be_removed_is_named(
     with pytest.raises(StagingError) as caught:
         collect_garbage(context.parents[1])
     assert str(caught.value) == complaint.format(parent=context.parents[1])
+
+
+# ---- What is not the tree's: a text of ours, and the Dockerfile.
+
+
+def test_a_text_of_ours_is_staged_in_the_place_of_the_tree_s(root: Path, context: Path) -> None:
+    (root / "go.mod").write_text("module m // and more than the image links\n")
+    stage(root, Inputs((InputFile.written("go.mod", "module m\n"),), None), context)
+    assert (context / "go.mod").read_text() == "module m\n"
+
+
+def test_a_text_that_is_not_the_recorded_one_is_not_staged(root: Path, context: Path) -> None:
+    (root / "go.mod").write_text("module m\n")
+    file = InputFile("go.mod", False, "0" * 64, 9, content=b"module x\n")  # noqa: FBT003
+    with pytest.raises(StagingError, match=r"^go\.mod changed while its build context was being staged"):
+        stage(root, Inputs((file,), None), context)
+
+
+def test_the_dockerfile_s_folder_is_the_same_everywhere(root: Path, context: Path) -> None:
+    previous = os.umask(0o077)
+    try:
+        stage(root, described(root), context)
+    finally:
+        os.umask(previous)
+    folder = place_of(context).dockerfile.parent
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (folder, *folder.iterdir())}
+    name = place_of(context).dockerfile.name
+    assert modes == {folder.name: 0o755, name: 0o644, f"{name}.dockerignore": 0o644}
+    assert folder.stat().st_mtime == 0
+
+
+def test_a_place_is_the_same_below_another_folder(tmp_path: Path) -> None:
+    place = Place(Path("contexts"), "image", "key").below(tmp_path)
+    assert place.context == tmp_path / "contexts/image/key"
