@@ -13,7 +13,8 @@ _URL = re.compile(r"(?:https://|ssh://(?:[\w-]+@)?|git@)(?P<host>[\w.-]+)[:/]?(?
 _PROMPT = re.compile(
     r"no secure protocol found for repository|could not read (Username|Password)|terminal prompts disab"
 )
-_PUBLIC = re.compile(r"(sum|proxy)\.golang\.org\S* (404|410)")
+_PUBLIC_HOST = r"(sum|proxy)\.golang\.org"
+_PUBLIC = re.compile(rf"{_PUBLIC_HOST}\S* (404|410)")
 _SECONDS = 20
 
 # In this order: the first that the words show is the cause.
@@ -104,7 +105,7 @@ def _wanted(text: str) -> _Wanted | None:
         return None
     url = _URL.search(text)
     host, _, path = module["path"].partition("/")
-    if url and url["host"] not in {"proxy.golang.org", "sum.golang.org", "golang.org"}:
+    if url and not re.fullmatch(rf"{_PUBLIC_HOST}|golang\.org", url["host"]):
         host = url["host"]
     return _Wanted(f"{module['path']}@{module['version']}", host, path, asked=url["host"] if url else host)
 

@@ -9,7 +9,7 @@ from carbide_infra.source.go_environment import NAMES, module_settings
 from tests.support.fake_programs import FakeProgram
 
 DEFAULTS = {
-    "GOPROXY": "https://proxy.golang.org,direct",
+    "GOPROXY": "https://modules.test,direct",
     "GOPRIVATE": "",
     "GONOPROXY": "",
     "GONOSUMDB": "",
@@ -23,6 +23,8 @@ DEFAULTS = {
 def go(tmp_path: Path) -> FakeProgram:
     program = FakeProgram(tmp_path / "bin", "go")
     program.answer("env -json", DEFAULTS)
+    lines = ["# As each Go has it in its root.", "", *(f"{name}={value}" for name, value in DEFAULTS.items() if value)]
+    (tmp_path / "go.env").write_text("\n".join(lines))
     return program
 
 
@@ -79,3 +81,9 @@ def test_what_go_env_w_has_written_is_used(tmp_path: Path) -> None:
     variables = {"PATH": str(Path(str(shutil.which("go"))).parent), "HOME": str(tmp_path)}
     found = module_settings({**variables, "GOENV": str(tmp_path / "env"), "GOSUMDB": "off"})
     assert found == {"GOPROXY": "https://goproxy.corp.test", "GOPRIVATE": "corp.test/*", "GOSUMDB": "off"}
+
+
+@pytest.mark.skipif(shutil.which("go") is None, reason="the real go command")
+def test_what_the_real_go_does_unasked_needs_no_handing_over(tmp_path: Path) -> None:
+    variables = {"PATH": str(Path(str(shutil.which("go"))).parent), "HOME": str(tmp_path)}
+    assert module_settings({**variables, "GOENV": "off"}) == {}

@@ -12,6 +12,7 @@ FETCH = (
     'go: git.corp.test/team/mod@v1.0.0: unrecognized import path "git.corp.test/team/mod": https fetch: '
     'Get "https://git.corp.test/team/mod?go-get=1": '
 )
+PUBLIC = "https://{}.golang.org"
 PING = (f"go: {MODULE}: no secure protocol found for repository",)
 PROMPT = (
     f"main.go:5:2: {MODULE}: invalid version: git ls-remote -q https://github.com/corp/private: exit status 128:",
@@ -70,16 +71,16 @@ def test_what_go_hides_git_is_asked_for(words: str, cause: str) -> None:
             "git.corp.test/team/mod@v1.0.0: git.corp.test cannot be reached over https",
         ),
         (
-            f"go: {MODULE}: reading https://proxy.golang.org/github.com/corp/private/@v/v1.2.3.mod: 404 Not Found",
+            f"go: {MODULE}: reading {PUBLIC.format('proxy')}/github.com/corp/private/@v/v1.2.3.mod: 404 Not Found",
             "set goPrivate to github.com/corp/*",
         ),
         (
-            f"go: {MODULE}: verifying module: reading https://sum.golang.org/lookup/x@v1: 410 Gone",
+            f"go: {MODULE}: verifying module: reading {PUBLIC.format('sum')}/lookup/x@v1: 410 Gone",
             "set goPrivate to github.com/corp/*",
         ),
         (
-            f'x.go:14:2: {MODULE}: Get "https://proxy.golang.org/x.zip": tls: x509: unknown',
-            "the certificate of proxy.golang.org is of a CA that builds do not trust",
+            f'x.go:14:2: {MODULE}: Get "{PUBLIC.format("proxy")}/x.zip": tls: x509: unknown',
+            f"the certificate of {PUBLIC.format('proxy').removeprefix('https://')} is of a CA that builds do not trust",
         ),
         (f"go: {MODULE}: git fetch: git@github.com: Permission denied (publickey).", "the ssh agent has no key that"),
         (f"go: {MODULE}: git fetch: Host key verification failed.", "host key that sshKnownHosts does not name"),
