@@ -1,9 +1,17 @@
-"""Where the project, its local state and the machine-wide cache live."""
+"""Where the project, its local state, the machine-wide cache and the machine's certificates live."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from carbide_infra.errors import SetupError
+
+SYSTEM_BUNDLES = (
+    Path("/etc/ssl/certs/ca-certificates.crt"),
+    Path("/etc/pki/tls/certs/ca-bundle.crt"),
+    Path("/etc/ssl/cert.pem"),
+)
+"""Where distributions keep the certificates that a machine trusts."""
 
 
 def project_root() -> Path:
@@ -32,3 +40,9 @@ def cache_dir() -> Path:
     # The XDG specification says to ignore a relative path.
     shared = Path(os.environ.get("XDG_CACHE_HOME", ""))
     return (shared if shared.is_absolute() else Path.home() / ".cache") / "carbide-infra"
+
+
+def trusted_bundle(environment: Mapping[str, str]) -> Path | None:
+    """Give the file of the certificates that are trusted here: the one that is named, else the machine's."""
+    named = environment.get("SSL_CERT_FILE")
+    return next((file for file in (*([Path(named)] if named else ()), *SYSTEM_BUNDLES) if file.is_file()), None)

@@ -14,18 +14,13 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from carbide_infra.paths import state_dir
+from carbide_infra.paths import SYSTEM_BUNDLES, state_dir
 from carbide_infra.state_files import make_private, read_text, write_text
 
 LIFETIME = timedelta(days=730)
 RENEW_BEFORE = timedelta(days=30)
 # A virtual machine's clock may be behind when it wakes up.
 CLOCK_SKEW = timedelta(days=1)
-SYSTEM_BUNDLES = (
-    Path("/etc/ssl/certs/ca-certificates.crt"),
-    Path("/etc/pki/tls/certs/ca-bundle.crt"),
-    Path("/etc/ssl/cert.pem"),
-)
 _PEM = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 
 

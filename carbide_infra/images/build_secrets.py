@@ -13,6 +13,7 @@ import certifi
 
 from carbide_infra.config_values import known_hosts
 from carbide_infra.names import AGENT_VARIABLE
+from carbide_infra.paths import trusted_bundle
 from carbide_infra.settings import ConfigError, Settings
 from carbide_infra.source.go_environment import module_settings
 
@@ -23,11 +24,6 @@ KNOWN_HOSTS, GIT_CONFIG = "known_hosts", "gitconfig"
 """Of stacks that forward an agent; they reach the step that downloads modules."""
 
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
-_SYSTEM_BUNDLES = (
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/ssl/cert.pem",
-)
 # Where distributions keep the public CAs of their own bundle: Debian and Alpine, Fedora and its kin.
 _DISTRIBUTED = ("/usr/share/ca-certificates", "/usr/share/pki/ca-trust-source")
 _CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
@@ -109,8 +105,7 @@ def _private_certificates(environment: Mapping[str, str]) -> str:
     Only that is handed over. A distribution's bundle has public CAs that others have dropped since, some for
     good reason; and the engine carries each secret of each image through every step, and keeps it in the state.
     """
-    candidates = (environment.get("SSL_CERT_FILE"), *_SYSTEM_BUNDLES)
-    bundle = next((Path(name) for name in candidates if name and Path(name).is_file()), None)
+    bundle = trusted_bundle(environment)
     if bundle is None:
         return ""
     public = _public_certificates()

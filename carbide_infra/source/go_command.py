@@ -15,6 +15,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from carbide_infra.paths import trusted_bundle
+
 _LOCAL_SECONDS = 120
 _NETWORK_SECONDS = 600
 # Where Go and git keep things, and nothing that changes what they answer (GOFLAGS, GOROOT, GO111MODULE, …).
@@ -182,12 +184,7 @@ def _with_netrc(path: str, environment: Mapping[str, str], netrc: str, private: 
 
 
 def _trusted() -> str:
-    candidates = (
-        os.environ.get("SSL_CERT_FILE"),
-        "/etc/ssl/certs/ca-certificates.crt",
-        "/etc/pki/tls/certs/ca-bundle.crt",
-    )
-    bundle = next((Path(name) for name in candidates if name and Path(name).is_file()), None)
+    bundle = trusted_bundle(os.environ)
     return bundle.read_text(encoding="utf-8", errors="replace") + "\n" if bundle else ""
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import certifi
 import pytest
 
+from carbide_infra import paths
 from carbide_infra.images import build_secrets as build_secrets_module
 from carbide_infra.images.build_secrets import SECRET_IDS, build_secrets, require_agent
 from carbide_infra.settings import ConfigError, load_settings
@@ -63,18 +64,18 @@ def test_without_a_bundle_of_its_own_the_user_has_the_machine_s(
 ) -> None:
     bundle = tmp_path / "machine.pem"
     bundle.write_text(PRIVATE)
-    monkeypatch.setattr(build_secrets_module, "_SYSTEM_BUNDLES", ("/nonexistent/first.pem", str(bundle)))
+    monkeypatch.setattr(paths, "SYSTEM_BUNDLES", (Path("/nonexistent/first.pem"), bundle))
     environment = {"PATH": "/bin"} if named is None else {"SSL_CERT_FILE": named}
     assert secrets(environment)["extra_ca"] == PRIVATE + "\n"
 
 
 def test_a_machine_without_any_bundle_has_nothing_to_hand_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(build_secrets_module, "_SYSTEM_BUNDLES", ("/nonexistent/first.pem",))
+    monkeypatch.setattr(paths, "SYSTEM_BUNDLES", (Path("/nonexistent/first.pem"),))
     assert secrets({"PATH": "/bin"})["extra_ca"] == ""
 
 
 def test_the_bundles_of_the_common_distributions_are_known() -> None:
-    assert build_secrets_module._SYSTEM_BUNDLES == (
+    assert tuple(map(str, paths.SYSTEM_BUNDLES)) == (
         "/etc/ssl/certs/ca-certificates.crt",
         "/etc/pki/tls/certs/ca-bundle.crt",
         "/etc/ssl/cert.pem",

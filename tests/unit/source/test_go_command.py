@@ -316,7 +316,9 @@ def test_a_command_that_does_not_tell_its_folders_is_ended(
         pass
 
 
-@pytest.mark.parametrize("place", ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt"])
+@pytest.mark.parametrize(
+    "place", ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"]
+)
 def test_the_machine_s_certificates_are_where_distributions_keep_them(
     monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
