@@ -309,6 +309,11 @@ class Settings(BaseModel):
         return self
 
     @property
+    def is_development(self) -> bool:
+        """Whether its images serve development only: they go to this machine's own registry."""
+        return self.registry_server == LOCAL_REGISTRY
+
+    @property
     def said_of_images(self) -> Stack:
         """What this stack says of the catalogue's images."""
         return Stack(

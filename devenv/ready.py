@@ -10,7 +10,7 @@ from carbide_infra.endpoint import read_endpoint
 from carbide_infra.errors import SetupError
 from carbide_infra.paths import project_root
 from carbide_infra.progress import Report
-from carbide_infra.settings import LOCAL_REGISTRY, Settings, load_settings, selected_images
+from carbide_infra.settings import Settings, load_settings, selected_images
 from carbide_infra.stack.builder import VARIABLE
 from carbide_infra.stack.pinning import catalogue_bases, unpinned_bases
 from carbide_infra.stack.stack_file import ANY_REGISTRY, DEV_STACK, read_stack_file
@@ -72,7 +72,7 @@ def required_tools(report: Report) -> Tools:
 def _started(root: Path, settings: Settings, start: Start, report: Report) -> Tools:
     """Start what is to be started; a preview builds nothing, so it does without a builder where there can be none."""
     if start is Start.ONCE and not can_build():
-        if settings.registry_server == LOCAL_REGISTRY:
+        if settings.is_development:
             local_registry(root, report)
         return needed_tools(report)
     tools = required_tools(report)
@@ -101,7 +101,7 @@ def _settings(root: Path, stack: str, start: Start) -> Settings:
 
 def _is_wanted(start: Start, settings: Settings, root: Path) -> bool:
     if start is Start.LOCAL:
-        return settings.registry_server == LOCAL_REGISTRY
+        return settings.is_development
     if start is Start.ONCE:
         endpoint = read_endpoint(root)
         return endpoint is None or not set(_bases(settings, root).references) <= set(endpoint.bases)

@@ -10,7 +10,7 @@ from enum import IntEnum
 from pathlib import Path
 
 from carbide_infra.errors import UserError
-from carbide_infra.settings import LOCAL_REGISTRY, Settings
+from carbide_infra.settings import Settings
 
 # What CI says is built, where a checkout of a commit does not tell; carbide_infra/source/facts.py reads it, too.
 REF_VARIABLE = "CARBIDE_REF"
@@ -38,7 +38,7 @@ def trust_of(settings: Settings, project: Path) -> Trust:
 
     What git cannot tell is not trusted.
     """
-    if settings.registry_server == LOCAL_REGISTRY:
+    if settings.is_development:
         return Trust.OTHER
     try:
         trees = (project, settings.source_root(project))

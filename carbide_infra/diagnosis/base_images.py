@@ -6,7 +6,7 @@ from carbide_infra.diagnosis.finding import Finding, fail, ok, warn
 from carbide_infra.images.base_images import is_pinned, key_of, references_of
 from carbide_infra.registry.errors import Denied, NotFound, RegistryError
 from carbide_infra.registry.told import why_unknown
-from carbide_infra.settings import LOCAL_REGISTRY, Selection, Settings
+from carbide_infra.settings import Selection, Settings
 
 _SHORT = len("sha256:") + 12
 
@@ -44,6 +44,6 @@ def check_bases(
 def _problem(text: str, problem: RegistryError, settings: Settings, selection: Selection) -> Finding:
     told, _, fix = why_unknown(key_of(text, settings, selection.images), text, problem).rpartition("; ")
     # Without an answer, what is known or in the builder's cache may do; a tag outside development stops an update.
-    may_do = is_pinned(text) or settings.registry_server == LOCAL_REGISTRY
+    may_do = is_pinned(text) or settings.is_development
     level = fail if isinstance(problem, NotFound | Denied) or not may_do else warn
     return level("base image", told, fix)

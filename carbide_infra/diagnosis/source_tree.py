@@ -11,7 +11,7 @@ from carbide_infra.errors import UserError
 from carbide_infra.images.build_secrets import build_secrets
 from carbide_infra.images.inputs import inputs_of_images
 from carbide_infra.paths import cache_dir
-from carbide_infra.settings import LOCAL_REGISTRY, Selection, Settings
+from carbide_infra.settings import Selection, Settings
 from carbide_infra.source.facts import REF_VARIABLE, Source
 from carbide_infra.source.images import Sources, read_sources
 from carbide_infra.source.origin_warnings import warnings_of
@@ -28,7 +28,7 @@ def check_source(settings: Settings, selection: Selection, project: Path) -> Ite
             settings.said_of_images,
             selection.images,
             root,
-            is_development=settings.registry_server == LOCAL_REGISTRY,
+            is_development=settings.is_development,
         )
         if found.errors:
             yield _wrong("\n".join(map(str, found.errors)))

@@ -7,7 +7,7 @@ from carbide_infra.catalogue.bases import NOTHING
 from carbide_infra.catalogue.model import ForeignFile, Image, KeptDockerfile
 from carbide_infra.registry.errors import Denied, NotFound
 from carbide_infra.registry.told import Told, why_unknown
-from carbide_infra.settings import LOCAL_REGISTRY, ConfigError, Selection, Settings
+from carbide_infra.settings import ConfigError, Selection, Settings
 
 _OUTSIDE_DEVELOPMENT = (
     "an update of a stack whose registryServer is not local builds on no tag that may have moved; repeat it, or write "
@@ -113,7 +113,7 @@ def _kept_on_digests(image: Image, kept: KeptDockerfile, bases: Mapping[str, str
 
 
 def _warnings(settings: Settings, selection: Selection, told: Mapping[str, Told], *, is_update: bool) -> Iterable[str]:
-    is_strict = is_update and settings.registry_server != LOCAL_REGISTRY
+    is_strict = is_update and not settings.is_development
     for text, answer in told.items():
         key = key_of(text, settings, selection.images)
         if answer.problem is None and answer.digest is None and is_strict:

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from carbide_infra.settings import LOCAL_REGISTRY, Settings
+from carbide_infra.settings import Settings
 from carbide_infra.source.facts import Source
 
 VERSION = "version"
@@ -53,7 +53,7 @@ def _has_version(settings: Settings, source: Source, *, is_commit: bool) -> bool
 
     Where git does not tell whether it is released, it may be: then only a development stack's tag moves.
     """
-    if not source.has_known_release and settings.registry_server != LOCAL_REGISTRY:
+    if not source.has_known_release and not settings.is_development:
         return False
     if source.revision is None:
         return True

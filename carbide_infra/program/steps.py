@@ -24,7 +24,6 @@ from carbide_infra.paths import cache_dir, state_dir
 from carbide_infra.registry.known_images import KnownImages
 from carbide_infra.registry.told import Told
 from carbide_infra.settings import (
-    LOCAL_REGISTRY,
     SECRET_KEYS,
     ConfigError,
     Selection,
@@ -130,7 +129,7 @@ def _require_checked(settings: Settings, selection: Selection, root: Path) -> No
         settings.said_of_images,
         selection.images,
         root,
-        is_development=settings.registry_server == LOCAL_REGISTRY,
+        is_development=settings.is_development,
     )
     for warning in found.warnings:
         pulumi.log.warn(str(warning))
@@ -263,7 +262,7 @@ def _stage(plans: Sequence[ImagePlan], root: Path, project: Path) -> None:
 def _server(settings: Settings) -> str:
     server = registry_server(settings.registry_server, Path.cwd())
     # A preview needs no registry; an update would fail once for each image, in the builder's words.
-    if settings.registry_server == LOCAL_REGISTRY and not pulumi.runtime.is_dry_run():
+    if settings.is_development and not pulumi.runtime.is_dry_run():
         require_running(server)
     return server
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from carbide_infra.catalogue.files import FileError, files_of
 from carbide_infra.catalogue.model import FileVersion, Image
 from carbide_infra.catalogue.template import build_arguments, linker_name
-from carbide_infra.settings import LOCAL_REGISTRY, Settings
+from carbide_infra.settings import Settings
 from carbide_infra.source.facts import DEFAULT_VERSION, Source, VersionRule, read_source
 from carbide_infra.source.inputs import InputError, Target, Wanted
 
@@ -54,7 +54,7 @@ def read_sources(settings: Settings, images: Sequence[Image], root: Path, *, ful
                 tag_prefix=prefix,
                 require_history=settings.require_history,
                 full_ref=full_ref,
-                is_development=settings.registry_server == LOCAL_REGISTRY,
+                is_development=settings.is_development,
             )
     return Sources(root, {image.name: found[_line(settings, image)] for image in images})
 
