@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Annotated, NoReturn, ParamSpec
 
 import typer
-from rich.console import Console
 
 from carbide_infra.errors import MissingPrerequisite, UserError
+from carbide_infra.messages import complain, progress
 from carbide_infra.paths import project_root, state_dir
 from carbide_infra.settings import load_settings
 from carbide_infra.stack.pulumi_stack import PulumiStack
@@ -32,14 +32,9 @@ INTERRUPTED = 130
 ACTIONLINT_ARGUMENTS = ("-shellcheck=", "-pyflakes=")
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-_progress = Console(stderr=True, highlight=False)
 _Arguments = ParamSpec("_Arguments")
 StackName = Annotated[str, typer.Option("--stack", envvar="STACK", help="Name of the stack.")]
 Command = Annotated[list[str], typer.Argument(help="The command and its arguments, after --.")]
-
-
-def _report(line: str) -> None:
-    _progress.print(line, markup=False, soft_wrap=True)
 
 
 def _reported(command: Callable[_Arguments, None]) -> Callable[_Arguments, None]:
@@ -50,10 +45,10 @@ def _reported(command: Callable[_Arguments, None]) -> Callable[_Arguments, None]
         try:
             command(*args, **kwargs)
         except UserError as error:
-            _progress.print(f"error: {error}", style="red", markup=False, soft_wrap=True)
+            complain(f"error: {error}", typer.colors.RED)
             raise typer.Exit(1) from None
         except KeyboardInterrupt:
-            _report("Interrupted; the same command resumes from here.")
+            progress("Interrupted; the same command resumes from here.")
             raise typer.Exit(INTERRUPTED) from None
 
     return wrapper
@@ -64,9 +59,9 @@ def _reported(command: Callable[_Arguments, None]) -> Callable[_Arguments, None]
 def tools() -> None:
     """Find or build the tools: pulumi, its plugins, BuildKit, buildx, a registry."""
     check_prerequisites()
-    found = needed_tools(_report)
-    ensure_registry_server(_report)
-    _report(f"The tools are in {found.bin_dir}")
+    found = needed_tools(progress)
+    ensure_registry_server(progress)
+    progress(f"The tools are in {found.bin_dir}")
 
 
 @app.command()
@@ -75,21 +70,21 @@ def start(stack: StackName = DEV_STACK) -> None:
     """Start the local builder and registry, and see to the base images."""
     root = project_root()
     settings = load_settings(ANY_REGISTRY | read_stack_file(root, stack), os.environ)
-    start_daemons(root, required_tools(_report), settings, _report)
+    start_daemons(root, required_tools(progress), settings, progress)
 
 
 @app.command()
 @_reported
 def down() -> None:
     """Stop the local builder and registry; their data stay."""
-    local_down(project_root(), _report)
+    local_down(project_root(), progress)
 
 
 @app.command("clean")
 @_reported
 def delete_state() -> None:
     """Stop everything and delete this checkout's local state; refused where it is another stack's only one."""
-    clean(project_root(), _report)
+    clean(project_root(), progress)
 
 
 @app.command()
@@ -106,14 +101,14 @@ def run(
     """Run a command where the tools are found, building those that are missing; it is given STACK, too."""
     chosen = {Start.LOCAL: if_local, Start.ONCE: if_new, Start.UNPINNED: unpinned}
     when = next((when for when, is_chosen in chosen.items() if is_chosen), Start.ALWAYS) if starts else Start.NEVER
-    _become(command, ensure(stack, when, _report) | {"STACK": stack})
+    _become(command, ensure(stack, when, progress) | {"STACK": stack})
 
 
 @app.command()
 @_reported
 def env(stack: StackName = DEV_STACK) -> None:
     """Print the shell variables that make plain `pulumi` and `carbide-infra` work here; starts nothing."""
-    environment = ensure(stack, report=_report)
+    environment = ensure(stack, report=progress)
     # Other stacks are the user's to make, with a passphrase or backend that we do not know.
     if stack == DEV_STACK:
         PulumiStack(stack, _found("pulumi", environment), project_root(), environment).select()
@@ -126,7 +121,7 @@ def doctor(arguments: Annotated[list[str] | None, typer.Argument()] = None, stac
     """Run `carbide-infra doctor` on this machine as it is, with what the kit finds first; builds nothing."""
     root, embedded = project_root(), not docker_answers() and can_embed()
     missing = missing_tools(embedded=embedded)
-    there = None if missing else ensure_tools(_report, embedded=embedded)
+    there = None if missing else ensure_tools(progress, embedded=embedded)
     environment = child_environment(root, there, stack)
     file = state_dir(root) / "findings.json"
     write_json(file, list(findings(missing, Path(environment["PULUMI_HOME"]))))
@@ -138,7 +133,7 @@ def doctor(arguments: Annotated[list[str] | None, typer.Argument()] = None, stac
 @_reported
 def lint_workflows() -> None:
     """Check GitHub's workflows with actionlint."""
-    command = [str(ensure_actionlint(_report)), *ACTIONLINT_ARGUMENTS]
+    command = [str(ensure_actionlint(progress)), *ACTIONLINT_ARGUMENTS]
     raise typer.Exit(subprocess.run(command, cwd=project_root(), check=False).returncode)
 
 

@@ -7,8 +7,9 @@ from typing import Annotated
 import typer
 
 from carbide_infra.cli.options import StackName, named_stack
-from carbide_infra.cli.outcome import WELL, ends, progress
+from carbide_infra.cli.outcome import WELL, ends
 from carbide_infra.errors import CommandError, SetupError
+from carbide_infra.messages import progress
 from carbide_infra.stack.baseline import without_encryption, without_secrets
 from carbide_infra.stack.pulumi_stack import open_stack
 

@@ -6,7 +6,8 @@ import sys
 import typer
 
 from carbide_infra.cli.options import StackName, named_stack
-from carbide_infra.cli.outcome import DIFFERENT, WELL, ends, progress
+from carbide_infra.cli.outcome import DIFFERENT, WELL, ends
+from carbide_infra.messages import progress
 from carbide_infra.paths import project_root
 from carbide_infra.settings import load_settings
 from carbide_infra.stack.pinning import catalogue_bases, catalogue_pins, catalogue_references, find_pins, unpinned_bases

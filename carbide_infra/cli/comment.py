@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from carbide_infra.cli.outcome import WELL, ends, progress
+from carbide_infra.cli.outcome import WELL, ends
 from carbide_infra.errors import CommandError
+from carbide_infra.messages import progress
 from carbide_infra.report import words
 from carbide_infra.report.github import DEFAULT_API, REPOSITORY, GitHubError, Repository
 from carbide_infra.report.stranger import harmless

@@ -6,9 +6,9 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from carbide_infra.cli.outcome import progress
 from carbide_infra.diagnosis.machine import check_disks, existing
 from carbide_infra.errors import UserError
+from carbide_infra.messages import progress
 from carbide_infra.paths import cache_dir, state_dir
 from carbide_infra.source.private_modules import cause_of, git_says
 from carbide_infra.stack.failures import Failure, alike, failures_in, program_errors

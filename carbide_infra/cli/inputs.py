@@ -11,10 +11,11 @@ import typer
 
 from carbide_infra.catalogue.model import Image
 from carbide_infra.cli.options import StackName, named_stack
-from carbide_infra.cli.outcome import WELL, ends, print_json, progress
+from carbide_infra.cli.outcome import WELL, ends, print_json
 from carbide_infra.errors import CommandError
 from carbide_infra.images.build_secrets import build_secrets
 from carbide_infra.images.inputs import inputs_of_images
+from carbide_infra.messages import progress
 from carbide_infra.paths import project_root
 from carbide_infra.settings import Settings, load_settings, selected_images
 from carbide_infra.source.import_path import import_path

@@ -2,17 +2,17 @@
 
 import json
 import os
-import shutil
 import signal
 import sys
-import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stdout
 from functools import wraps
 from typing import NoReturn, ParamSpec
 
 import typer
 
 from carbide_infra.errors import UserError
+from carbide_infra.messages import complain, progress
 
 WELL, DIFFERENT, NO_ANSWER, INTERRUPTED = 0, 1, 2, 130
 FAILED = DIFFERENT
@@ -55,33 +55,18 @@ def _end(number: int, _frame: object) -> NoReturn:
     raise SystemExit(_SIGNALLED + number)
 
 
-def progress(line: str) -> None:
-    """Tell what takes time; stdout is for data."""
-    typer.echo(_wrapped(line), err=True)
-
-
-def complain(text: str, colour: str) -> None:
-    """Tell what is wrong, in colour where somebody sees it and wants it: red is an error, yellow a warning."""
-    typer.secho(_wrapped(text), fg=colour, err=True, color=False if os.environ.get("NO_COLOR") else None)
-
-
-def _wrapped(text: str) -> str:
-    """The lines of a text, folded at words as wide as the terminal is; a file's stay as they are."""
-    if not sys.stderr.isatty():
-        return text
-    width = shutil.get_terminal_size().columns
-    return "\n".join(
-        part
-        for line in text.split("\n")
-        for part in textwrap.wrap(
-            line,
-            width,
-            subsequent_indent=" " * (len(line) - len(line.lstrip()) + 2),
-            break_long_words=False,
-            break_on_hyphens=False,
-        )
-        or [""]
-    )
+@contextmanager
+def stdout_kept_for_data() -> Iterator[None]:
+    """Meanwhile, send what we and the programs that we start print to stderr."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
 
 
 def print_json(data: object) -> None:

@@ -6,11 +6,12 @@ from pathlib import Path
 import typer
 
 from carbide_infra.cli.options import StackName, named_stack
-from carbide_infra.cli.outcome import WELL, acts, progress
+from carbide_infra.cli.outcome import WELL, acts
 from carbide_infra.endpoint import stand_ins_of
 from carbide_infra.errors import UserError
 from carbide_infra.images.build_secrets import build_secrets
 from carbide_infra.images.inputs import inputs_of_images
+from carbide_infra.messages import progress
 from carbide_infra.paths import project_root
 from carbide_infra.settings import load_settings, selected_images
 from carbide_infra.stack.pinning import (

@@ -2,7 +2,7 @@
 
 import os
 
-from carbide_infra.cli.outcome import progress
+from carbide_infra.messages import progress
 from carbide_infra.paths import project_root
 from carbide_infra.settings import load_settings, selected_images
 from carbide_infra.stack.pulumi_stack import PulumiStack, open_stack

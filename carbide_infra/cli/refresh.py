@@ -3,8 +3,9 @@
 import typer
 
 from carbide_infra.cli.options import StackName, named_stack
-from carbide_infra.cli.outcome import WELL, acts, progress
+from carbide_infra.cli.outcome import WELL, acts
 from carbide_infra.cli.prepared import prepared
+from carbide_infra.messages import progress
 from carbide_infra.stack.drift import drift_in, moved_releases
 from carbide_infra.stack.registry_access import images_client
 

@@ -9,11 +9,12 @@ from typing import Annotated
 import typer
 
 from carbide_infra.cli.options import StackName, named_stack
-from carbide_infra.cli.outcome import WELL, ends, print_json, progress
+from carbide_infra.cli.outcome import WELL, ends, print_json
 from carbide_infra.endpoint import registry_server
 from carbide_infra.errors import CommandError, UserError
 from carbide_infra.images.own_tags import own_tags
 from carbide_infra.images.tags import sanitised
+from carbide_infra.messages import progress
 from carbide_infra.names import IMAGE_TYPE
 from carbide_infra.paths import cache_dir
 from carbide_infra.registry.releases import Released, Wanted, images_of, tagged

@@ -10,9 +10,10 @@ from typing import Annotated, Any, TextIO
 import typer
 
 from carbide_infra.cli.options import StackName, named_stack
-from carbide_infra.cli.outcome import DIFFERENT, NO_ANSWER, WELL, ends, progress
+from carbide_infra.cli.outcome import DIFFERENT, NO_ANSWER, WELL, ends
 from carbide_infra.cli.prepared import opened_for_the_provider
 from carbide_infra.errors import CommandError
+from carbide_infra.messages import progress
 from carbide_infra.report.changes import Report, report_of
 from carbide_infra.report.data import as_data
 from carbide_infra.report.markdown import markdown

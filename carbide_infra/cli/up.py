@@ -1,6 +1,7 @@
 """`carbide-infra up`: build and push what changed, and show all images."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,9 +13,10 @@ from carbide_infra.cli.failing import told as told_failures
 from carbide_infra.cli.failing import updated
 from carbide_infra.cli.live import shown_live
 from carbide_infra.cli.options import StackName, Wide, named_stack
-from carbide_infra.cli.outcome import WELL, acts, progress
+from carbide_infra.cli.outcome import acts, print_json, stdout_kept_for_data
 from carbide_infra.cli.prepared import prepared
 from carbide_infra.cli.tables import Column, common_to, print_columns, short_digest, wide_console
+from carbide_infra.messages import progress
 from carbide_infra.paths import state_dir
 from carbide_infra.stack.builder import chosen_builder, require_builder
 from carbide_infra.stack.event_log import has_begun, has_changes, image_seconds, new_digests, new_event_log
@@ -30,6 +32,9 @@ SummaryFile = Annotated[
     typer.Option("--summary", envvar="SUMMARY", help="File to add the table of images to, in Markdown."),
 ]
 Verbose = Annotated[bool, typer.Option("--verbose", help="At a terminal, show Pulumi's own display.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print what became of the images in JSON; all else is on stderr.")]
+
+_NO_CHANGES = "No changes: every image is as this source tree and stack want it."
 
 
 @app.command()
@@ -39,19 +44,20 @@ def up(
     summary_file: SummaryFile = None,
     wide: Wide = False,  # noqa: FBT002 - a flag of the command line
     verbose: Verbose = False,  # noqa: FBT002
+    as_json: AsJson = False,  # noqa: FBT002
 ) -> int:
     """Build and push what changed, and show all images.
 
     An image that fails does not stop the others. The exit code is that of `pulumi up`.
     """
-    stack = named_stack(stack)
-    opened = prepared(stack)
+    opened = prepared(named_stack(stack))
     require_builder(_builder(opened), opened.environment)
-    first = new_event_log(state_dir(opened.project), stack)
+    first = new_event_log(state_dir(opened.project), opened.name)
     event_logs = (first, first.with_name(f"{first.stem}-again.json"))
     if opened.release_dead_lock():
         progress("The last update was killed: releasing its lock on the stack")
-    code = _updated(opened, event_logs, verbose=verbose)
+    with stdout_kept_for_data() if as_json else nullcontext():
+        code = _updated(opened, event_logs, live=not verbose and not as_json)
     if code and not has_begun(first):
         # Pulumi has said why, and what the stack had before says nothing of it.
         return code
@@ -63,24 +69,55 @@ def up(
         frozenset(failure.image for failure in failures if not failure.kind),
     )
     images: dict[str, Any] = opened.outputs().get("images", {})
-    if images:
-        sizes = image_sizes(images, images_client(opened, images))
+    sizes = image_sizes(images, images_client(opened, images)) if images else {}
+    sentence = outcome.sentence if any(map(has_changes, event_logs)) else _NO_CHANGES
+    reasons = list(told_failures(opened, last)) if code else []
+    if as_json:
+        print_json(as_data(images, outcome, sizes, "" if code else sentence, reasons))
+    elif images:
         print_images(images, outcome, sizes, wide_console(), wide=wide)
-        for warning in over_budget(images, sizes):
-            progress(f"WARNING: {warning}")
+    for warning in over_budget(images, sizes):
+        progress(f"WARNING: {warning}")
     if summary_file and images:
         with summary_file.open("a", encoding="utf-8") as file:
             file.write(markdown_summary(images, outcome))
+    for line in reasons:
+        progress(line)
     if code:
-        for line in told_failures(opened, last):
-            progress(line)
         can_be_repeated = not failures or not all(failure.is_immutable for failure in failures)
-        rest = f"`make up STACK={stack}` does the rest" if can_be_repeated else "that tag stays where it is"
-        progress(f"Not all is well: see above. What is finished stays; {rest}.")
-        return code
-    nothing = "No changes: every image is as this source tree and stack want it."
-    progress(outcome.sentence if any(map(has_changes, event_logs)) else nothing)
-    return WELL
+        rest = f"`make up STACK={opened.name}` does the rest" if can_be_repeated else "that tag stays where it is"
+        sentence = f"Not all is well: see above. What is finished stays; {rest}."
+    progress(sentence)
+    return code
+
+
+def as_data(
+    images: Mapping[str, Mapping[str, Any]],
+    outcome: Outcome,
+    sizes: Mapping[str, Mapping[str, int]],
+    sentence: str,
+    failures: Iterable[str],
+) -> dict[str, Any]:
+    """What `up --json` prints.
+
+    Gives `sentence` (what the update means; empty where it failed), `failures` (texts) and, by image name, `became`
+    (failed, digest new, as before, unchanged), `seconds` (null where none was built), `reference`, `digest`, and
+    `bytes` (compressed, by platform).
+    """
+    return {
+        "sentence": sentence,
+        "failures": list(failures),
+        "images": {
+            name: {
+                "became": outcome.of(name),
+                "seconds": outcome.seconds.get(name),
+                "reference": f"{image['repository']}:{image['tags'][0]}",
+                "digest": image["digest"],
+                "bytes": dict(sizes.get(name, {})),
+            }
+            for name, image in images.items()
+        },
+    }
 
 
 def _builder(stack: PulumiStack) -> str | None:
@@ -88,10 +125,10 @@ def _builder(stack: PulumiStack) -> str | None:
     return chosen_builder(values.get("builder"), str(values.get("registryServer")), stack.environment)
 
 
-def _updated(stack: PulumiStack, event_logs: tuple[Path, Path], *, verbose: bool) -> int:
-    """Update it, showing the images' progress at a terminal, unless Pulumi's own display is asked for."""
+def _updated(stack: PulumiStack, event_logs: tuple[Path, Path], *, live: bool) -> int:
+    """Update it, showing the images' progress at a terminal in the place of Pulumi's own display, if `live`."""
     console = wide_console()
-    if not console.is_terminal or verbose:
+    if not console.is_terminal or not live:
         return updated(stack, *event_logs)
     with shown_live(console) as watch:
         return updated(stack, *event_logs, watch)

@@ -10,11 +10,12 @@ from typing import Annotated
 import typer
 
 from carbide_infra.cli.options import StackName, Wide, named_stack
-from carbide_infra.cli.outcome import DIFFERENT, NO_ANSWER, WELL, complain, ends, print_json, progress
+from carbide_infra.cli.outcome import DIFFERENT, NO_ANSWER, WELL, ends, print_json
 from carbide_infra.cli.saved import saved_outputs
 from carbide_infra.cli.tables import Column, fits, print_columns, short_digest, wide_console
 from carbide_infra.endpoint import read_endpoint
 from carbide_infra.errors import CommandError, SetupError
+from carbide_infra.messages import complain, progress
 from carbide_infra.outputs import ImageOutput
 from carbide_infra.paths import project_root
 from carbide_infra.registry.images import PARALLEL, split_reference

@@ -3,6 +3,8 @@
 import json
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,10 +12,13 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
+from carbide_infra.cli import up
 from carbide_infra.cli.app import app
+from carbide_infra.cli.outcome import stdout_kept_for_data
 from carbide_infra.registry.client import RegistryClient
 from carbide_infra.stack.pulumi_stack import PulumiStack
 from tests.support.catalogue import FOLDER
+from tests.support.outputs import exported
 
 PROJECT = "name: carbide-infra\nruntime: python\n"
 CONFIG = """config:
@@ -91,6 +96,52 @@ def test_a_failed_update_ends_with_pulumis_code_and_what_the_build_said(project:
     assert done.exit_code == 3
     assert f"{IMAGE} failed:\n    main.go:87:24: undefined: x\n" in done.stderr
     assert "`make up STACK=dev` does the rest." in done.stderr
+
+
+@pytest.mark.parametrize("code", [0, 3])
+def test_an_update_for_a_program_prints_json_and_nothing_else(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    monkeypatch.setattr(up, "image_sizes", lambda images, _: {name: {"linux/amd64": 4_900_000} for name in images})
+    project.ends_with(code)
+    script = (tmp_path / "pulumi").read_text()
+    (tmp_path / "pulumi").write_text(script.replace("up) ", "up) echo Updating; "))
+    (tmp_path / "events").write_text(
+        "".join(
+            f"{json.dumps(event)}\n"
+            for event in (
+                {"resOpFailedEvent": {"metadata": {"urn": URN}}} if code else {},
+                {"diagnosticEvent": {"urn": URN, "severity": "error", "message": "denied"}} if code else {},
+                {"summaryEvent": {"resourceChanges": {"same": 3}}},
+            )
+            if event
+        )
+    )
+    (tmp_path / "output").write_text(json.dumps(exported()))
+    done = project.run("up", "--json")
+    assert done.exit_code == code
+    said = json.loads(done.stdout)
+    assert "Updating\n" in done.stderr
+    assert set(said) == {"sentence", "failures", "images"}
+    assert set(said["images"]) == set(exported()["images"])
+    assert said["images"]["carbide-rest-api"] == {
+        "became": "unchanged",
+        "seconds": None,
+        "reference": "nvcr.io/nvidia/carbide/carbide-rest-api:1.4.0-8b1c6d050d4a",
+        "digest": exported()["images"]["carbide-rest-api"]["digest"],
+        "bytes": {"linux/amd64": 4_900_000},
+    }
+    assert said["images"][IMAGE]["became"] == ("failed" if code else "unchanged")
+    assert bool(said["failures"]) == bool(code)
+    assert said["sentence"] == ("" if code else "No changes: every image is as this source tree and stack want it.")
+
+
+def test_stdout_is_kept_from_programs_that_are_started(capfd: pytest.CaptureFixture[str]) -> None:
+    with stdout_kept_for_data():
+        subprocess.run(["echo", "of a program"], check=True)
+        sys.stdout.write("of ours\n")
+    sys.stdout.write("data\n")
+    assert capfd.readouterr().out == "data\n"
 
 
 # ---- Failures that no compiler caused.

@@ -11,8 +11,9 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from carbide_infra.cli.outcome import complain, ends, print_json, progress
+from carbide_infra.cli.outcome import ends, print_json
 from carbide_infra.errors import CommandError
+from carbide_infra.messages import complain, progress
 
 
 def ended(outcome: int | BaseException) -> Result:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 from typer.testing import CliRunner, Result
 
 from carbide_infra.errors import SetupError
@@ -100,3 +101,23 @@ def test_the_doctor_builds_nothing(kit: Kit, monkeypatch: pytest.MonkeyPatch) ->
     assert environment["STACK"] == "dev"
     found = {finding["subject"]: finding for finding in json.loads(file.read_text())}
     assert (found["tools"]["level"], found["tools"]["told"]) == ("fail", "pulumi 3.259.0 is not built yet")
+
+
+def test_the_kits_own_lines_are_folded_at_words_too(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    message = "the registry's program cannot be built: no compiler in /usr/lib/go/bin, and none to be downloaded"
+
+    def fail(_: object) -> None:
+        raise SetupError(message)
+
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setattr(cli, "needed_tools", fail)
+    with pytest.raises(typer.Exit):
+        cli.tools()
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) > 2
+    assert all(len(line) <= 40 for line in lines)
+    assert " ".join(" ".join(lines).split()) == f"error: {message}"
