@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from carbide_infra.catalogue.model import BaseUser, Image, KeptDockerfile
 from carbide_infra.images import record
+from carbide_infra.images.failure_hook import told_failure
 from carbide_infra.images.plan import ImagePlan
 from carbide_infra.images.tags import VERSION, Alias
 from carbide_infra.names import COMPONENT_TYPE, IMAGE_TYPE
@@ -156,7 +157,12 @@ class ServiceImage(pulumi.ComponentResource):
             cache_to=[docker_build.CacheToArgs(raw=entry) for entry in target.cache_to],
             ssh=[docker_build.SSHArgs(id="default")] if target.ssh and kept is None else None,
             target=kept.target if kept else None,
-            opts=pulumi.ResourceOptions(parent=self, retain_on_delete=True, custom_timeouts=_DEADLINE),
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                retain_on_delete=True,
+                custom_timeouts=_DEADLINE,
+                hooks=told_failure(plan.image.name, plan.context.as_posix(), target.builder),
+            ),
         )
 
     def _alias(

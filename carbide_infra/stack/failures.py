@@ -1,17 +1,16 @@
 """What failed in an update, and why: the engine's events in a user's words."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from carbide_infra.images.build_log import failed_steps
 from carbide_infra.names import IMAGE_TYPE, INDEX_TYPE, STACK_TYPE
 from carbide_infra.registry.reference import Reference
 from carbide_infra.stack.event_log import events
 
-# Of a failed build step; the compiler itself stops after ten errors a package.
-LAST_LINES = 40
 _STATUS = re.compile(
     r"unexpected status from (?P<method>[A-Z]+) request to (?P<url>\S+): (?P<code>\d{3}) ?(?P<words>[^\n:]*)"
     r"(?:[:\n]\s*(?:unknown: )?(?P<said>.+))?",
@@ -143,21 +142,12 @@ def _failure(urn: str, metadata: Mapping[str, Any], told: Sequence[tuple[str, st
     kind, _, name = urn.rpartition("::")
     problem = next((text.strip() for severity, text in reversed(told) if severity == "error"), "")
     if kind.endswith(f"${IMAGE_TYPE}"):
-        return Failure(name, "", "", problem, tuple(_failed_step([text for _, text in told])))
+        return Failure(name, "", "", problem, tuple(failed_steps("\n".join(text for _, text in told))))
     if kind.endswith(f"${INDEX_TYPE}"):
         image, _, of = name.rpartition("-")
         inputs = (metadata.get("new") or {}).get("inputs") or {}
         return Failure(image, of, str(inputs.get("tag") or ""), problem)
     return None
-
-
-def _failed_step(messages: Iterable[str]) -> list[str]:
-    """The output of the BuildKit steps that did not end well, as in "#13 0.659 main.go:87:24: undefined: x"."""
-    lines = [line for message in messages for line in message.splitlines()]
-    ended = {match[1] for line in lines if (match := re.match(r"#(\d+) (DONE|CACHED)\b", line))}
-    output = [match for line in lines if (match := re.match(r"#(\d+) \d+\.\d+ (.*)", line))]
-    # Both platforms fail with the same words.
-    return list(dict.fromkeys(match[2] for match in output if match[1] not in ended))[-LAST_LINES:]
 
 
 def _said(problem: str) -> str:

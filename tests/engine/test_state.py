@@ -1,6 +1,7 @@
 """State and outputs say what is: through updates of a part, beside other runs, and after states of earlier versions."""
 
 import json
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -109,8 +110,10 @@ def test_a_failed_image_keeps_outputs_and_record(stack: Stack) -> None:
     before, records = stack.images(), records_of(stack)
     write(stack, MAIN, (checkout_of(stack).source / MAIN).read_text() + "\nfunc broken() { return undefined }\n")
     write(stack, "db/pkg/schema/sql/0009_more.sql", "select 1;\n")
-    with pytest.raises(PulumiFailed):
+    with pytest.raises(PulumiFailed) as failed:
         stack.up()
+    # Plain Pulumi's diagnostic of the image has the compiler's words.
+    assert re.search(rf"Image \({IPAM}\):\n[^:]*error: # \S+\n\s*{MAIN}:\d+:\d+: undefined", str(failed.value))
     after = stack.images()
     assert after[IPAM] == before[IPAM]
     assert after[DB]["digest"] != before[DB]["digest"]

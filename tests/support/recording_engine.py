@@ -99,6 +99,12 @@ class RecordingEngine(MockMonitor):
         self.messages: list[tuple[str, str]] = []
         """Severity and text of what the user is told."""
 
+    def GetDeploymentInfo(self, request: object) -> resource_pb2.DeploymentInfo:  # noqa: N802 - the protocol's name
+        """What Pulumi's own mock says, without the error hooks that it cannot call."""
+        told: resource_pb2.DeploymentInfo = super().GetDeploymentInfo(request)  # type: ignore[no-untyped-call]
+        told.supportedFeatures.remove(resource_pb2.RESOURCE_MONITOR_FEATURE_ERROR_HOOKS)
+        return told
+
     def of(self, kind: str) -> dict[str, Registration]:
         """The registrations of one type by name."""
         return {resource.name: resource for resource in self.registered if resource.kind == kind}
