@@ -153,8 +153,8 @@ pin-actions: $(READY) ## Pin the workflows' actions to their newest releases
 	@$(VENV)/bin/python tools/pin_actions.py
 
 .PHONY: clean
-clean: ## Stop everything and delete this checkout's local state, its registry too
-	@if [ -e .local ]; then $(MAKE) --silent venv && $(DEVENV) clean; fi
+clean: $(if $(wildcard .local),$(READY)) ## Stop everything and delete this checkout's local state, its registry too
+	@if [ -e .local ]; then $(DEVENV) clean; fi
 	@rm -rf $(VENV)
 
 $(READY): pyproject.toml consumer/pyproject.toml requirements.txt tools/bootstrap tools/make_environment.py

@@ -4,6 +4,7 @@ import io
 import json
 import os
 import re
+import shutil
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -274,9 +275,24 @@ def test_make_help_can_be_copied_and_is_not_folded() -> None:
     assert 'eval "$(make -s env)"' in " ".join(text.split())
     shown = set(re.findall(r"^  make ([a-z-]+) ", text, re.MULTILINE))
     assert shown == set(re.findall(r"^([a-z-]+):.*## ", (root / "Makefile").read_text(), re.MULTILINE))
-    for target in shown:
-        # What it would do, without doing it.
-        subprocess.run(["make", "-n", "-s", target], cwd=root, check=True, capture_output=True)
+
+
+def test_what_a_target_would_do_can_be_asked_without_doing_it(tmp_path: Path) -> None:
+    root = project_root()
+    for name in ("Makefile", "pyproject.toml", "requirements.txt", "consumer/pyproject.toml"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(root / name, tmp_path / name)
+    program = FakeProgram(tmp_path / ".venv/bin", "python")
+    # Make runs a line that names $(MAKE) even then.
+    (tmp_path / "tools").mkdir()
+    (tmp_path / "tools/make_environment.py").touch()
+    bootstrap = FakeProgram(tmp_path / "tools", "bootstrap")
+    (tmp_path / ".local").mkdir()
+    for target in re.findall(r"^([a-z-]+):.*## ", (root / "Makefile").read_text(), re.MULTILINE):
+        subprocess.run(["make", "-n", "-s", target], cwd=tmp_path, check=True, capture_output=True)
+    assert (program.calls, bootstrap.calls) == ([], [])
+    assert (tmp_path / ".local").is_dir()
+    assert (tmp_path / ".venv").is_dir()
 
 
 @pytest.mark.parametrize("command", [(), *((name,) for name in COMMANDS), ("baseline", "save"), ("baseline", "load")])
