@@ -7,7 +7,7 @@ import posixpath
 import re
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -44,7 +44,7 @@ from carbide_infra.source.module_files import (
 from carbide_infra.source.pruned_modules import Edited
 from carbide_infra.source.tree import InputError, Tree
 
-_FORMAT = 1
+_FORMAT = 2
 _ATTEMPTS = 3
 _UNUSED = ("answer-", "blobs-", "hashes-", "graph-", "importgraph-")
 # Coarser than the clock of any file system: see tree.py.
@@ -213,26 +213,51 @@ def _work_settings(go: GoCommand, file: Path) -> Edited:
 
 
 def _graphs(tree: Tree, question: Question, go: GoCommand, answer: Answer) -> dict[str, list[tuple[str, str]]]:
-    """In a workspace Go reads the go.mod of each module that the linked ones require: asked in a pruned copy.
+    """In a workspace Go reads the go.mod of modules that it does not link: asked in a pruned copy.
 
     A binary for which Go does not answer is left out: its module files stay whole.
     """
     work = go_work_of(question.base)
     sums = "".join(tree.text(sum_of(name)) for name in answer.edited)
     found: dict[str, list[tuple[str, str]]] = {}
-    for folder in answer.made:
+    for folder, made in answer.made.items():
         with tempfile.TemporaryDirectory(dir=go.environment["TMPDIR"]) as scratch:
-            texts = {**library_go_files(answer, [folder]), **pruned_go_files(answer, [folder]), sum_of(work): sums}
-            for name, text in texts.items():
-                copy = Path(scratch, name)
-                copy.parent.mkdir(parents=True, exist_ok=True)
-                copy.write_text(text, encoding="utf-8", errors="surrogateescape")
-            variables = {"GOWORK": str(Path(scratch, work))}
+            for name, text in {**library_go_files(answer, [folder]), **pruned_go_files(answer, [folder])}.items():
+                _write(Path(scratch, name), text)
+            where = Path(scratch, question.module), Path(scratch, work)
             with contextlib.suppress(GoError):
-                graph = go.run(Path(scratch, question.module), "mod", "graph", network=True, variables=variables)
-                nodes = {node.partition("@") for node in graph.split() if "@" in node}
-                found[folder] = sorted((path, version) for path, _, version in nodes)
+                read = _read_for(made.packages, go, *where)
+                found[folder] = _in_graph(sums, go, *where) if read is None else read
     return found
+
+
+def _read_for(packages: Iterable[str], go: GoCommand, module: Path, work: Path) -> list[tuple[str, str]] | None:
+    """The modules whose go.mod Go reads to build packages, by the hashes that it notes where a workspace has none.
+
+    None where they are not all at hand, as in a tree with vendored modules. The hashes are not used.
+    """
+    _write(module / "main.go", "package main\n\n" + "".join(f"import _ {json.dumps(path)}\n" for path in packages))
+    try:
+        go.run(module, "list", "-e", "-deps", ".", variables={"GOWORK": str(work), "GOSUMDB": "off"})
+        noted = Path(sum_of(str(work)))
+        lines = noted.read_text(encoding="utf-8").splitlines() if noted.exists() else []
+    except GoError:
+        return None
+    fields = (line.split() for line in lines)
+    return sorted((each[0], each[1].removesuffix("/go.mod")) for each in fields if each[1].endswith("/go.mod"))
+
+
+def _in_graph(sums: str, go: GoCommand, module: Path, work: Path) -> list[tuple[str, str]]:
+    """All modules that Go knows of. Raises GoError."""
+    _write(Path(sum_of(str(work))), sums)
+    graph = go.run(module, "mod", "graph", network=True, variables={"GOWORK": str(work)})
+    nodes = {node.partition("@") for node in graph.split() if "@" in node}
+    return sorted((path, version) for path, _, version in nodes)
+
+
+def _write(file: Path, text: str) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text, encoding="utf-8", errors="surrogateescape")
 
 
 # ---- As JSON.

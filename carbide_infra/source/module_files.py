@@ -104,13 +104,17 @@ def pruned_go_files(answer: Answer, folders: Collection[str]) -> dict[str, str]:
     named = {each["Path"] for name in mains for each in answer.edited[name].get("Require") or ()}
     unnamed = [module for module in links.modules if module.path not in named]
     own = _go_mod(answer.question.module)
-    texts = {name: go_mod(answer.edited[name], links, unnamed if name == own else ()) for name in mains}
-    if answer.question.work is not None:
-        work = go_work_of(answer.question.work)
-        modules = workspace_modules(answer.question.work, answer.edited[work])
+    work = answer.question.work
+    texts = {
+        name: go_mod(answer.edited[name], links, unnamed if name == own else (), is_alone=work is None)
+        for name in mains
+    }
+    if work is not None:
+        file = go_work_of(work)
+        modules = workspace_modules(work, answer.edited[file])
         used = [path for path, name in modules.items() if name in mains]
-        others = {path: answer.edited[name] for path, name in modules.items() if name in answer.edited.keys() - mains}
-        texts[work] = go_work(answer.edited[work], used, links, others)
+        edited = {path: answer.edited[name] for path, name in modules.items() if name in answer.edited}
+        texts[file] = go_work(answer.edited[file], used, links, edited)
     return texts
 
 

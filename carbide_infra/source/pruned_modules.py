@@ -58,13 +58,14 @@ class Links:
                 yield each
 
 
-def go_mod(edited: Edited, links: Links, also: Iterable[Linked] = ()) -> str:
+def go_mod(edited: Edited, links: Links, also: Iterable[Linked] = (), *, is_alone: bool = True) -> str:
     """The go.mod of a main module.
 
     Args:
         edited: the tree's.
         links: what the image links.
         also: modules that it must require although the tree's does not.
+        is_alone: whether it is in no workspace, whose go.work has the replacements of all its modules.
     """
     linked = links.by_path()
     required = {each["Path"] for each in edited.get("Require") or ()} & linked.keys() | {each.path for each in also}
@@ -73,7 +74,7 @@ def go_mod(edited: Edited, links: Links, also: Iterable[Linked] = ()) -> str:
         [f"module {_text(edited['Module']['Path'])}"],
         _go_lines(edited),
         _block("require", requires),
-        _block("replace", sorted(map(_replacement, links.replacing(edited)))),
+        _block("replace", sorted(map(_replacement, links.replacing(edited))) if is_alone else []),
     )
 
 
@@ -82,19 +83,24 @@ def library_go_mod(edited: Edited) -> str:
     return _document([f"module {_text(edited['Module']['Path'])}"], _go_lines({"Go": edited.get("Go")}))
 
 
-def go_work(edited: Edited, folders: Collection[str], links: Links, others: Mapping[str, Edited]) -> str:
+def go_work(edited: Edited, folders: Collection[str], links: Links, modules: Mapping[str, Edited]) -> str:
     """The go.work with some of its modules, and the replacements of linked ones.
+
+    Those of each module hold for all, unless the go.work replaces that module itself. Here they stand together: in
+    which of the go.mod files one is written, or in how many, changes no binary.
 
     Args:
         edited: the tree's.
         folders: the modules, named as in the tree's.
         links: what the image links.
-        others: the other modules' go.mod files, by folder relative to the go.work: their replacements hold for all.
+        modules: the go.mod files of all its modules, by folder relative to the go.work.
     """
     uses = [each["DiskPath"] for each in edited.get("Use") or () if each["DiskPath"] in folders]
     replacements = {_replacement(each) for each in links.replacing(edited)}
-    for folder, other in others.items():
-        replacements |= {_replacement(each, folder) for each in links.replacing(other)}
+    replaced = {each["Old"]["Path"] for each in edited.get("Replace") or ()}
+    for folder, module in modules.items():
+        found = (each for each in links.replacing(module) if each["Old"]["Path"] not in replaced)
+        replacements |= {_replacement(each, folder) for each in found}
     return _document(
         _go_lines(edited), _block("use", sorted(map(_text, uses))), _block("replace", sorted(replacements))
     )

@@ -170,12 +170,16 @@ def test_what_is_no_fault_of_the_tree_is_told_as_go_s(monkeypatch: pytest.Monkey
         answers._read(Tree(Path("/tree"), Path("/cache")), QUESTION, LOCAL, None)
 
 
-def test_the_modules_of_a_workspace_are_asked_in_a_copy_of_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("is_at_hand", [True, False])
+def test_the_modules_of_a_workspace_are_asked_in_a_copy_of_it(tmp_path: Path, *, is_at_hand: bool) -> None:
     program = tmp_path / "go"
+    noted = "ex.com/a v1 h1:x\\nex.com/a v1/go.mod h1:y\\nex.com/b v2/go.mod h1:z\\n"
     program.write_text(
         "#!/bin/sh\n"
-        f'echo "$GOPROXY $*" > {tmp_path}/asked; basename "$PWD" >> {tmp_path}/asked; cat "$GOWORK" > {tmp_path}/work\n'
-        "echo 'ex.com/m ex.com/b@v2'; echo 'ex.com/b@v2 ex.com/a@v1'\n"
+        f'echo "$GOPROXY $GOSUMDB $*" >> {tmp_path}/asked; cat "$GOWORK" > {tmp_path}/work\n'
+        f"[ $1 = mod ] || {{ cat main.go > {tmp_path}/main; {'true' if is_at_hand else 'exit 1'}; }}\n"
+        f'[ $1 = mod ] || printf "{noted}" > "$GOWORK.sum"\n'
+        "echo 'ex.com/m ex.com/d@v4'; echo 'ex.com/d@v4 ex.com/c@v3'\n"
     )
     program.chmod(0o755)
     (tmp_path / "tree").mkdir()
@@ -184,8 +188,20 @@ def test_the_modules_of_a_workspace_are_asked_in_a_copy_of_it(tmp_path: Path) ->
         "go.work": {"Go": "1.21", "Use": [{"DiskPath": "./mod"}]},
         "mod/go.mod": {"Module": {"Path": "ex.com/m"}, "Go": "1.21"},
     }
-    answer = Answer(QUESTION, {"mod/a": Made(workspace=["mod"])}, edited)
+    answer = Answer(QUESTION, {"mod/a": Made(workspace=["mod"], packages=["ex.com/a/sub"])}, edited)
     graphs = answers._graphs(Tree(tmp_path / "tree", tmp_path), QUESTION, go, answer)
-    assert graphs == {"mod/a": [("ex.com/a", "v1"), ("ex.com/b", "v2")]}
-    assert (tmp_path / "asked").read_text() == " mod graph\nmod\n"
+    # What Go noted, or all that it knows of.
+    read = [("ex.com/a", "v1"), ("ex.com/b", "v2")] if is_at_hand else [("ex.com/c", "v3"), ("ex.com/d", "v4")]
+    assert graphs == {"mod/a": read}
+    asked = ["off off list -e -deps .", *([] if is_at_hand else ["  mod graph"])]
+    assert (tmp_path / "asked").read_text().splitlines() == asked
+    assert (tmp_path / "main").read_text() == 'package main\n\nimport _ "ex.com/a/sub"\n'
     assert (tmp_path / "work").read_text() == "go 1.21\n\nuse (\n\t./mod\n)\n"
+
+
+def test_a_workspace_that_needs_no_module_reads_none(tmp_path: Path) -> None:
+    program = tmp_path / "go"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    go = GoCommand(str(program), "local", {"PATH": "/usr/bin:/bin"})
+    assert answers._read_for([], go, tmp_path, tmp_path / "go.work") == []

@@ -110,8 +110,22 @@ def test_a_workspace_keeps_some_modules_and_all_their_replacements() -> None:
         "go 1.21\n\nuse (\n\t./m\n\t./z\n)\n\n"
         "replace (\n\tex.com/a => ./other/a\n\tex.com/b => ../b\n\tex.com/b v2.0.0 => ex.com/c v1.0.0\n)\n"
     )
-    own = go_work(work | {"Replace": [replace("ex.com/a", "./a")]}, [], LINKS, {})
-    assert own == "go 1.21\n\nreplace (\n\tex.com/a => ./a\n)\n"
+    own = work | {"Replace": [replace("ex.com/a", "./a")]}
+    assert go_work(own, [], LINKS, {}) == "go 1.21\n\nreplace (\n\tex.com/a => ./a\n)\n"
+    # It decides for the whole module, whatever a go.mod says of one of its versions.
+    others = {"./m": edited(Replace=[replace("ex.com/a", "./b"), replace("ex.com/a", "./c", "v1.0.0")])}
+    assert go_work(own, [], LINKS, others) == go_work(own, [], LINKS, {})
+
+
+def test_in_which_go_mod_of_a_workspace_a_replacement_stands_makes_no_difference() -> None:
+    work = {"Go": "1.21", "Use": [{"DiskPath": path} for path in ("./m", "./n")]}
+    with_one, without = edited(Replace=[replace("ex.com/a", "ex.com/c", "", "v1.1.0")]), edited()
+    texts = {
+        go_work(work, ["./m", "./n"], LINKS, {"./m": one, "./n": other})
+        for one, other in ((with_one, without), (without, with_one), (with_one, with_one))
+    }
+    assert len(texts) == 1
+    assert go_mod(with_one, LINKS, is_alone=False) == go_mod(without, LINKS)
 
 
 SUMS = (

@@ -19,7 +19,7 @@ import pytest
 
 from carbide_infra.source.inputs import Inputs, ModuleAccess, Target, Wanted, inputs_of
 from carbide_infra.source.staging import Place, stage
-from tests.support.module_proxy import publish
+from tests.support.module_proxy import publish, sums
 
 pytestmark = pytest.mark.skipif(shutil.which("go") is None, reason="the oracle is the go command")
 
@@ -57,9 +57,17 @@ def _published(proxy: Path) -> None:
         sdk = "\nrequire ex.com/shared v0.1.0\n"
         publish(proxy, "ex.com/sdk", version, _library("ex.com/sdk", version, "ex.com/shared/deep", requires=sdk))
     publish(proxy, "ex.com/shared", "v0.1.0", _library("ex.com/shared", "v0.1.0", also=["deep"]))
+    # Of before Go pruned graphs, and of before that said its language version.
+    need_older = "\nrequire ex.com/older v1.0.0\n"
+    old = _library("ex.com/old", "v1.0.0", "ex.com/older", requires=need_older)
+    publish(proxy, "ex.com/old", "v1.0.0", old | {"go.mod": f"module ex.com/old\n\ngo 1.15\n{need_older}"})
+    older = _library("ex.com/older", "v1.0.0", also=["sub"])
+    publish(proxy, "ex.com/older", "v1.0.0", older | {"go.mod": "module ex.com/older\n"})
 
 
-OUTSIDE = ("ex.com/a", "ex.com/a/sub", "ex.com/b", "ex.com/b/sub", "ex.com/b/other", "ex.com/c", "ex.com/sdk")
+OUTSIDE = (
+    "ex.com/a", "ex.com/a/sub", "ex.com/b", "ex.com/b/sub", "ex.com/b/other", "ex.com/c", "ex.com/sdk", "ex.com/old",
+)  # fmt: skip
 
 
 # ---- A tree of two binaries.
@@ -211,9 +219,17 @@ def _replace_version(grove: Grove) -> str:
     return f"{folder} replaces b"
 
 
+def _replace_in_workspace(grove: Grove) -> str:
+    if grove.layout != "workspace":
+        return "nothing"
+    version = grove.chance.choice(["v1.0.0", "v1.1.0"])
+    grove.go(".", "work", "edit", f"-replace=ex.com/b=ex.com/b@{version}")
+    return f"the workspace replaces b by {version}"
+
+
 def _sum_of_unused(grove: Grove) -> str:
-    line = "ex.com/d v1.0.0/go.mod h1:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n"
-    return grove.append(f"{grove.some_module()}/go.sum", line)
+    lines = sums("ex.com/d", "v1.0.0", _library("ex.com/d", "v1.0.0"))
+    return grove.append(f"{grove.some_module()}/go.sum", lines)
 
 
 def _import_more(grove: Grove) -> str:
@@ -254,6 +270,7 @@ EDITS: Mapping[str, Callable[[Grove], str]] = {
     "exclusion": _exclude,
     "unused replacement": _replace_unused,
     "replaced version": _replace_version,
+    "replaced version in the workspace": _replace_in_workspace,
     "hash of what is not linked": _sum_of_unused,
     "import": _import_more,
     "mode": _make_executable,
@@ -301,7 +318,12 @@ class Machine:
         key = hashlib.sha256(json.dumps(content).encode()).hexdigest()[:12]
         place = Place(self.folder / "contexts", main.replace("/", "-"), key)
         stage(root, inputs, "FROM scratch\n", place)
-        return self.build(place.context, main, "staged")
+        hashes = place.context / "go.work.sum"
+        before = hashes.read_bytes() if hashes.exists() else b""
+        made = self.build(place.context, main, "staged")
+        # In a workspace Go writes what it lacks there, and an image's context cannot be written to.
+        assert (hashes.read_bytes() if hashes.exists() else b"") == before, f"{hashes} lacks what Go needs"
+        return made
 
     def build(self, root: Path, main: str, kind: str) -> str:
         """The SHA-256 of the binary, built as the Dockerfiles do, without the network."""
