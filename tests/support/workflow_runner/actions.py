@@ -3,11 +3,11 @@
 import os
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.support.workflow_runner.errors import WorkflowError
-from tests.support.workflow_runner.events import Event
+from tests.support.workflow_runner.events import REPOSITORY, Event
 from tests.support.workflow_runner.progress import tell
 from tests.support.workflow_runner.repository import Remote
 
@@ -20,6 +20,8 @@ class Actions:
 
     Attributes:
         remote: the repository.
+        others: other repositories, by name.
+        tokens: of those that not everybody may read, what opens them.
         event: what the job runs for.
         workspace: folder that the repository is checked out in.
         kept: folder of artifacts and caches.
@@ -29,6 +31,8 @@ class Actions:
     event: Event
     workspace: Path
     kept: Path
+    others: Mapping[str, Remote] = field(default_factory=dict)
+    tokens: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def run(self, name: str, given: Mapping[str, str]) -> bool:
         """Do what an action does, and tell whether it succeeded.
@@ -51,10 +55,20 @@ class Actions:
             raise WorkflowError(message)
         return actions[name](given) is not False
 
-    def _check_out(self, given: Mapping[str, str]) -> None:
-        ref = given.get("ref") or self.event.ref
-        full = ref if ref.startswith("refs/") else f"refs/heads/{ref}"
-        self.remote.check_out(full, self.workspace, int(given.get("fetch-depth", "1")))
+    def _check_out(self, given: Mapping[str, str]) -> bool:
+        folder = self.workspace / given.get("path", ".")
+        depth = int(given.get("fetch-depth", "1"))
+        name = given.get("repository") or REPOSITORY
+        is_own = name == REPOSITORY
+        remote = self.remote if is_own else self.others.get(name)
+        opens = {given.get("token"), given.get("ssh-key")}
+        if remote is None or (name in self.tokens and self.tokens[name] not in opens):
+            # As GitHub says it: who may not know of a repository is not told that there is one.
+            tell(f"  Not Found: {name}")
+            return False
+        ref = given.get("ref") or (self.event.ref if is_own else "refs/heads/main")
+        remote.check_out(ref if ref.startswith("refs/") else f"refs/heads/{ref}", folder, depth)
+        return True
 
     def _upload(self, given: Mapping[str, str]) -> bool:
         files = [self.workspace / line for line in given["path"].split()]

@@ -33,6 +33,8 @@ def main(  # noqa: PLR0913 - each is one thing that GitHub knows of a run
     head: Annotated[str, typer.Option(help="Branch that the pull request is from.")] = "",
     variable: Settings = None,
     secret: Settings = None,
+    other: Annotated[list[str] | None, typer.Option(help="OWNER/REPOSITORY=PATH of another bare repository.")] = None,
+    token: Annotated[list[str] | None, typer.Option(help="OWNER/REPOSITORY=TOKEN: it is private.")] = None,
 ) -> None:
     """Run a workflow of GitHub's on this machine.
 
@@ -42,7 +44,13 @@ def main(  # noqa: PLR0913 - each is one thing that GitHub knows of a run
     try:
         repository = Remote(remote)
         machine = Machine(
-            repository, workspace.absolute(), kept.absolute(), _values(variable or ()), _values(secret or ())
+            repository,
+            workspace.absolute(),
+            kept.absolute(),
+            _values(variable or ()),
+            _values(secret or ()),
+            others={name: Remote(Path(path).absolute()) for name, path in _values(other or ()).items()},
+            tokens=_values(token or ()),
         )
         ended = machine.run(workflow, _event(repository, event, ref, number, base, head))
     except WorkflowError as error:

@@ -1,4 +1,4 @@
-"""Composite actions of the repository itself: `uses: ./.github/actions/…`."""
+"""Composite actions of the repository itself: `uses: ./.github/actions/…`, or `$/…` for the workflow's own."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,12 +19,14 @@ class Composite:
 
     Attributes:
         name: how a step names it.
+        folder: where it is on this machine.
         steps: what it does.
         inputs: each input's declaration.
         outputs: each output's expression.
     """
 
     name: str
+    folder: Path
     steps: tuple[Mapping[str, Any], ...]
     inputs: Mapping[str, Mapping[str, str]]
     outputs: Mapping[str, str]
@@ -43,13 +45,18 @@ class Composite:
         return {name: given.get(name, said.get("default", "")) for name, said in self.inputs.items()}
 
 
-def read_composite(workspace: Path, name: str) -> Composite:
-    """Read the action that is checked out; GitHub reads it there, too.
+def read_composite(root: Path, name: str) -> Composite:
+    """Read an action.
+
+    Args:
+        root: what its path is relative to: the workspace after `./`, as on GitHub, else its repository's files.
+        name: how a step names it.
 
     Raises:
         WorkflowError: it is not there, or something in it is not understood here.
     """
-    file = workspace / name / "action.yml"
+    folder = root / name[2:]
+    file = folder / "action.yml"
     if not file.is_file():
         message = f"uses: {name}: there is no {file}; is the repository checked out before?"
         raise WorkflowError(message)
@@ -65,4 +72,4 @@ def read_composite(workspace: Path, name: str) -> Composite:
             message = f"{name}: runs.steps[{number}].shell: is required, a workflow's default does not reach it"
             raise WorkflowError(message)
     outputs = {output: said["value"] for output, said in action.get("outputs", {}).items()}
-    return Composite(name, tuple(runs["steps"]), action.get("inputs", {}), outputs)
+    return Composite(name, folder, tuple(runs["steps"]), action.get("inputs", {}), outputs)

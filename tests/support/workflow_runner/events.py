@@ -1,5 +1,6 @@
 """Events: what GitHub tells a workflow of why it runs."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -23,6 +24,7 @@ class Event:
         payload: what `github.event` holds.
         base: branch that a pull request is for.
         head: branch that a pull request is from.
+        changed: the files that a push or a pull request changes.
     """
 
     name: str
@@ -31,6 +33,7 @@ class Event:
     payload: Mapping[str, Any] = field(default_factory=dict)
     base: str = ""
     head: str = ""
+    changed: Sequence[str] = ()
 
     @property
     def kind(self) -> str:
@@ -54,17 +57,35 @@ class Event:
         # "push:" with nothing below it is every push; a schedule's times mean nothing here.
         if not isinstance(filters, Mapping) or self.name not in {"push", "pull_request"}:
             return True
-        unknown = filters.keys() - {"branches", "tags"}
+        unknown = filters.keys() - {"branches", "tags", "paths"}
         if unknown:
             message = f"on.{self.name}.{min(unknown)}: is not understood here"
             raise WorkflowError(message)
         patterns = filters.get("tags" if self.kind == "tag" else "branches", [])
-        return any(fnmatchcase(self.base or self.short_ref, pattern) for pattern in patterns)
+        is_named = not filters.keys() & {"branches", "tags"} or any(
+            fnmatchcase(self.base or self.short_ref, pattern) for pattern in patterns
+        )
+        # GitHub looks at no file of a tag.
+        return is_named and (self.kind == "tag" or "paths" not in filters or self._touches(filters["paths"]))
+
+    def _touches(self, patterns: Sequence[str]) -> bool:
+        expressions = [_path_pattern(pattern) for pattern in patterns]
+        return any(expression.fullmatch(path) for path in self.changed for expression in expressions)
+
+
+def _path_pattern(pattern: str) -> re.Pattern[str]:
+    if pattern.startswith("!") or re.search(r"[?+\[\]]", pattern):
+        message = f"paths: {pattern!r} is not understood here"
+        raise WorkflowError(message)
+    # `**/` is any folders, none included.
+    parts = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*"}
+    return re.compile("".join(parts.get(part) or re.escape(part) for part in re.split(r"(\*\*/|\*\*|\*)", pattern)))
 
 
 def push(remote: Remote, ref: str) -> Event:
     """A branch or a tag was pushed."""
-    return Event("push", ref, remote.commit(ref), _repository())
+    commit = remote.commit(ref)
+    return Event("push", ref, commit, _repository(), changed=remote.changed(commit))
 
 
 def on_main(remote: Remote, name: str) -> Event:
@@ -76,7 +97,8 @@ def pull_request(remote: Remote, number: int, base: str, head: str) -> Event:
     """A pull request was opened, or its branch pushed."""
     ref = remote.merge(number, base, head)
     payload = {"pull_request": {"number": number, "head": {"sha": remote.commit(f"refs/heads/{head}")}}}
-    return Event("pull_request", ref, remote.commit(ref), payload | _repository(), base, head)
+    commit = remote.commit(ref)
+    return Event("pull_request", ref, commit, payload | _repository(), base, head, remote.changed(commit))
 
 
 def workflow_run(remote: Remote, head: str) -> Event:

@@ -68,10 +68,11 @@ def _equal(left: object, right: object) -> bool:
     if isinstance(left, Mapping) and isinstance(right, Mapping):
         return left is right
     # What is not a number is not equal to anything, itself included.
-    return _number(left) == _number(right)
+    return number_of(left) == number_of(right)
 
 
-def _number(value: object) -> float:
+def number_of(value: object) -> float:
+    """A value as the number that GitHub compares; what is none is not a number."""
     if value is None or isinstance(value, bool | int | float):
         return float(value or 0)
     text = value.strip() if isinstance(value, str) else "not a number"

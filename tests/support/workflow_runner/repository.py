@@ -1,6 +1,7 @@
 """The bare repository that stands for the one on GitHub: its refs, and checkouts of them."""
 
 import subprocess
+import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +23,19 @@ class Remote:
     def file(self, commit: str, name: str) -> str:
         """A file's text in a commit."""
         return _git(self.path, "show", f"{commit}:{name}")
+
+    def export(self, commit: str, folder: Path) -> None:
+        """Write the files of a commit, without its history."""
+        folder.mkdir(parents=True)
+        archive = folder.with_suffix(".tar")
+        _git(self.path, "archive", "--format=tar", f"--output={archive}", commit)
+        with tarfile.open(archive) as files:
+            files.extractall(folder, filter="data")
+
+    def changed(self, commit: str) -> list[str]:
+        """The files that differ from the first parent: of a push its last commit's, of a pull request its own."""
+        return _git(self.path, "diff-tree", "-r", "--root", "--name-only", "--no-commit-id", "-m", "--first-parent",
+                    commit).splitlines()  # fmt: skip
 
     def merge(self, number: int, base: str, head: str) -> str:
         """Make what GitHub makes of a pull request, the ref of its merge, and name that."""

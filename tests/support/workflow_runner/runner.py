@@ -1,5 +1,6 @@
 """Runs a workflow's jobs: its commands for real, GitHub's actions as what they amount to on this machine."""
 
+import graphlib
 import hashlib
 import os
 import subprocess
@@ -10,8 +11,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from tests.support.workflow_runner.actions import Actions
 from tests.support.workflow_runner.composite import read_composite
 from tests.support.workflow_runner.errors import WorkflowError, require_known
@@ -20,14 +19,18 @@ from tests.support.workflow_runner.expressions import Function, Scope
 from tests.support.workflow_runner.outputs import read_outputs
 from tests.support.workflow_runner.progress import tell
 from tests.support.workflow_runner.repository import Remote
+from tests.support.workflow_runner.workflows import Workflow, require_granted
 
-_WORKFLOW = {"name", "on", "permissions", "concurrency", "defaults", "env", "jobs"}
 # What says where and for how long a job may run means nothing here.
-_JOB = {"name", "if", "runs-on", "timeout-minutes", "environment", "permissions", "concurrency", "env", "steps"}
-_STEP = {"id", "name", "if", "uses", "with", "run", "shell", "env"}
+_WHERE = {"name", "if", "needs", "permissions", "concurrency"}
+_JOB = _WHERE | {"runs-on", "timeout-minutes", "environment", "env", "steps", "outputs"}
+_CALLING_JOB = _WHERE | {"uses", "with", "secrets"}
+_STEP = {"id", "name", "if", "uses", "with", "run", "shell", "env", "working-directory", "continue-on-error"}
 # Who asks for bash gets more of it than who asks for nothing.
 _SHELLS = {"": ("bash", "-ec"), "bash": ("bash", "--noprofile", "--norc", "-eo", "pipefail", "-c")}
 _STDERR = 2
+# A machine of our own: steps that ask for one of GitHub's are left out.
+RUNNER = "self-hosted"
 _SHELL_S_OWN = ("PULUMI_", "CARBIDE_", "BUILDX_", "GITHUB_", "AWS_", "STACK", "SOURCE", "SUMMARY", "MAKE", "MFLAGS")
 _KEPT = frozenset({"CARBIDE_CACHE_DIR", "CARBIDE_DOCKERHUB_MIRROR", "GITHUB_API_URL"})
 
@@ -48,6 +51,8 @@ class Machine:
         variables: the repository's, by name.
         secrets: the repository's, by name.
         environment: variables of every process.
+        others: other repositories, by name: of workflows that are called, and of what is checked out beside.
+        tokens: of those that not everybody may read, what opens them.
     """
 
     remote: Remote
@@ -56,6 +61,8 @@ class Machine:
     variables: Mapping[str, str] = field(default_factory=dict)
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     environment: Mapping[str, str] = field(default_factory=lambda: fresh(os.environ), repr=False)
+    others: Mapping[str, Remote] = field(default_factory=dict)
+    tokens: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def run(self, file: str, event: Event) -> dict[str, str]:
         """Run the workflow that the event's commit has, and tell of each job how it ended: success, failure, skipped.
@@ -63,15 +70,125 @@ class Machine:
         Raises:
             WorkflowError: the event does not trigger it, or something in it is not understood here.
         """
-        name = f".github/workflows/{file}"
-        # BaseLoader: to YAML 1.1, the key "on" is the boolean true.
-        text = self.remote.file(event.commit, name)
-        workflow = dict(yaml.load(text, yaml.BaseLoader))  # noqa: S506 - builds no objects
-        require_known(workflow, _WORKFLOW, name)
-        if not event.triggers(workflow["on"]):
-            message = f"{name} does not run on {event.name} of {event.ref}"
+        workflow = Workflow.read(self.remote, event.commit, f".github/workflows/{file}")
+        if not event.triggers(workflow.data["on"]):
+            message = f"{workflow.name} does not run on {event.name} of {event.ref}"
             raise WorkflowError(message)
-        return {job: _Job(self, event, workflow, job).run() for job in workflow["jobs"]}
+        run = _Run(self, event, workflow, self.secrets)
+        run.finish()
+        return run.results
+
+
+class _Run:
+    """One workflow's jobs, each run after those that it needs.
+
+    Attributes:
+        results: by job, how it has ended.
+        outputs: what the workflow gives its caller.
+    """
+
+    def __init__(
+        self,
+        machine: Machine,
+        event: Event,
+        workflow: Workflow,
+        secrets: Mapping[str, str],
+        inputs: Mapping[str, Any] | None = None,
+        granted: object = None,
+    ) -> None:
+        self.machine, self.event, self.workflow = machine, event, workflow
+        self.results: dict[str, str] = {}
+        self.outputs: dict[str, str] = {}
+        self._outputs_of_jobs: dict[str, dict[str, str]] = {}
+        self._granted = granted
+        self.contexts = {
+            **contexts_of(machine, event),
+            "secrets": secrets,
+            "vars": machine.variables,
+            "inputs": inputs or {},
+        }
+
+    def finish(self) -> None:
+        """Run them all."""
+        jobs = self.workflow.data["jobs"]
+        for name in _in_order(jobs):
+            job = jobs[name]
+            self.results[name], self._outputs_of_jobs[name] = self._ended(name, job)
+        ended = {name: {"result": self.results[name], "outputs": self._outputs_of_jobs[name]} for name in jobs}
+        self.outputs = self.workflow.outputs(Scope({**self.contexts, "jobs": ended}))
+
+    def _ended(self, name: str, job: Mapping[str, Any]) -> tuple[str, dict[str, str]]:
+        require_known(job, _CALLING_JOB if "uses" in job else _JOB, f"jobs.{name}")
+        asked = job.get("permissions", self.workflow.data.get("permissions"))
+        require_granted(asked, self._granted, f"{self.workflow.name}: jobs.{name}")
+        contexts = {**self.contexts, "needs": self._needed(job)}
+        results = {needed["result"] for needed in contexts["needs"].values()}
+        scope = Scope(contexts, _status_functions(failed="failure" in results, succeeded=results <= {"success"}))
+        if not scope.holds(job.get("if", "")):
+            tell(f"Job {name}: skipped")
+            return "skipped", {}
+        if "uses" in job:
+            return self._called(job, scope, asked if asked is not None else self._granted)
+        return _Job(self, name, contexts).run()
+
+    def _needed(self, job: Mapping[str, Any]) -> dict[str, Any]:
+        return {each: {"result": self.results[each], "outputs": self._outputs_of_jobs[each]} for each in _needs(job)}
+
+    def _called(self, job: Mapping[str, Any], scope: Scope, granted: object) -> tuple[str, dict[str, str]]:
+        workflow = self.workflow.called(job["uses"], self.machine.others)
+        given = {name: scope.filled(value) for name, value in job.get("with", {}).items()}
+        secrets = job.get("secrets", {})
+        if isinstance(secrets, Mapping):
+            secrets = {name: scope.filled(value) for name, value in secrets.items()}
+        token = {name: value for name, value in self.contexts["secrets"].items() if name == "GITHUB_TOKEN"}
+        inputs = workflow.inputs(given, Scope(contexts_of(self.machine, self.event)))
+        # Variables are the caller's; its env and its secrets are its own.
+        run = _Run(self.machine, self.event, workflow, token | workflow.secrets(secrets), inputs, granted)
+        run.finish()
+        results = set(run.results.values())
+        return ("failure" if "failure" in results else "success"), run.outputs
+
+
+def _needs(job: Mapping[str, Any]) -> list[str]:
+    needs = job.get("needs", [])
+    return [needs] if isinstance(needs, str) else needs
+
+
+def _in_order(jobs: Mapping[str, Any]) -> list[str]:
+    """The jobs' names, each after those that it needs."""
+    needs = {name: _needs(job) for name, job in jobs.items()}
+    for name, needed in needs.items():
+        require_known(needed, set(jobs), f"jobs.{name}.needs")
+    return list(graphlib.TopologicalSorter(needs).static_order())
+
+
+def contexts_of(machine: Machine, event: Event) -> dict[str, Any]:
+    """What every expression can name: the run, which is the caller's, and the machine."""
+    github = {
+        "base_ref": event.base,
+        "event": event.payload,
+        "event_name": event.name,
+        "head_ref": event.head,
+        "ref": event.ref,
+        "ref_name": event.short_ref,
+        "ref_type": event.kind,
+        "repository": REPOSITORY,
+        "run_attempt": "1",
+        "run_id": str(time.time_ns()),
+        "sha": event.commit,
+        "token": machine.secrets.get("GITHUB_TOKEN"),
+        "workspace": str(machine.workspace),
+    }
+    return {"github": github, "runner": {"os": "Linux", "arch": "X64", "environment": RUNNER}}
+
+
+def _status_functions(*, failed: bool, succeeded: bool) -> Mapping[str, Function]:
+    return {
+        "always": lambda: True,
+        "cancelled": lambda: False,
+        "failure": lambda: failed,
+        "success": lambda: succeeded,
+    }
 
 
 @dataclass
@@ -85,40 +202,47 @@ class _Frame:
         contexts: what its expressions can name, but for what the steps say.
         outputs: what each step with an id has put out.
         failed: whether a step has.
+        root: the files of the repository that the steps are from; None where they are not at hand yet.
     """
 
     where: str
     shell: str
     env: dict[str, str]
     contexts: Mapping[str, Any] = field(repr=False)
-    outputs: dict[str, dict[str, dict[str, str]]] = field(default_factory=dict)
+    root: Path | None = None
+    outputs: dict[str, dict[str, Any]] = field(default_factory=dict)
     failed: bool = False
 
 
 class _Job:
     """One job of a run."""
 
-    def __init__(self, machine: Machine, event: Event, workflow: Mapping[str, Any], name: str) -> None:
-        self._machine = machine
-        self._event = event
+    def __init__(self, run: _Run, name: str, contexts: Mapping[str, Any]) -> None:
+        self._machine, self._event, self._workflow = run.machine, run.event, run.workflow
         self._name = name
-        self._job = dict(workflow["jobs"][name])
-        self._actions = Actions(machine.remote, event, machine.workspace, machine.kept)
-        require_known(self._job, _JOB, f"jobs.{name}")
-        shell = _default_shell(workflow.get("defaults", {}))
-        contexts = {**self._contexts(), "secrets": machine.secrets, "vars": machine.variables}
+        self._job = dict(run.workflow.data["jobs"][name])
+        self._actions = Actions(
+            run.machine.remote, run.event, run.machine.workspace, run.machine.kept, run.machine.others,
+            run.machine.tokens,
+        )  # fmt: skip
+        self._contexts = {name: contexts[name] for name in ("github", "runner")}
+        # What steps have told the ones after them: variables, and folders for PATH.
+        self._exported: dict[str, str] = {}
+        self._paths: list[str] = []
+        shell = _default_shell(run.workflow.data.get("defaults", {}))
         self._frame = _Frame(f"jobs.{name}", shell, {}, contexts)
-        for env in (workflow.get("env", {}), self._job.get("env", {})):
+        for env in (run.workflow.data.get("env", {}), self._job.get("env", {})):
             self._frame.env |= self._filled(env, self._frame)
 
-    def run(self) -> str:
-        if not self._scope(self._frame).holds(self._job.get("if", "")):
-            tell(f"Job {self._name}: skipped")
-            return "skipped"
+    def run(self) -> tuple[str, dict[str, str]]:
         tell(f"Job {self._name}")
+        self._machine.workspace.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix="carbide-runner-") as temporary:
+            self._contexts["runner"] = {**self._contexts["runner"], "temp": temporary}
+            self._frame.contexts = {**self._frame.contexts, "runner": self._contexts["runner"]}
             self._steps(self._job["steps"], self._frame, Path(temporary))
-        return "failure" if self._frame.failed else "success"
+        result = "failure" if self._frame.failed else "success"
+        return result, self._filled(self._job.get("outputs", {}), self._frame)
 
     def _steps(self, steps: Iterable[Mapping[str, Any]], frame: _Frame, temporary: Path) -> None:
         for number, step in enumerate(steps, start=1):
@@ -137,7 +261,7 @@ class _Job:
         tell(f"- {title}")
         start = time.monotonic()
         uses = step.get("uses", "")
-        if uses.startswith("./"):
+        if uses.startswith(("./", "$/")):
             succeeded, outputs = self._composite(step, frame, temporary)
         elif uses:
             succeeded, outputs = (
@@ -146,46 +270,60 @@ class _Job:
             )
         else:
             succeeded, outputs = self._command(step, frame, temporary)
-        frame.failed |= not succeeded
+        frame.failed |= not succeeded and self._scope(frame).filled(step.get("continue-on-error", "")) != "true"
         if "id" in step:
-            frame.outputs[step["id"]] = {"outputs": outputs}
+            frame.outputs[step["id"]] = {"outputs": outputs, "outcome": "success" if succeeded else "failure"}
         tell(f"  {'done' if succeeded else 'failed'} in {time.monotonic() - start:.1f} s")
 
     def _composite(self, step: Mapping[str, Any], frame: _Frame, temporary: Path) -> tuple[bool, dict[str, str]]:
-        action = read_composite(self._machine.workspace, step["uses"])
+        root = frame.root if step["uses"].startswith("$/") else self._machine.workspace
+        action = read_composite(root or self._exported_files(temporary), step["uses"])
         inputs = action.filled(self._filled(step.get("with", {}), frame))
         # It sees neither secrets nor variables, unless they are given to it.
-        contexts = {**self._contexts(), "inputs": inputs}
-        env = frame.env | self._filled(step.get("env", {}), frame)
-        inner = _Frame(f"{action.name}: runs", "bash", env, contexts)
+        github = {**self._contexts["github"], "action_path": str(action.folder)}
+        contexts = {**self._contexts, "github": github, "inputs": inputs}
+        env = frame.env | self._filled(step.get("env", {}), frame) | {"GITHUB_ACTION_PATH": str(action.folder)}
+        inner = _Frame(f"{action.name}: runs", "bash", env, contexts, root=root)
         self._steps(action.steps, inner, temporary)
         return not inner.failed, self._filled(action.outputs, inner)
 
+    def _exported_files(self, temporary: Path) -> Path:
+        """The files of the workflow's own repository, as the commit has them that the workflow is of."""
+        folder = temporary / "actions" / self._workflow.commit
+        if not folder.exists():
+            self._workflow.remote.export(self._workflow.commit, folder)
+        return folder
+
     def _command(self, step: Mapping[str, Any], frame: _Frame, temporary: Path) -> tuple[bool, dict[str, str]]:
-        output = temporary / "output"
-        output.write_text("")
+        files = {name: temporary / name.lower() for name in ("GITHUB_OUTPUT", "GITHUB_ENV", "GITHUB_PATH")}
+        for file in files.values():
+            file.write_text("")
         self._summary.parent.mkdir(parents=True, exist_ok=True)
         environment = {
             **self._machine.environment,
             **self._default_environment(temporary),
-            "GITHUB_OUTPUT": str(output),
+            **{name: str(file) for name, file in files.items()},
             "GITHUB_STEP_SUMMARY": str(self._summary),
             **frame.env,
+            **self._exported,
             **self._filled(step.get("env", {}), frame),
         }
-        command = [*_SHELLS[step.get("shell", frame.shell)], self._scope(frame).filled(step["run"])]
+        environment["PATH"] = os.pathsep.join([*reversed(self._paths), environment.get("PATH", os.defpath)])
+        scope = self._scope(frame)
+        folder = self._machine.workspace / scope.filled(step.get("working-directory", "."))
+        if not folder.is_dir():
+            tell(f"  there is no folder {folder}")
+            return False, {}
+        command = [*_SHELLS[step.get("shell", frame.shell)], scope.filled(step["run"])]
         # A step's output is progress here; how the jobs ended is the data.
         done = subprocess.run(
-            command,
-            cwd=self._machine.workspace,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=_STDERR,
-            check=False,
+            command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=_STDERR, check=False
         )
         if done.returncode:
             tell(f"  exit code {done.returncode}")
-        return not done.returncode, read_outputs(output.read_text())
+        self._exported |= read_outputs(files["GITHUB_ENV"].read_text(), "GITHUB_ENV")
+        self._paths += files["GITHUB_PATH"].read_text().splitlines()
+        return not done.returncode, read_outputs(files["GITHUB_OUTPUT"].read_text())
 
     @property
     def _summary(self) -> Path:
@@ -204,6 +342,7 @@ class _Job:
             "GITHUB_REPOSITORY": REPOSITORY,
             "GITHUB_SHA": event.commit,
             "GITHUB_WORKSPACE": str(self._machine.workspace),
+            "RUNNER_ENVIRONMENT": RUNNER,
             "RUNNER_TEMP": str(temporary),
             **({"GITHUB_API_URL": api} if api else {}),
         }
@@ -214,36 +353,13 @@ class _Job:
         scope = self._scope(frame)
         return {name: scope.filled(value) for name, value in values.items()}
 
-    def _contexts(self) -> dict[str, Any]:
-        event, machine = self._event, self._machine
-        github = {
-            "base_ref": event.base,
-            "event": event.payload,
-            "event_name": event.name,
-            "head_ref": event.head,
-            "ref": event.ref,
-            "ref_name": event.short_ref,
-            "ref_type": event.kind,
-            "repository": REPOSITORY,
-            "run_attempt": "1",
-            "run_id": str(time.time_ns()),
-            "sha": event.commit,
-            "token": machine.secrets.get("GITHUB_TOKEN"),
-            "workspace": str(machine.workspace),
-        }
-        # A machine of our own: steps that ask for one of GitHub's are left out.
-        runner = {"os": "Linux", "arch": "X64", "environment": "self-hosted"}
-        return {"github": github, "runner": runner}
-
     def _scope(self, frame: _Frame) -> Scope:
         functions: Mapping[str, Function] = {
-            "always": lambda: True,
-            "cancelled": lambda: False,
-            "failure": lambda: frame.failed,
-            "success": lambda: not frame.failed,
+            **_status_functions(failed=frame.failed, succeeded=not frame.failed),
             "hashFiles": self._hash,
         }
-        return Scope({**frame.contexts, "env": frame.env, "steps": frame.outputs}, functions)
+        env = frame.env | self._exported
+        return Scope({**frame.contexts, "env": env, "steps": frame.outputs}, functions)
 
     def _hash(self, *patterns: str) -> str:
         files = sorted({file for pattern in patterns for file in self._machine.workspace.glob(pattern)})

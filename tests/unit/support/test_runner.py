@@ -1,6 +1,7 @@
 """The local runner: toy workflows against a bare repository, each rule of GitHub's that it keeps."""
 
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -344,6 +345,10 @@ def test_an_artifact_of_nothing_fails(world: World) -> None:
         ({"push": {"branches": ["release/*"], "tags": ["v*"]}}, "refs/heads/main", False),
         ({"push": {"branches": ["main"], "tags": ["v[0-9]*"]}}, "refs/tags/v1.4.0", True),
         ({"push": {"branches": ["main"]}}, "refs/tags/v1.4.0", False),
+        ({"push": {"paths": [".github/workflows/*.yml"]}}, "refs/heads/main", True),
+        ({"push": {"branches": ["main"], "paths": ["code/**", "**/w.yml"]}}, "refs/heads/main", True),
+        ({"push": {"branches": ["main"], "paths": ["code/**", "*.yml"]}}, "refs/heads/main", False),
+        ({"push": {"tags": ["v*"], "paths": ["code/**"]}}, "refs/tags/v1.4.0", True),
         ({"schedule": [{"cron": "17 4 * * *"}]}, "refs/heads/main", False),
     ],
 )
@@ -373,7 +378,8 @@ def test_a_schedule_runs_main(world: World) -> None:
         ({"run": "echo ${{ matrix.os }}"}, {}, "matrix"),
         ({"run": "true"}, {"defaults": {"run": {"shell": "sh"}}}, "only bash"),
         ({"run": "true"}, {"strategy": {}}, r"w\.yml\.strategy"),
-        ({"run": "true"}, {"on": {"push": {"paths": ["x"]}}}, r"on\.push\.paths"),
+        ({"run": "true"}, {"on": {"push": {"paths-ignore": ["x"]}}}, r"on\.push\.paths-ignore"),
+        ({"run": "true"}, {"on": {"push": {"paths": ["!x"]}}}, "'!x'"),
     ],
 )
 def test_what_is_not_understood_is_an_error(
@@ -412,3 +418,186 @@ def test_the_command_tells_how_jobs_ended(world: World, monkeypatch: pytest.Monk
     assert run("--event", "nonsense")[0] == 2
     world.workflow(CHECKOUT, {"run": "false"})
     assert run() == (1, "job: failure\n")
+
+
+def test_what_a_step_exports_is_there_for_the_next_ones(world: World) -> None:
+    world.workflow(
+        CHECKOUT,
+        {"run": 'echo "A=1" >> "$GITHUB_ENV"; mkdir bin; echo "$PWD/bin" >> "$GITHUB_PATH"; echo "A $A" > said'},
+        {"run": "printf '#!/bin/sh\necho mine $A >> said' > bin/mine; chmod +x bin/mine; mine"},
+        {"run": "mine; echo ${{ env.A }} >> said", "env": {"A": "3"}},
+        env={"A": "0"},
+    )
+    assert world.run() == {"job": "success"}
+    assert world.said().splitlines() == ["A 0", "mine 1", "mine 3", "1"]
+
+
+def test_a_command_runs_in_the_folder_that_it_names(world: World) -> None:
+    world.workflow(CHECKOUT, {"run": "mkdir -p a/b"}, {"run": "pwd > ../../said", "working-directory": "a/b"})
+    assert world.run() == {"job": "success"}
+    assert world.said().strip().endswith("/workspace/a/b")
+    world.workflow(CHECKOUT, {"run": "true", "working-directory": "none"})
+    assert world.run() == {"job": "failure"}
+
+
+def test_a_step_that_may_fail_tells_how_it_ended(world: World) -> None:
+    may_fail = {"id": "try", "run": "false", "continue-on-error": True}
+    world.workflow(CHECKOUT, may_fail, say("${{ steps.try.outcome }}"))
+    assert world.run() == {"job": "success"}
+    assert world.said() == "failure\n"
+
+
+def test_a_job_waits_for_the_ones_that_it_needs(world: World) -> None:
+    failing = {"runs-on": "any", "needs": "first", "steps": [{"run": "false"}]}
+    jobs = {
+        "first": {
+            "runs-on": "any",
+            "outputs": {"word": "${{ steps.one.outputs.word }}"},
+            "steps": [CHECKOUT, {"id": "one", "run": 'echo "word=hello" >> "$GITHUB_OUTPUT"'}],
+        },
+        "second": {"runs-on": "any", "needs": ["first"], "steps": [say("${{ needs.first.outputs.word }}")]},
+        "failing": failing,
+        "never": {"runs-on": "any", "needs": ["second", "failing"], "steps": [say("never")]},
+        "after": {"runs-on": "any", "needs": "failing", "if": "failure()", "steps": [say("after")]},
+    }
+    world.workflow(jobs=jobs)
+    ended = {"first": "success", "second": "success", "failing": "failure", "never": "skipped", "after": "success"}
+    assert world.run() == ended
+    assert world.said().split() == ["hello", "after"]
+    world.workflow(jobs={"failing": failing})
+    with pytest.raises(WorkflowError, match=r"jobs\.failing\.needs\.first"):
+        world.run()
+
+
+class Called:
+    """A repository of its own with a workflow that lets itself be called."""
+
+    NAME = "org/shared"
+
+    def __init__(self, world: World, folder: Path) -> None:
+        self.world, self.caller = world, world.clone
+        self.theirs = World(folder)
+        others = {self.NAME: self.theirs.remote, "org/second": self.theirs.remote}
+        world.machine = replace(world.machine, others=others, tokens={"org/second": "opens"})
+        self.sha = ""
+
+    def workflow(self, *steps: dict[str, Any], call: dict[str, Any] | None = None, **keys: Any) -> None:  # noqa: ANN401
+        self.sha = self.theirs.workflow(*steps, on={"workflow_call": call}, **keys)
+
+    def run(self, **keys: Any) -> dict[str, str]:  # noqa: ANN401
+        """Let the world's own workflow call it."""
+        uses = f"{self.NAME}/.github/workflows/w.yml@{self.sha}"
+        self.world.workflow(jobs={"theirs": {"uses": uses, **keys}}, env={"A": "the caller's"})
+        return self.world.run()
+
+
+@pytest.fixture
+def called(world: World, tmp_path: Path) -> Called:
+    return Called(world, tmp_path / "shared")
+
+
+INPUTS = {
+    "name": {"type": "string", "required": True},
+    "deep": {"type": "boolean"},
+    "many": {"type": "number", "default": 3},
+    "where": {"type": "string", "default": "${{ github.ref_name }}"},
+}
+
+
+def test_a_workflow_of_another_repository_is_called_with_inputs_and_named_secrets(called: Called) -> None:
+    """Run, checkout and variables are the caller's; env and secrets that it does not hand over are not there."""
+    one = say(
+        '"$I [$A] [$S] ${{ vars.COLOUR }} ${{ github.token }}"',
+        env={
+            "I": "${{ inputs.name }} ${{ inputs.deep == false }} ${{ inputs.many == '3' }} ${{ inputs.where }}",
+            "S": "${{ secrets.MINE }} ${{ secrets.KEY }} ${{ secrets.GITHUB_TOKEN }}",
+        },
+    )
+    secrets = {"MINE": {"required": True}, "OTHER": {"description": "not handed over"}}
+    called.workflow(CHECKOUT, one, {"run": "ls .github/workflows/w.yml"}, call={"inputs": INPUTS, "secrets": secrets})
+    called.world.machine = replace(called.world.machine, secrets={"KEY": "s3cr3t", "GITHUB_TOKEN": "t"})
+    ended = called.run(**{"with": {"name": "${{ vars.COLOUR }}"}, "secrets": {"MINE": "${{ secrets.KEY }}"}})
+    assert ended == {"theirs": "success"}
+    assert called.world.said() == "blue true true main [] [s3cr3t  t] blue t\n"
+
+
+def test_a_called_workflow_gives_its_caller_outputs(called: Called) -> None:
+    step = {"id": "one", "run": 'echo "word=hello" >> "$GITHUB_OUTPUT"'}
+    outputs = {"said": {"value": "${{ jobs.job.outputs.word }}"}}
+    job = {"runs-on": "any", "outputs": {"word": "${{ steps.one.outputs.word }}"}, "steps": [step]}
+    called.sha = called.theirs.workflow(on={"workflow_call": {"outputs": outputs}}, jobs={"job": job})
+    uses = {"uses": f"{called.NAME}/.github/workflows/w.yml@{called.sha}"}
+    after = {"runs-on": "any", "needs": "theirs", "steps": [CHECKOUT, say("${{ needs.theirs.outputs.said }}")]}
+    called.world.workflow(jobs={"theirs": uses, "after": after})
+    assert called.world.run() == {"theirs": "success", "after": "success"}
+    assert called.world.said() == "hello\n"
+
+
+def test_an_action_of_the_called_workflow_is_that_of_its_own_commit(called: Called) -> None:
+    Action(called.theirs, bash('cat "$GITHUB_ACTION_PATH/text" "${{ github.action_path }}/text" > "$PWD/said"'))
+    called.theirs.commit(".github/actions/greet/text", "theirs\n")
+    Action(called.world, bash("echo own > said"))
+    called.workflow({"uses": "$/.github/actions/greet"}, {"run": "cat said >> kept"}, CHECKOUT, greet())
+    called.theirs.commit(".github/actions/greet/text", "a later one\n")
+    called.theirs.git("push", "--quiet", "origin", "HEAD")
+    called.world.commit(".gitignore", "/kept\n")
+    assert called.run() == {"theirs": "success"}
+    assert (called.world.machine.workspace / "kept").read_text() == "theirs\ntheirs\n"
+    assert called.world.said() == "own\n"
+
+
+def test_a_called_job_that_fails_or_is_skipped_is_its_caller_s(called: Called) -> None:
+    called.workflow({"run": "false"})
+    assert called.run() == {"theirs": "failure"}
+    assert called.run(**{"if": "github.event_name == 'schedule'"}) == {"theirs": "skipped"}
+
+
+def test_a_workflow_of_the_same_commit_is_called(world: World) -> None:
+    other = {"on": {"workflow_call": {}}, "jobs": {"job": {"runs-on": "any", "steps": [CHECKOUT, say("other")]}}}
+    world.commit(".github/workflows/other.yml", yaml.safe_dump(other))
+    world.workflow(
+        jobs={"a": {"uses": "$/.github/workflows/other.yml"}, "b": {"uses": "./.github/workflows/other.yml"}}
+    )
+    assert world.run() == {"a": "success", "b": "success"}
+
+
+@pytest.mark.parametrize(
+    ("keys", "named"),
+    [
+        ({"with": {"deep": True}}, r"with\.name: is required"),
+        ({"with": {"name": "n", "nobody": "x"}}, r"with\.nobody"),
+        ({"with": {"name": "n", "deep": "yes"}}, r"with\.deep: 'yes' is not of the type boolean"),
+        ({"with": {"name": "n", "many": "few"}}, r"with\.many: 'few' is not of the type number"),
+        ({"with": {"name": "n"}, "secrets": "inherit"}, "hands over every secret"),
+        ({"with": {"name": "n"}, "secrets": {"ELSE": "x"}}, r"secrets\.ELSE"),
+        ({"with": {"name": "n"}, "secrets": {"MINE": "${{ secrets.NONE }}"}}, r"secrets\.MINE: is required"),
+        ({"steps": []}, r"jobs\.theirs\.steps"),
+        ({"permissions": {"contents": "read"}}, "asks for issues: write, and its caller has none"),
+        ({"uses": "org/nobody/.github/workflows/w.yml@abc"}, "org/nobody is not known"),
+        ({"uses": "org/shared/.github/workflows/w.yml@main"}, "not a full SHA"),
+        ({"uses": "$/.github/workflows/w.yml"}, "does not run on workflow_call"),
+    ],
+)
+def test_a_call_that_github_would_refuse_is_an_error(called: Called, keys: dict[str, Any], named: str) -> None:
+    call = {"inputs": INPUTS, "secrets": {"MINE": {"required": True}}}
+    called.workflow({"run": "true"}, call=call, permissions={"contents": "read", "issues": "write"})
+    whole = {"with": {"name": "n"}, "secrets": {"MINE": "mine"}}
+    with pytest.raises(WorkflowError, match=named):
+        called.run(**whole | keys)
+
+
+def test_another_repository_is_checked_out_beside_with_what_opens_it(called: Called) -> None:
+    called.theirs.commit("theirs", "1")
+    called.theirs.git("push", "--quiet", "origin", "HEAD")
+    second = {"repository": "org/second", "path": "beside"}
+
+    def run(opens: dict[str, str]) -> dict[str, str]:
+        own = {"uses": "actions/checkout@abc", "with": {"path": "own"}}
+        theirs = {"uses": "actions/checkout@abc", "with": {**second, **opens}}
+        called.world.workflow(own, theirs, {"run": "ls own/.github beside/theirs"})
+        return called.world.run()
+
+    assert run({"token": "opens"}) == {"job": "success"}
+    assert run({"ssh-key": "opens"}) == {"job": "success"}
+    assert run({"token": "another"}) == {"job": "failure"}
+    assert run({}) == {"job": "failure"}
