@@ -20,7 +20,7 @@ from carbide_infra.stack.stack_file import ANY_REGISTRY, DEV_STACK, read_stack_f
 from carbide_infra.state_files import write_json
 from devenv.builder import can_embed, docker_answers
 from devenv.clean import clean
-from devenv.environment import child_environment, export_lines
+from devenv.environment import child_environment, export_lines, github_lines
 from devenv.findings import findings
 from devenv.prerequisites import check_prerequisites
 from devenv.ready import Start, ensure, needed_tools, required_tools, start_daemons
@@ -106,13 +106,20 @@ def run(
 
 @app.command()
 @_reported
-def env(stack: StackName = DEV_STACK) -> None:
-    """Print the shell variables that make plain `pulumi` and `carbide-infra` work here; starts nothing."""
-    environment = ensure(stack, report=progress)
+def env(
+    stack: StackName = DEV_STACK,
+    *,
+    starts: Annotated[
+        bool, typer.Option("--start", envvar="CARBIDE_START", help="First start the local builder and registry.")
+    ] = False,
+    as_github: Annotated[bool, typer.Option("--github", help="Print lines for the file GITHUB_ENV.")] = False,
+) -> None:
+    """Print the shell variables that make plain `pulumi` and `carbide-infra` work here."""
+    environment = ensure(stack, Start.ALWAYS if starts else Start.NEVER, progress)
     # Other stacks are the user's to make, with a passphrase or backend that we do not know.
     if stack == DEV_STACK:
         PulumiStack(stack, _found("pulumi", environment), project_root(), environment).select()
-    sys.stdout.write(export_lines(environment))
+    sys.stdout.write(github_lines(environment) if as_github else export_lines(environment))
 
 
 @app.command()

@@ -38,6 +38,8 @@ _EXPORTED = (
     *NO_PROXIES,
     OWNER,
 )
+# Not for a user's shell, which works on other projects, too.
+_ACQUISITION = "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"
 _INSIDE_THE_STATE = frozenset(
     {"PULUMI_HOME", "PULUMI_BACKEND_URL", "BUILDX_CONFIG", "DOCKER_CONFIG", "SSL_CERT_FILE", FILE}
 )
@@ -64,7 +66,7 @@ def child_environment(root: Path, tools: Tools | None, stack: str) -> dict[str, 
     # Without it the first image that fails stops the others, and all outputs are shown as going.
     environment.setdefault("PULUMI_CONTINUE_ON_ERROR", "true")
     # pulumi-docker is for examples/deployment alone; looking for its plugin takes longer than a whole preview.
-    environment.setdefault("PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION", "true")
+    environment.setdefault(_ACQUISITION, "true")
     # A checkout that git has put back has no salt in its stack's file, and the one in the state is the right one.
     environment.setdefault("PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER", "true")
     environment = _with_passphrase(environment, root, stack)
@@ -161,6 +163,12 @@ def export_lines(environment: Mapping[str, str]) -> str:
     gone = [name for name in (VALUE, FILE, "DOCKER_CONFIG") if name in os.environ and name not in environment]
     lines = [f"unset {name}\n" for name in gone]
     return "".join([*lines, *(f"export {name}={_quoted(value)}\n" for name, value in added.items())])
+
+
+def github_lines(environment: Mapping[str, str]) -> str:
+    """Write the same for the file by which a workflow's step sets variables for the next ones."""
+    added = {name: environment[name] for name in (*_EXPORTED, _ACQUISITION) if name in environment}
+    return "".join(f"{name}={value}\n" for name, value in added.items() if "\n" not in value)
 
 
 def _quoted(value: str) -> str:

@@ -356,6 +356,7 @@ class _Job:
     def _scope(self, frame: _Frame) -> Scope:
         functions: Mapping[str, Function] = {
             **_status_functions(failed=frame.failed, succeeded=not frame.failed),
+            "format": lambda text, *values: text.format(*values),
             "hashFiles": self._hash,
         }
         env = frame.env | self._exported

@@ -17,6 +17,7 @@ from devenv.environment import (
     child_environment,
     daemon_environment,
     export_lines,
+    github_lines,
 )
 from devenv.toolchain import Tools
 
@@ -55,6 +56,20 @@ def test_everything_lies_in_the_checkout(tmp_path: Path) -> None:
     assert found["PULUMI_CONFIG_PASSPHRASE_FILE"] == f"{tmp_path}/.local/passphrase"
     assert (tmp_path / ".local" / "state").is_dir()
     assert found["HOME"] == os.environ["HOME"]
+
+
+def test_a_workflow_s_next_steps_get_what_a_shell_gets_and_no_secret(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CARBIDE_REGISTRY_PASSWORD", "s3cr3t")
+    found = child_environment(tmp_path, TOOLS, "prod")
+    lines = dict(line.split("=", 1) for line in github_lines(found | {"SSL_CERT_FILE": "a\nPATH=/evil"}).splitlines())
+    assert lines["PATH"] == found["PATH"]
+    assert lines["BUILDX_CONFIG"] == found["BUILDX_CONFIG"]
+    # A pull request's preview does not look for the plugins of packages that only tests have.
+    assert lines["PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"] == "true"
+    assert "s3cr3t" not in str(lines)
+    assert "SSL_CERT_FILE" not in lines, "a line that is none is left out"
 
 
 def test_nobody_else_gets_into_the_state_or_the_caches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
