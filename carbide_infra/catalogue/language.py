@@ -18,7 +18,7 @@ from pydantic_core import CoreSchema
 
 from carbide_infra.catalogue import values
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION: Literal[1] = 1
 ROOT = "root"
 
 Kind = Literal["service", "job"]
@@ -327,7 +327,14 @@ BESIDE_KEPT = frozenset(
 class Catalogue(Keys):
     """A whole catalogue file."""
 
-    schema_version: Literal[1] = Field(description="Version of this language", examples=[SCHEMA_VERSION])
+    schema_version: Literal[1] = Field(
+        default=SCHEMA_VERSION, description="Version of this language; 1 when unset", examples=[SCHEMA_VERSION]
+    )
+    template: values.SourcePath | None = Field(
+        default=None,
+        description="Dockerfile template of one's own, relative to this file; that of carbide-infra when unset",
+        examples=["Dockerfile.template"],
+    )
     defaults: SharedKeys = Field(default=SharedKeys(), description="For every image; its own value wins", examples=[{}])
     images: dict[values.ImageName, Entry] = Field(
         min_length=1, description="The images by name", examples=[{"carbide-rest-api": {"package": "./api/cmd/api"}}]

@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from carbide_infra.catalogue.document import Document, UnreadableError, parse
+from carbide_infra.catalogue.language import SCHEMA_VERSION, Entry, SharedKeys
 from carbide_infra.catalogue.language import Catalogue as Language
-from carbide_infra.catalogue.language import Entry, SharedKeys
 from carbide_infra.catalogue.merging import PROGRAM, Layer, Merger, problem_at, said
 from carbide_infra.catalogue.model import Image
 from carbide_infra.catalogue.problems import CatalogueError, Key, Problem, explained, nearest, path
@@ -51,6 +51,8 @@ class Stack:
         return {key: value for key, value in values.items() if value is not None}
 
 
+TEMPLATE_NAME = "Dockerfile.template"
+_LARGEST_TEMPLATE = 1 << 18
 _NO_STACK = Stack()
 _STACK_KEYS = {"base": "runtimeImage", "builder": "builderImage"}
 
@@ -67,6 +69,7 @@ class Catalogue:
     _document: Document
     _defaults: SharedKeys
     _entries: Mapping[str, Entry]
+    _template: str | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -101,7 +104,10 @@ class Catalogue:
         problems = [problem for merger in mergers for problem in merger.problems]
         if problems:
             raise CatalogueError(problems)
-        return tuple(image for image in images if image is not None)
+        return tuple(self._with_template(image) for image in images if image is not None)
+
+    def _with_template(self, image: Image) -> Image:
+        return image if self._template is None or image.kept else image.model_copy(update={"template": self._template})
 
     def problem(self, image: str, key: Key, text: str, value: object = None, stack: Stack = _NO_STACK) -> Problem:
         """Something wrong with a key of an image, where it is written: in the stack, the entry or the defaults."""
@@ -166,7 +172,10 @@ def load_catalogue(file: Path, name: str | None = None) -> Catalogue:
     if not isinstance(data, dict):
         text = "is not a map; a good beginning: schemaVersion: 1"
         raise CatalogueError([*problems, Problem(shown_as, "", None, text)])
-    catalogue = Catalogue(shown_as, document, *_validated(data, document, shown_as, problems))
+    _require_known_version(data, document, shown_as)
+    defaults, entries = _validated(data, document, shown_as, problems)
+    template = _own_template(data.get("template"), file, problems, f"{shown_as}:{document.line(('template',))}")
+    catalogue = Catalogue(shown_as, document, defaults, entries, template)
     try:
         _ = catalogue.images
     except CatalogueError as error:
@@ -186,6 +195,34 @@ def _parsed(file: Path, name: str) -> Document:
     except OSError as error:
         text = f"cannot be read ({error.strerror}); a good value for catalogue: docker/production/services.yaml"
         raise CatalogueError([Problem(name, "", None, text)]) from None
+
+
+def _require_known_version(data: Mapping[str, Any], document: Document, name: str) -> None:
+    """A file for a newer program has keys that this one cannot judge, so nothing else is said of it."""
+    version = data.get("schemaVersion", SCHEMA_VERSION)
+    if isinstance(version, int) and version > SCHEMA_VERSION:
+        text = f"is for a newer carbide-infra, this one reads {SCHEMA_VERSION} at most; install the one that wrote it"
+        raise CatalogueError(
+            [Problem(f"{name}:{document.line(('schemaVersion',))}", "schemaVersion", str(version), text)]
+        )
+
+
+def _own_template(said: object, file: Path, problems: list[Problem], where: str) -> str | None:
+    """The text of the template that a catalogue names, beside or below it."""
+    if not isinstance(said, str) or any(problem.key == "template" for problem in problems):
+        return None
+    path = file.parent / said
+    text = f"is no file of at most {_LARGEST_TEMPLATE:,} bytes in the catalogue's folder; a good value: {TEMPLATE_NAME}"
+    try:
+        if path.resolve().is_relative_to(file.parent.resolve()) and path.is_file():
+            with path.open("rb") as stream:
+                content = stream.read(_LARGEST_TEMPLATE + 1)
+            if len(content) <= _LARGEST_TEMPLATE:
+                return content.decode()
+    except (OSError, ValueError) as error:
+        text = f"cannot be read ({error})"
+    problems.append(Problem(where, "template", said, text))
+    return None
 
 
 def _duplicates(document: Document, name: str) -> Iterator[Problem]:

@@ -178,6 +178,7 @@ class Image(Model):
     platforms: tuple[Platform, ...] = Field(description="Sorted")
     size_budget: int | None = Field(description="Compressed bytes of one platform, at most")
     kept: KeptDockerfile | None = Field(default=None, description="Where it keeps a Dockerfile of its own")
+    template: str | None = Field(default=None, description="Text of the catalogue's own template; None for ours")
 
     @property
     def source_files(self) -> tuple[SourceFile, ...]:

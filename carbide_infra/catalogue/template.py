@@ -8,6 +8,7 @@ from importlib import resources
 from typing import TYPE_CHECKING
 
 from carbide_infra.catalogue.model import Binary, FileVersion, Folder, Image, MadeUser, SourceFile, Text
+from carbide_infra.catalogue.problems import CatalogueError, Problem
 from carbide_infra.catalogue.values import exclusion_pattern
 from carbide_infra.names import BASE_NAME_LABEL, DESCRIPTION_LABEL, TITLE_LABEL
 
@@ -19,6 +20,9 @@ GENERATED = "# Generated from services.yaml by `make generate`"
 
 MODULE = "$module"
 """Stands for the path of a binary's module in the names of symbols."""
+
+TEMPLATE_VERSION = "0.1.0"
+"""The carbide-infra that brought the template as it is; the next one, where a change gives images other Dockerfiles."""
 
 _TEMPLATE = "Dockerfile.template"
 _NOTHING = "^$"
@@ -32,9 +36,30 @@ def render(image: Image, *, ssh: bool = False) -> str:
     Args:
         image: the image.
         ssh: whether modules come by ssh, in a step of their own that alone has the agent.
+
+    Raises:
+        CatalogueError: the catalogue's own template cannot be rendered.
     """
+    if image.template is None:
+        return _rendered(_compiled(None), image, ssh=ssh)
+    import jinja2  # noqa: PLC0415 - as below
+
+    try:
+        return _rendered(_compiled(image.template), image, ssh=ssh)
+    except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError, LookupError) as error:
+        where = f"line {error.lineno}: " if isinstance(error, jinja2.TemplateSyntaxError) else ""
+        text = f"cannot be rendered for {image.name}: {where}{error}"
+        raise CatalogueError([Problem("", "template", None, text)]) from None
+
+
+def package_template() -> str:
+    """The template of this package, to begin one's own with."""
+    return resources.files(__package__).joinpath(_TEMPLATE).read_text(encoding="utf-8")
+
+
+def _rendered(template: "jinja2.Template", image: Image, *, ssh: bool) -> str:
     labels = _label_lines(image)
-    return _template().render(
+    return template.render(
         image=image,
         ssh=ssh,
         summary=(image.description or image.title).rstrip("."),
@@ -64,16 +89,19 @@ def build_arguments(image: Image) -> frozenset[str]:
 
 
 @cache
-def _template() -> "jinja2.Template":
+def _compiled(own: str | None) -> "jinja2.Template":
+    """The package's template, or another's text, which gets at nothing but what it is given."""
     # An installation that only reads outputs has no Jinja2, and still shows each command's help.
     import jinja2  # noqa: PLC0415
+    from jinja2.sandbox import ImmutableSandboxedEnvironment  # noqa: PLC0415
 
-    environment = jinja2.Environment(
+    kind = jinja2.Environment if own is None else ImmutableSandboxedEnvironment
+    environment = kind(
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
-        autoescape=False,  # noqa: S701 - a Dockerfile is not HTML; what a value may hold is checked when it is read
+        autoescape=False,
     )
     environment.filters.update(
         exec_form=_exec_form,
@@ -82,7 +110,7 @@ def _template() -> "jinja2.Template":
         tag_flags=_tag_flags,
         linker_flags=_linker_flags,
     )
-    return environment.from_string(resources.files(__package__).joinpath(_TEMPLATE).read_text(encoding="utf-8"))
+    return environment.from_string(package_template() if own is None else own)
 
 
 def labels_of(image: Image, version: str) -> dict[str, str]:

@@ -21,6 +21,7 @@ COMMANDS: tuple[str, ...] = (
     "check-bases",
     "baseline",
     "comment",
+    "catalogue",
 )
 EPILOG = (
     "Exit codes: 0 all is well; 1 something differs or fails, as printed; 2 no answer could be given; 130 interrupted."

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from carbide_infra.catalogue.model import Image, KeptDockerfile
-from carbide_infra.catalogue.template import build_arguments, labels_of, render
+from carbide_infra.catalogue.template import TEMPLATE_VERSION, build_arguments, labels_of, render
 from carbide_infra.images import record
 from carbide_infra.images.tags import Alias, aliases, own_tag
 from carbide_infra.names import (
@@ -99,6 +99,7 @@ class ImagePlan:
         kept = {record.KEPT: self.image.kept.path} if self.image.kept else {}
         return {
             **kept,
+            **self._template,
             record.KEY: self.key,
             record.INPUTS: "\n".join(map(str, self.inputs.files)),
             record.MODULES: "\n".join(self.inputs.modules),
@@ -109,6 +110,11 @@ class ImagePlan:
             record.LOCATION: dockerfile.location or "",
             record.TEXT: "" if dockerfile.location else dockerfile.text,
         }
+
+    @property
+    def _template(self) -> dict[str, str]:
+        used = TEMPLATE_VERSION if self.image.template is None else record.OWN_TEMPLATE
+        return {} if self.image.kept or used == record.FIRST_TEMPLATE else {record.TEMPLATE: used}
 
     @property
     def tag(self) -> str:

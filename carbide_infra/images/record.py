@@ -24,7 +24,14 @@ LOCATION = (
 )
 TEXT = "dockerfileText"  # the text itself where no file of the project has it
 KEPT = "kept"  # the path of the image's own Dockerfile in the source tree; only where it has one
+TEMPLATE = "template"  # the carbide-infra whose template rendered it, or OWN_TEMPLATE; not there for FIRST_TEMPLATE
 IMAGE = "image"  # what the stack's outputs say of the image beside digest and tags
+
+FIRST_TEMPLATE = "0.1.0"
+"""Of records without a word of it: those of before there was one are as they were."""
+
+OWN_TEMPLATE = "one of the catalogue's own"
+"""Stands for a template of the catalogue's own."""
 
 _LINE = re.compile(r"(0\d{3}) ([0-9a-f]{64}) (\d+) (.*)", re.DOTALL)
 
@@ -62,6 +69,11 @@ def recorded_texts(record: Mapping[str, Any]) -> dict[str, str]:
     """The texts of the files whose content is not the tree's, by path; none in states of earlier versions."""
     texts = json.loads(str(record.get(TEXTS) or "{}"))
     return {str(path): str(text) for path, text in texts.items()}
+
+
+def template_of(record: Mapping[str, Any]) -> str | None:
+    """Which template a Dockerfile comes from; None for an image that keeps one of its own."""
+    return None if record.get(KEPT) else str(record.get(TEMPLATE) or FIRST_TEMPLATE)
 
 
 def key_in(tag: str) -> str:

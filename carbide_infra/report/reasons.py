@@ -150,11 +150,12 @@ def _base(kind: str, before: str, after: str, restart: Restart) -> Reason:
 
 @dataclass(frozen=True)
 class _Dockerfile:
-    """What is known of a Dockerfile: SHA-256, path, and its text where no file of the project has that."""
+    """What is known of a Dockerfile: SHA-256, path, its text where no file of the project has it, and its template."""
 
     sha256: str | None
     location: str
     text: str
+    template: str | None
 
 
 def _written(recorded: Mapping[str, Any] | None, image: Mapping[str, Any]) -> _Dockerfile:
@@ -162,15 +163,19 @@ def _written(recorded: Mapping[str, Any] | None, image: Mapping[str, Any]) -> _D
     told, known = image.get("dockerfile") or {}, recorded or {}
     location = known.get(record.LOCATION, told.get("location"))
     text = known.get(record.TEXT, told.get("inline"))
-    return _Dockerfile(known.get(record.DOCKERFILE), str(location or ""), str(text or ""))
+    template = record.template_of(known) if record.DOCKERFILE in known else None
+    return _Dockerfile(known.get(record.DOCKERFILE), str(location or ""), str(text or ""), template)
 
 
 def _dockerfile(old: _Dockerfile, new: _Dockerfile, deployed: Mapping[str, Any]) -> Iterator[Reason]:
     was = json.dumps(deployed["health"]) if deployed.get("health") else _health(old.text)
     now = _health(new.text)
-    if now is not None and now != was:
+    has_health = now is not None and now != was
+    if has_health:
         yield Reason("health", "", was, now, Restart.CERTAIN)
-    elif (old.sha256 and new.sha256 and old.sha256 != new.sha256) or old.text != new.text:
+    if old.sha256 != new.sha256 and old.template and new.template and old.template != new.template:
+        yield Reason("template", "", old.template, new.template, Restart.EXPECTED)
+    elif not has_health and ((old.sha256 and new.sha256 and old.sha256 != new.sha256) or old.text != new.text):
         yield Reason("dockerfile", new.location.rpartition("/")[2] or "Dockerfile", None, None, Restart.EXPECTED)
 
 

@@ -91,6 +91,7 @@ _SUBJECTS = {
     "epoch": "build time (when VERSION last changed)",
     "health": "health command",
     "dockerfile": "{name} changed",
+    "template": "template of carbide-infra",
     "platforms": "platforms",
     "label": "label {name}",
     "annotations": "annotations of the index",

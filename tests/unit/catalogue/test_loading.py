@@ -53,14 +53,14 @@ def test_images_keep_the_files_order(tmp_path: Path) -> None:
         ("schemaVersion: 1\n", "services.yaml:1: images: is not set; a good value: "),
         ("schemaVersion: 1\nimages: {}\n", "services.yaml:2: images = {}: is empty; a good value: "),
         ("schemaVersion: 1\nimages: []\n", "services.yaml:2: images = []: is a list, not a map; a good value: "),
-        ("images:\n  a: {package: ./a}\n", "services.yaml:1: schemaVersion: is not set; a good value: 1"),
+        ("schemaVersion: one\nimages:\n  a: {package: ./a}\n", "services.yaml:1: schemaVersion = one: is not one of 1"),
         (
             "schemaVersion: 2\nimages:\n  a: {package: ./a}\n",
-            "services.yaml:1: schemaVersion = 2: is not one of 1; a good value: 1",
+            "services.yaml:1: schemaVersion = 2: is for a newer carbide-infra, this one reads 1 at most; install ",
         ),
         (
             "schemaVersion: 1\nservices: {}\nimages:\n  a: {package: ./a}\n",
-            "services.yaml:2: services = {}: is an unknown key; known are schemaVersion, defaults, images",
+            "services.yaml:2: services = {}: is an unknown key; known are schemaVersion, template, defaults, images",
         ),
         (
             "schemaVersion: 1\nimages:\n  A: {package: ./a}\n",
@@ -327,3 +327,12 @@ def test_pinned_bases_are_references_by_digest(tmp_path: Path) -> None:
 def test_the_bases_that_images_share(defaults: str, stack: Stack, bases: tuple[str, str], tmp_path: Path) -> None:
     catalogue = load(tmp_path, entry("base: scratch", "builder: own/go:1", defaults=defaults))
     assert catalogue.shared_bases(stack) == bases
+
+
+def test_a_file_without_a_version_is_of_the_first(tmp_path: Path) -> None:
+    assert load(tmp_path, "images:\n  a: {package: ./a}\n").names == ("a",)
+
+
+def test_of_a_newer_program_s_file_one_sentence_is_said(tmp_path: Path) -> None:
+    (said,) = problems(tmp_path, "schemaVersion: 7\nnovel: {}\nimages:\n  a: {new: 1}\n")
+    assert said.startswith("services.yaml:1: schemaVersion = 7: is for a newer carbide-infra")

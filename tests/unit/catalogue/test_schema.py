@@ -20,7 +20,7 @@ def test_it_names_every_key_with_what_it_means() -> None:
 def test_it_refuses_unknown_keys_and_knows_the_choices() -> None:
     found = json.loads(schema.schema())
     assert found["additionalProperties"] is False
-    assert found["required"] == ["schemaVersion", "images"]
+    assert found["required"] == ["images"]
     entry = found["$defs"]["Entry"]
     assert entry["additionalProperties"] is False
     assert entry["properties"]["kind"]["enum"] == ["service", "job"]

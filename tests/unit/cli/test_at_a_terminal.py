@@ -244,7 +244,9 @@ def test_the_stack_is_the_named_one_or_the_selected_one(tmp_path: Path, monkeypa
     assert pulumi.calls == ["stack --show-name --non-interactive"]
 
 
-@pytest.mark.parametrize("command", [name for name in COMMANDS if name not in {"comment", "baseline", "doctor"}])
+@pytest.mark.parametrize(
+    "command", [name for name in COMMANDS if name not in {"comment", "baseline", "doctor", "catalogue"}]
+)
 def test_without_a_stack_every_command_says_the_same(
     command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -295,7 +297,12 @@ def test_what_a_target_would_do_can_be_asked_without_doing_it(tmp_path: Path) ->
     assert (tmp_path / ".venv").is_dir()
 
 
-@pytest.mark.parametrize("command", [(), *((name,) for name in COMMANDS), ("baseline", "save"), ("baseline", "load")])
+CATALOGUE = [("catalogue", "migrate"), ("catalogue", "template")]
+
+
+@pytest.mark.parametrize(
+    "command", [(), *((name,) for name in COMMANDS), ("baseline", "save"), ("baseline", "load"), *CATALOGUE]
+)
 def test_help_is_plain_text_of_eighty_columns(command: tuple[str, ...]) -> None:
     text = CliRunner().invoke(app, [*command, "--help"], env={"COLUMNS": "80"}).stdout
     assert max(map(len, text.splitlines())) <= 80

@@ -11,6 +11,7 @@ import pulumi
 import pytest
 
 from carbide_infra.catalogue.values import Platform
+from carbide_infra.images import record
 from carbide_infra.images.component import BuildTarget, ServiceImage, build_provider, description, stack_output
 from carbide_infra.images.plan import ImagePlan
 from carbide_infra.outputs import StackOutputs
@@ -104,6 +105,16 @@ def test_the_state_records_what_an_image_is_made_of_and_like() -> None:
         "image": description(made),
     }
     assert record["image"]["ports"] == {"http": 8388}
+
+
+def test_a_newer_template_is_in_the_record_and_the_first_one_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A state of before there was the field is left as it is."""
+    made = plan()
+    assert record.TEMPLATE not in made.record
+    monkeypatch.setattr("carbide_infra.images.plan.TEMPLATE_VERSION", "0.3.0")
+    assert record.template_of(made.record) == made.record[record.TEMPLATE] == "0.3.0"
+    own = replace(made, image=made.image.model_copy(update={"template": "FROM a"}))
+    assert record.template_of(own.record) == record.OWN_TEMPLATE
 
 
 def test_a_record_is_written_once_its_image_is_there() -> None:

@@ -183,6 +183,29 @@ def test_a_changed_dockerfile_is_named_without_its_folder() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        ({}, {"template": "0.3.0"}, ("template", "0.1.0", "0.3.0")),
+        ({"template": "0.2.0"}, {"template": "0.3.0"}, ("template", "0.2.0", "0.3.0")),
+        ({"template": "0.2.0"}, {"template": "own"}, ("template", "0.2.0", "own")),
+        ({"template": "0.2.0"}, {"template": "0.2.0"}, ("dockerfile", None, None)),
+        ({}, {}, ("dockerfile", None, None)),
+        ({"template": "own"}, {"template": "own"}, ("dockerfile", None, None)),
+        # An image that keeps a Dockerfile of its own has no template.
+        ({"kept": "docker/a"}, {"template": "0.2.0"}, ("dockerfile", None, None)),
+    ],
+)
+def test_another_template_is_the_cause_where_it_gives_another_dockerfile(
+    before: dict[str, str], after: dict[str, str], told: tuple[str, str | None, str | None]
+) -> None:
+    image = Step(frozenset({"update"}), {"dockerfile": FILE}, {"dockerfile": FILE}, keys=frozenset({"dockerfile"}))
+    found = reasons_of(Records({"dockerfile": "1"} | before, {"dockerfile": "2"} | after), image, {})
+    assert [(item.kind, item.before, item.after) for item in found] == [told]
+    assert found[0].restart is Restart.EXPECTED
+    assert reasons_of(Records({"dockerfile": "1"} | before, {"dockerfile": "1"} | after), image, {}) == ()
+
+
 @pytest.mark.parametrize("shas", [("1", "1"), (None, "1"), ("1", None), (None, None)])
 def test_a_dockerfile_that_nobody_knows_to_differ_is_no_reason(shas: tuple[str | None, str | None]) -> None:
     assert of_dockerfile(FILE, FILE, shas) == []

@@ -16,7 +16,17 @@ from carbide_infra.report.words import PLAIN, Marks
 from tests.support.expected_reports import SCENES, expected_report, reported
 
 NAMED = ("buildArgument", "dockerfile", "label", "configuration", "module", "other")
-UNNAMED = ("goVersion", "builderImage", "runtimeImage", "version", "revision", "epoch", "health", "platforms")
+UNNAMED = (
+    "goVersion",
+    "builderImage",
+    "runtimeImage",
+    "version",
+    "revision",
+    "epoch",
+    "health",
+    "platforms",
+    "template",
+)
 PLAIN_KINDS = (*UNNAMED, "repository", "unfinished", "moved", "missing", "fallback")
 FAILED = ("failed", "go_mod_with_an_error")
 
@@ -54,6 +64,10 @@ def test_a_reason_says_both_values_in_their_order(kind: str) -> None:
     told = words.reason(change(kind, "N" if kind in NAMED else "", "old", "new"), MARKS)
     assert told.endswith(" <old> → <new>")
     assert len(told) > len(" <old> → <new>")
+
+
+def test_another_template_is_told_with_the_versions_that_brought_it() -> None:
+    assert words.reason(change("template", "", "0.2.0", "0.3.0"), PLAIN) == "template of carbide-infra 0.2.0 → 0.3.0"
 
 
 @pytest.mark.parametrize("kind", [kind for kind in NAMED if kind != "configuration"])
