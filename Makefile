@@ -2,6 +2,7 @@
 #   STACK=prod         another stack than dev
 #   SOURCE=/path/tree  another source tree than the stack's
 #   CATALOGUE=/file    another catalogue of images than the stack's
+#   PROJECT=/path      another project than this one: a folder with its own Pulumi.yaml and stacks
 #   SUMMARY=/path/file `make up` adds the table of images to it, in Markdown
 #   FORMAT=markdown    the report as a pull request's comment; html: as a page
 #   VERBOSE=1          `make up` with Pulumi's own display; WIDE=1: with whole references and digests
@@ -16,9 +17,14 @@ ifdef CATALOGUE
 export CARBIDE_CATALOGUE := $(CATALOGUE)
 endif
 
+ifdef PROJECT
+export PROJECT
+endif
+
 VENV := .venv
 READY := $(VENV)/.requirements
-DEVENV := $(VENV)/bin/python -m devenv
+# In the folder of the project that is served, with the packages of this one.
+DEVENV := $(if $(PROJECT),cd "$$PROJECT" && $(CURDIR)/)$(VENV)/bin/python -m devenv
 CARBIDE := $(DEVENV) run -- carbide-infra
 STARTED := $(DEVENV) run --start
 CACHE := $(or $(CARBIDE_CACHE_DIR),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/carbide-infra)
@@ -35,7 +41,8 @@ help: ## List the targets
 	      line = line " " words[at] } \
 	    print line }' $(MAKEFILE_LIST)
 	@echo
-	@echo "  STACK=<name> selects the stack (dev), SOURCE=<path> another Go source tree."
+	@echo "  STACK=<name> selects the stack (dev), SOURCE=<path> another Go source tree,"
+	@echo "  PROJECT=<path> another project, which has its own Pulumi.yaml."
 
 .PHONY: up
 up: $(READY) ## Set up, build and push what changed, show all images (VERBOSE=1, WIDE=1)
@@ -107,6 +114,10 @@ test-unit: $(READY) ## Run the fast tests only
 test-docker: $(READY) tools ## Do as a user who has Docker and is not root, with a private Docker
 	@$(VENV)/bin/python -m tests.docker
 
+.PHONY: test-adopt
+test-adopt: $(READY) tools ## Do as a repository of somebody else's that calls the workflows (TESTS=)
+	@$(VENV)/bin/python -m tests.adopt $(TESTS)
+
 .PHONY: test-look
 test-look: $(READY) ## Render the reports as GitHub and a browser show them, pictures in .local/look
 	@$(VENV)/bin/python -m tests.look $(SCENES)
@@ -153,9 +164,9 @@ pin-actions: $(READY) ## Pin the workflows' actions to their newest releases
 	@$(VENV)/bin/python tools/pin_actions.py
 
 .PHONY: clean
-clean: $(if $(wildcard .local),$(READY)) ## Stop everything and delete this checkout's local state, its registry too
-	@if [ -e .local ]; then $(DEVENV) clean; fi
-	@rm -rf $(VENV)
+clean: $(if $(or $(PROJECT),$(wildcard .local)),$(READY)) ## Stop everything and delete this checkout's local state, its registry too
+	@if [ -e "$${PROJECT:-.}/.local" ]; then $(DEVENV) clean; fi
+	@$(if $(PROJECT),,rm -rf $(VENV))
 
 $(READY): pyproject.toml consumer/pyproject.toml requirements.txt tools/bootstrap tools/make_environment.py
 	@tools/bootstrap $(VENV) requirements.txt >&2

@@ -3,6 +3,7 @@
 import os
 import shlex
 import shutil
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -78,7 +79,10 @@ def child_environment(root: Path, tools: Tools | None, stack: str) -> dict[str, 
         | _no_proxy(environment, read_json(state / "registry.json").get("host"))
         | {
             "PATH": _path(
-                environment.get("PATH", os.defpath), root / ".venv" / "bin", *([tools.bin_dir] if tools else [])
+                environment.get("PATH", os.defpath),
+                root / ".venv" / "bin",
+                *([tools.bin_dir] if tools else []),
+                *_own_packages(root),
             ),
             "PULUMI_SKIP_UPDATE_CHECK": "true",
             # `pulumi install` would make a virtual environment of the example's own folder: our language host
@@ -179,6 +183,11 @@ def _quoted(value: str) -> str:
 def _path(old: str, *first: Path) -> str:
     names = [str(folder) for folder in first]
     return os.pathsep.join([*names, *(name for name in old.split(os.pathsep) if name not in names)])
+
+
+def _own_packages(root: Path) -> list[Path]:
+    """The commands of this kit's own packages, for a project elsewhere that has installed none."""
+    return [] if (root / ".venv").is_dir() else [Path(sys.prefix) / "bin"]
 
 
 def _no_proxy(environment: Mapping[str, str], host: str | None) -> dict[str, str]:

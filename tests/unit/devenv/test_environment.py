@@ -3,6 +3,7 @@
 import os
 import stat
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -44,7 +45,13 @@ def bare_shell(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
 
 
+def test_a_project_without_packages_has_the_kit_s(tmp_path: Path) -> None:
+    kit = f"{sys.prefix}/bin"
+    assert child_environment(tmp_path, TOOLS, "dev")["PATH"] == f"{tmp_path}/.venv/bin:/tools:{kit}:/usr/bin:/bin"
+
+
 def test_everything_lies_in_the_checkout(tmp_path: Path) -> None:
+    (tmp_path / ".venv").mkdir()
     found = child_environment(tmp_path, TOOLS, "dev")
     assert found["PATH"] == f"{tmp_path}/.venv/bin:/tools:/usr/bin:/bin"
     assert found["PULUMI_HOME"] == f"{tmp_path}/.local/pulumi-home"
