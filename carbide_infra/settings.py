@@ -37,6 +37,7 @@ from carbide_infra.config_values import (
 )
 from carbide_infra.errors import UserError
 from carbide_infra.registry.reference import is_server
+from carbide_infra.remedies import typed
 
 LOCAL_REGISTRY = LOCAL
 """Value of `registryServer` that stands for the registry that `make local-up` runs."""
@@ -303,7 +304,7 @@ class Settings(BaseModel):
         if version and self.go_version and version != self.go_version:
             msg = (
                 f"builderImage = {self.builder_image!r}: is not the goVersion {self.go_version!r} of this stack; "
-                "make pin-bases brings the two together"
+                f"{typed('pin-bases')} brings the two together"
             )
             raise ValueError(msg)
         return self

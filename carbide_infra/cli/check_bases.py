@@ -9,6 +9,7 @@ from carbide_infra.cli.options import StackName, named_stack
 from carbide_infra.cli.outcome import DIFFERENT, WELL, ends
 from carbide_infra.messages import progress
 from carbide_infra.paths import project_root
+from carbide_infra.remedies import typed
 from carbide_infra.settings import load_settings
 from carbide_infra.stack.pinning import catalogue_bases, catalogue_pins, catalogue_references, find_pins, unpinned_bases
 from carbide_infra.stack.pulumi_stack import open_stack
@@ -33,8 +34,8 @@ def check_bases(stack: StackName = "") -> int:
     for pin in pins:
         sys.stdout.write(f"{pin}\n")
     if not all(pin.is_pinned for pin in pins):
-        progress(f"What is not pinned may change with any build: make pin-bases STACK={stack}")
+        progress(f"What is not pinned may change with any build: {typed('pin-bases', stack)}")
     if any(pin.has_moved for pin in pins):
-        progress(f"Base images have moved. To take the new ones: make pin-bases STACK={stack}")
+        progress(f"Base images have moved. To take the new ones: {typed('pin-bases', stack)}")
         return DIFFERENT
     return WELL

@@ -6,6 +6,7 @@ from carbide_infra.cli.options import StackName, named_stack
 from carbide_infra.cli.outcome import WELL, acts
 from carbide_infra.cli.prepared import prepared
 from carbide_infra.messages import progress
+from carbide_infra.remedies import typed
 from carbide_infra.stack.drift import drift_in, moved_releases
 from carbide_infra.stack.registry_access import images_client
 
@@ -26,7 +27,7 @@ def refresh(stack: StackName = "") -> int:
         client = images_client(opened, images)
         for drift in drift_in(opened.resources(), client):
             opened.forget(drift.urn)
-            progress(f"{drift.reason}; make up STACK={stack} repairs it")
+            progress(f"{drift.reason}; {typed('up', stack)} repairs it")
         for sentence in moved_releases(images, client):
             progress(f"{sentence}; carbide-infra release --stack {stack} at its git tag puts it back")
     return WELL

@@ -18,6 +18,7 @@ from carbide_infra.cli.prepared import prepared
 from carbide_infra.cli.tables import Column, common_to, print_columns, short_digest, wide_console
 from carbide_infra.messages import progress
 from carbide_infra.paths import state_dir
+from carbide_infra.remedies import typed
 from carbide_infra.stack.builder import chosen_builder, require_builder
 from carbide_infra.stack.event_log import has_begun, has_changes, image_seconds, new_digests, new_event_log
 from carbide_infra.stack.failures import failures_in
@@ -85,7 +86,7 @@ def up(
         progress(line)
     if code:
         can_be_repeated = not failures or not all(failure.is_immutable for failure in failures)
-        rest = f"`make up STACK={opened.name}` does the rest" if can_be_repeated else "that tag stays where it is"
+        rest = f"`{typed('up', opened.name)}` does the rest" if can_be_repeated else "that tag stays where it is"
         sentence = f"Not all is well: see above. What is finished stays; {rest}."
     progress(sentence)
     return code

@@ -6,6 +6,7 @@ from carbide_infra.diagnosis.finding import Finding, fail, ok, warn
 from carbide_infra.images.base_images import is_pinned, key_of, references_of
 from carbide_infra.registry.errors import Denied, NotFound, RegistryError
 from carbide_infra.registry.told import why_unknown
+from carbide_infra.remedies import typed
 from carbide_infra.settings import Selection, Settings
 
 _SHORT = len("sha256:") + 12
@@ -29,7 +30,7 @@ def check_bases(
     answers = ask([text for text in wanted if text not in stand_ins])
     for text in wanted:
         if text in stand_ins:
-            fix = "let Docker Hub, or the mirror in CARBIDE_DOCKERHUB_MIRROR, answer; then make up"
+            fix = f"let Docker Hub, or the mirror in CARBIDE_DOCKERHUB_MIRROR, answer; then {typed('up')}"
             yield warn("base image", f"{text} is a stand-in, not for production", fix)
         elif isinstance(answer := answers[text], RegistryError):
             yield _problem(text, answer, settings, selection)
@@ -38,7 +39,7 @@ def check_bases(
         elif settings.track_base_images:
             yield ok("base image", f"{text} is {answer[:_SHORT]}… now")
         else:
-            yield warn("base image", f"{text} is not pinned: it may move unseen", "make pin-bases")
+            yield warn("base image", f"{text} is not pinned: it may move unseen", typed("pin-bases"))
 
 
 def _problem(text: str, problem: RegistryError, settings: Settings, selection: Selection) -> Finding:

@@ -20,6 +20,7 @@ from carbide_infra.registry.client import RegistryClient
 from carbide_infra.registry.errors import RegistryError
 from carbide_infra.registry.image_facts import answers_now
 from carbide_infra.registry.images import platforms_in, read_platform, split_reference
+from carbide_infra.remedies import typed
 from carbide_infra.settings import ConfigError, Selection, Settings, load_settings, selected_images
 from carbide_infra.stack.builder import ask_builder, chosen_builder
 from carbide_infra.stack.deployed import deployed_by
@@ -102,7 +103,7 @@ def _configuration(root: Path, name: str, stack: PulumiStack | None) -> tuple[di
     except SetupError as error:
         told = str(error).strip().splitlines()[-1].removeprefix("error: ")
         if _NO_SUCH_STACK in str(error):
-            fix = f"none needed: make up STACK={name} makes it, and so does pulumi stack init {name}"
+            fix = f"none needed: {typed('up', name)} makes it, and so does pulumi stack init {name}"
             return written, [warn("stack", f"{name} does not exist in the backend {backend} yet", fix)]
         fix = "check PULUMI_CONFIG_PASSPHRASE, PULUMI_BACKEND_URL and the login to the backend"
         return written, [fail("stack", told, fix)]

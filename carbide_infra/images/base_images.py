@@ -7,12 +7,8 @@ from carbide_infra.catalogue.bases import NOTHING
 from carbide_infra.catalogue.model import ForeignFile, Image, KeptDockerfile
 from carbide_infra.registry.errors import Denied, NotFound
 from carbide_infra.registry.told import Told, why_unknown
+from carbide_infra.remedies import typed
 from carbide_infra.settings import ConfigError, Selection, Settings
-
-_OUTSIDE_DEVELOPMENT = (
-    "an update of a stack whose registryServer is not local builds on no tag that may have moved; repeat it, or write "
-    "the digest into the stack: make pin-bases"
-)
 
 
 @dataclass(frozen=True)
@@ -117,7 +113,7 @@ def _warnings(settings: Settings, selection: Selection, told: Mapping[str, Told]
     for text, answer in told.items():
         key = key_of(text, settings, selection.images)
         if answer.problem is None and answer.digest is None and is_strict:
-            message = f"{key} = {text}: has no digest, and trackBaseImages is false; {_OUTSIDE_DEVELOPMENT}"
+            message = f"{key} = {text}: has no digest, and trackBaseImages is false; {_outside_development()}"
             raise ConfigError(message)
         if answer.problem is None:
             continue
@@ -125,7 +121,7 @@ def _warnings(settings: Settings, selection: Selection, told: Mapping[str, Told]
         if isinstance(answer.problem, NotFound) or (is_update and isinstance(answer.problem, Denied)):
             raise ConfigError(problem)
         if is_strict:
-            message = f"{problem}; {_OUTSIDE_DEVELOPMENT}"
+            message = f"{problem}; {_outside_development()}"
             raise ConfigError(message)
         yield f"{problem}. {_instead(answer)}"
 
@@ -134,3 +130,10 @@ def _instead(told: Told) -> str:
     if told.digest:
         return f"It is taken as it was seen last, on {told.day}: {told.digest}"
     return "Its tag stands for whatever it gives when an image is built; an update outside development stops here"
+
+
+def _outside_development() -> str:
+    return (
+        "an update of a stack whose registryServer is not local builds on no tag that may have moved; repeat it, or "
+        f"write the digest into the stack: {typed('pin-bases')}"
+    )

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from carbide_infra.remedies import typed
 from carbide_infra.report.causes import Cause, causes_of
 from carbide_infra.report.changes import Action, ImageChange, Report, TagMove, Warned
 from carbide_infra.report.failure import failure_of
@@ -336,7 +337,7 @@ def warning(warned: Warned, marks: Marks, most: int | None = None) -> str:
         case "unpinned":
             return (
                 f"Base images without a digest: {names}. Their tags may move at any time, and this report cannot see "
-                f"it: an image that is built gets the base of the day. {marks.value('make pin-bases')} pins them."
+                f"it: an image that is built gets the base of the day. {marks.value(typed('pin-bases'))} pins them."
             )
         case "coarse":
             return f"{marks.value('go.mod')} counts for all of it, not just the modules it links: {names}."
@@ -468,7 +469,7 @@ def next_step(report: Report, marks: Marks) -> str:
         return f"A good value: {marks.value(failure.remedy.removeprefix(_GOOD_VALUE))}."
     if failure.remedy:
         return f"What to do: {marks.quote(failure.remedy)}."
-    preview, doctor = marks.value("make preview"), marks.value("make doctor")
+    preview, doctor = marks.value(typed("preview")), marks.value(typed("doctor"))
     if failure.path:
         return f"What to do: mend {marks.value(failure.path)} and push again; {preview} shows the same."
     return f"What to do: {preview} shows the same on your machine, {doctor} looks for the reason."

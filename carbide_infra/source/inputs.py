@@ -10,6 +10,7 @@ from pathlib import Path
 
 from carbide_infra.catalogue.files import folder_above, module_of
 from carbide_infra.names import WHOLE_TREE
+from carbide_infra.remedies import typed
 from carbide_infra.source.answers import answer_of
 from carbide_infra.source.go_command import GoUnavailableError, ModuleAccess, line_of
 from carbide_infra.source.go_list import Question, numbers
@@ -240,7 +241,7 @@ def _require_release(target: Target, answer: Answer | str, folder: str) -> None:
     if given and given != line_of(given) and needs and numbers(given) < numbers(needs[0]):
         msg = (
             f"package {target.package!r}: module {needs[1]} asks for Go {needs[0]}, and the builder has Go {given}; "
-            f"pin a newer builderImage (make pin-bases), or set goVersion to {needs[0]} or newer"
+            f"pin a newer builderImage ({typed('pin-bases')}), or set goVersion to {needs[0]} or newer"
         )
         raise InputError(msg)
 

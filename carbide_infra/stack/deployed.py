@@ -8,6 +8,7 @@ from carbide_infra.errors import CommandError
 from carbide_infra.images.record import record_of
 from carbide_infra.names import COMPONENT_TYPE, IMAGE_TYPE, RECORD_TYPE, STACK_TYPE
 from carbide_infra.outputs import ImageOutput, OutputsError, StackOutputs
+from carbide_infra.remedies import typed
 from carbide_infra.stack.pulumi_stack import PulumiStack
 
 
@@ -61,7 +62,7 @@ def deployed_in(resources: Sequence[Mapping[str, Any]], stack: str) -> Deployed:
     """Read the resources of a stack's state."""
     outputs = next((item.get("outputs") or {} for item in resources if item["type"] == STACK_TYPE), {})
     if not outputs.get("images"):
-        message = f"stack {stack} has no images yet; run make up STACK={stack}, or pulumi up --stack {stack}"
+        message = f"stack {stack} has no images yet; run {typed('up', stack)}, or pulumi up --stack {stack}"
         raise CommandError(message)
     components, images, stashes = (_inputs(resources, kind) for kind in (COMPONENT_TYPE, IMAGE_TYPE, RECORD_TYPE))
     records = {name: record_of(stashes.get(name), components.get(name), image) for name, image in images.items()}

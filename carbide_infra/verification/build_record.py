@@ -9,6 +9,7 @@ from typing import Any
 
 from carbide_infra.images import record as recorded
 from carbide_infra.images.record import RecordedFile
+from carbide_infra.remedies import typed
 from carbide_infra.source.commit import Commit, Held
 from carbide_infra.source.git import Git, GitError
 from carbide_infra.source.inputs import InputFile
@@ -95,7 +96,7 @@ class BuildRecord:
             InputsMissing: the state has none that belongs to the image.
         """
         if image not in records:
-            message = f"{image}: the state has no record of what it was built from; run make up, which writes it"
+            message = f"{image}: the state has no record of what it was built from; run {typed('up')}, which writes it"
             raise InputsMissing(message)
         return cls.of(image, records[image], inputs[image], revision)
 

@@ -51,6 +51,7 @@ class Checkout:
         nothing = root / "bin" / "nothing"
         tools = Tools(root / "bin", self.pulumi.path, self.buildx.path, *(nothing for _ in range(3)))
         (root / "Pulumi.yaml").write_text("name: carbide-infra\nruntime: python\n")
+        (root / "devenv").mkdir()
         self.catalogue = root / "docker/production/services.yaml"
         self.catalogue.parent.mkdir(parents=True)
         written = (FOLDER / "services.yaml").read_text()

@@ -47,6 +47,7 @@ class Project:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         (folder / "Pulumi.yaml").write_text(PROJECT)
+        (folder / "devenv").mkdir()
         (folder / "Pulumi.dev.yaml").write_text(CONFIG)
         (folder / "source").mkdir()
         (folder / "docker").symlink_to(FOLDER.parent)
