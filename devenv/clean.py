@@ -10,7 +10,7 @@ from carbide_infra.errors import SetupError
 from carbide_infra.paths import state_dir
 from carbide_infra.progress import Report
 from carbide_infra.stack.passphrase import passphrase_file
-from carbide_infra.stack.stack_file import DEV_STACK, PROJECT
+from carbide_infra.stack.stack_file import DEV_STACK, project_name
 from devenv.salt import has_secrets, stack_file
 from devenv.up import local_down
 
@@ -55,7 +55,7 @@ def stacks_with_state(root: Path) -> Iterator[str]:
         if file.is_dir() or _STATE not in file.name or file.name.endswith(_BESIDE):
             continue
         name = f"{file.parent.name}/{file.name.partition(_STATE)[0]}".removeprefix(f"{folder.name}/")
-        if name != f"{PROJECT}/{DEV_STACK}" and _holds_resources(file):
+        if name != f"{project_name(root)}/{DEV_STACK}" and _holds_resources(file):
             yield name
 
 

@@ -10,7 +10,7 @@ from carbide_infra.errors import SetupError
 from carbide_infra.paths import state_dir
 from carbide_infra.stack.locks import has_dead_lock, running_update
 from carbide_infra.stack.passphrase import PUBLISHED, passphrase_file
-from carbide_infra.stack.stack_file import DEV_STACK
+from carbide_infra.stack.stack_file import DEV_STACK, project_name
 from carbide_infra.state_files import make_private, read_text, write_text
 from devenv.encryption import reencrypted
 from devenv.salt import drop_strange_salt, stack_file
@@ -62,7 +62,7 @@ def _make(root: Path, file: Path) -> None:
 
 
 def _require_no_update(backend: str, root: Path) -> None:
-    update = running_update(backend, DEV_STACK)
+    update = running_update(backend, DEV_STACK, project_name(root))
     if update and not has_dead_lock(backend, root, DEV_STACK):
         message = f"The development stack gets a passphrase of its own, and {update}: run this again when it has ended."
         raise SetupError(message)

@@ -54,6 +54,16 @@ def test_another_stacks_only_state_is_not_deleted(root: Path, file: str, name: s
     assert (root / ".local/state/.pulumi/stacks/carbide-infra/dev.json").exists()
 
 
+def test_of_a_project_elsewhere_the_development_stack_is_its_own(root: Path) -> None:
+    (root / "Pulumi.yaml").write_text("name: shop-images\nruntime: python\n")
+    with pytest.raises(SetupError, match=r"^carbide-infra/dev has its only state"):
+        clean(root, lambda _: None)
+    (root / ".local/state/.pulumi/stacks/carbide-infra/dev.json").unlink()
+    state(root, "shop-images/dev.json", FULL)
+    clean(root, lambda _: None)
+    assert not (root / ".local").exists()
+
+
 def test_the_passphrase_stays_where_secrets_need_it(root: Path) -> None:
     (root / "Pulumi.dev.yaml").write_text("config:\n  carbide-infra:gitcreds:\n    secure: v1:AAAA:BBBB\n")
     told: list[str] = []
