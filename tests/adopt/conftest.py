@@ -1,0 +1,53 @@
+"""What all repositories that take the product over share: the wheels, this repository as they call it, a machine."""
+
+import subprocess
+import sys
+
+import pytest
+
+from carbide_infra.paths import project_root
+from tests.adopt.callers import Package
+from tests.adopt.engine import cannot_run, machine_environment, not_run
+from tests.engine.conftest import IDENTITY, Deployed, checkout, copy_project, deployed, private_ca
+
+# Fixtures that pytest finds by their names here.
+__all__ = ["checkout", "deployed", "private_ca"]
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """`make test` leaves them out: they have a command of their own."""
+    item.add_marker(pytest.mark.slow)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def able() -> None:
+    """Where they cannot run, they are not run."""
+    if reason := cannot_run():
+        not_run(reason)
+
+
+@pytest.fixture(scope="session")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Package:
+    """This repository as others see it: its workflows at a commit, and what pip installs of it."""
+    folder = tmp_path_factory.mktemp("package")
+    tree, wheels = folder / "tree", folder / "wheels"
+    tree.mkdir()
+    copy_project(tree)
+    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "wheel", "--no-deps", "--no-index"]
+    # In the place where the packages that build it are.
+    folders = [project_root() / "consumer", project_root()]
+    subprocess.run([*pip, "--no-build-isolation", "--wheel-dir", wheels, *folders], check=True)
+    subprocess.run(["git", *IDENTITY, "clone", "--quiet", "--bare", tree, folder / "package.git"], check=True)
+    return Package(folder / "package.git", wheels, tree / "requirements-runtime.txt")
+
+
+@pytest.fixture(scope="session")
+def machine(deployed: Deployed) -> dict[str, str]:
+    """The variables of a machine that has Pulumi, Go, a builder and a registry's certificate, and nothing of ours."""
+    return machine_environment(deployed.checkout.root)
+
+
+@pytest.fixture(scope="session")
+def previewing_machine() -> dict[str, str]:
+    """The same of one that has neither builder nor registry: previews need none."""
+    return machine_environment(project_root())
