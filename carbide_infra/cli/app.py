@@ -16,6 +16,7 @@ COMMANDS: tuple[str, ...] = (
     "doctor",
     "images",
     "inputs",
+    "init",
     "release",
     "pin-bases",
     "check-bases",

@@ -37,7 +37,7 @@ def text_of(kept: KeptDockerfile, root: Path, cache_dir: Path) -> str:
     Raises:
         InputError: it is not there, leads out of the tree, or is no text in UTF-8.
     """
-    return _text(Tree(root.resolve(), cache_dir), kept.path)
+    return text_in(Tree(root.resolve(), cache_dir), kept.path)
 
 
 def wanted_by_kept(images: Iterable[Image], root: Path, cache_dir: Path) -> dict[str, Wanted]:
@@ -63,7 +63,7 @@ class _Listed:
 
 def _reading(image: Image, kept: KeptDockerfile, tree: Tree) -> Reading:
     """What the Dockerfile says for all platforms together."""
-    text = _text(tree, kept.path)
+    text = text_in(tree, kept.path)
     # A path that follows the version is known in the build only.
     given = {name: None if "{version}" in value else value for name, value in kept.args.items()}
     together = Reading()
@@ -106,7 +106,7 @@ class _Kept:
         return next((name for name in names if (self.tree.root / name).is_file()), None)
 
     def _ignored(self, file: str | None) -> Ignored:
-        return Ignored(_text(self.tree, file), file) if file else Ignored("", "")
+        return Ignored(text_in(self.tree, file), file) if file else Ignored("", "")
 
     def _warnings(self, found: Reading) -> Iterator[str]:
         name = self.kept.path
@@ -174,7 +174,12 @@ class _Context:
                 yield relative
 
 
-def _text(tree: Tree, name: str) -> str:
+def text_in(tree: Tree, name: str) -> str:
+    """The text of a file of a tree.
+
+    Raises:
+        InputError: it is not there, leads out of the tree, or is no text in UTF-8.
+    """
     tree.file(name)  # It is there, a file, and of this tree.
     try:
         return (tree.root / name).read_bytes().decode()

@@ -94,15 +94,20 @@ def read(text: str, name: str, target: str | None, given: Mapping[str, str | Non
     Raises:
         InputError: it is no Dockerfile, or has no such stage.
     """
-    commands = _parsed(text, name)
+    commands = parsed(text, name)
     reader = _Reader(name, given, platform_arguments(platform))
     reader.divide(commands)
-    reader.reading.whole |= dict.fromkeys(_tricks(text))
+    reader.reading.whole |= dict.fromkeys(tricks(text))
     reader.read(reader.wanted(target))
     return reader.reading
 
 
-def _parsed(text: str, name: str) -> Sequence["dockerfile.Command"]:
+def parsed(text: str, name: str) -> Sequence["dockerfile.Command"]:
+    """The instructions of a Dockerfile, as BuildKit's own parser gives them.
+
+    Raises:
+        InputError: it is no Dockerfile.
+    """
     # A library with Go's runtime in it: who keeps no Dockerfile does without.
     import dockerfile  # noqa: PLC0415
 
@@ -125,7 +130,8 @@ def _parsed(text: str, name: str) -> Sequence["dockerfile.Command"]:
     return commands
 
 
-def _tricks(text: str) -> Iterator[str]:
+def tricks(text: str) -> Iterator[str]:
+    """What its first lines ask for that is not read here, each a clause that begins with a line."""
     for number, line in enumerate(text.removeprefix("\ufeff").splitlines(), start=1):
         found = _DIRECTIVE.fullmatch(line)
         if found is None:

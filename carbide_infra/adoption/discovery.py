@@ -1,0 +1,127 @@
+"""Finds the Dockerfiles of a clone, and the names of the images that they make."""
+
+import fnmatch
+import posixpath
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from carbide_infra.adoption.dockerfiles import Recipe
+from carbide_infra.adoption.tree_files import TreeFiles
+from carbide_infra.errors import CommandError
+from carbide_infra.registry.reference import COMPONENT
+
+_DOCKERFILE = re.compile(
+    r"(Dockerfile|Containerfile)([._-](?P<suffix>[\w.-]+))?|(?P<prefix>[\w.-]+)\.(Dockerfile|dockerfile|Containerfile)"
+)
+_TEMPLATES = re.compile(r".*\.(tmpl|tpl|j2|jinja2?|in|template|erb|m4|gotmpl)")
+_NOT_THEIRS = frozenset({"vendor", "testdata", "node_modules", "third_party", ".devcontainer", ".github"})
+# Folders that say where Dockerfiles are, and not what they make.
+_PLACES = frozenset(
+    [
+        "docker",
+        "dockerfiles",
+        "dockerfile",
+        "build",
+        "builds",
+        "package",
+        "packages",
+        "packaging",
+        "deploy",
+        "deployment",
+        "deployments",
+        "container",
+        "containers",
+        "images",
+        "image",
+        "production",
+        "prod",
+        "release",
+        "ci",
+        "hack",
+        "src",
+        ".",
+    ]
+)
+# What tells a variant of an image, and not an image.
+_VARIANTS = frozenset(
+    {
+        *("dev", "debug", "local", "test", "tests", "ci", "e2e", "prod", "production", "release", "alpine"),
+        *("distroless", "debian"),
+    }
+)
+
+
+def dockerfiles(files: TreeFiles, skipped: Sequence[str]) -> list[str]:
+    """The Dockerfiles of a clone, without what is not its own or is to be skipped."""
+    found = [name for name in files.names if _is_dockerfile(name)]
+    return [name for name in found if not any(matches(name, pattern) for pattern in skipped)]
+
+
+def matches(name: str, pattern: str) -> bool:
+    """Whether a path is what `--skip` names: itself, a folder above it, or a pattern."""
+    pattern = posixpath.normpath(pattern)
+    return name == pattern or name.startswith(f"{pattern}/") or fnmatch.fnmatchcase(name, pattern)
+
+
+def templates(names: Iterable[str]) -> list[str]:
+    """Templates of Dockerfiles, by their names."""
+    return [name for name in names if _TEMPLATES.fullmatch(posixpath.basename(name))]
+
+
+def _is_dockerfile(name: str) -> bool:
+    folder, base = posixpath.split(name)
+    is_one = _DOCKERFILE.fullmatch(base) is not None and not base.endswith(".dockerignore")
+    return is_one and not _NOT_THEIRS & set(folder.split("/"))
+
+
+def recipes(names: Sequence[str], repository: str) -> list[Recipe]:
+    """The images of Dockerfiles that no build file names."""
+    return [Recipe(image_name(name, names, repository), name) for name in names]
+
+
+def image_name(file: str, others: Iterable[str], repository: str) -> str:
+    """The name of an image by the place of its Dockerfile."""
+    folder, base = posixpath.split(file)
+    found = _DOCKERFILE.fullmatch(base)
+    suffix = ((found["suffix"] or found["prefix"]) if found else "") or ""
+    by_folder = _of_folder(folder, repository)
+    if not suffix:
+        return as_name(by_folder)
+    beside = {posixpath.basename(each) for each in others if posixpath.dirname(each) == folder}
+    is_variant = suffix.lower() in _VARIANTS or (bool({"Dockerfile", "Containerfile"} & beside) and folder != "")
+    return as_name(f"{by_folder}-{suffix}" if is_variant else suffix)
+
+
+def _of_folder(folder: str, repository: str) -> str:
+    names = [name for name in folder.split("/") if name and name.lower() not in _PLACES]
+    return names[-1] if names else repository
+
+
+def as_name(text: str) -> str:
+    """A text as a name of an image."""
+    name = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:128]
+    return name if re.fullmatch(COMPONENT, name) else "image"
+
+
+def require_distinct(found: Sequence[Recipe]) -> None:
+    """Refuse two Dockerfiles of one image.
+
+    Raises:
+        CommandError: there are.
+    """
+    for name, recipe, other in _doubles(found):
+        msg = f"{name}: {other.file} and {recipe.file} both make it; leave one of them out with --skip {recipe.file}"
+        raise CommandError(msg)
+
+
+def _doubles(found: Sequence[Recipe]) -> Iterator[tuple[str, Recipe, Recipe]]:
+    seen: dict[str, Recipe] = {}
+    for recipe in found:
+        other = seen.setdefault(recipe.name, recipe)
+        if other is not recipe:
+            yield recipe.name, recipe, other
+
+
+def by_name(found: Sequence[Recipe]) -> Mapping[str, Recipe]:
+    """Recipes by the image's name."""
+    return {recipe.name: recipe for recipe in found}

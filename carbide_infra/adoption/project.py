@@ -1,0 +1,154 @@
+"""The files of a project in somebody's repository: what Pulumi and the workflows need, in few lines."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from carbide_infra.adoption.catalogue_text import scalar
+
+WORKFLOW = ".github/workflows/images.yml"
+_SECRETS = (
+    "PULUMI_ACCESS_TOKEN",
+    "PULUMI_CONFIG_PASSPHRASE",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "NGC_API_KEY",
+    "GITCREDS",
+)
+_LOCAL = "local"
+
+
+@dataclass(frozen=True)
+class Registry:
+    """Where images go.
+
+    Attributes:
+        server: host[:port], or `local`.
+        repository: the prefix below it.
+        where: what says so.
+    """
+
+    server: str
+    repository: str
+    where: str
+
+
+@dataclass(frozen=True)
+class Project:
+    """A project that is to be written.
+
+    Attributes:
+        name: of the Pulumi project.
+        folder: of the project, relative to the repository.
+        source: the source root, relative to the project.
+        paths: what a pull request has to touch to be previewed, relative to the repository; empty for anything.
+        branch: the main branch.
+        source_url: home of the source; empty where it is not known.
+        development: where the dev stack's images go.
+        production: where the prod stack's images go.
+        workflows: OWNER/REPOSITORY@SHA of the reusable workflows; empty for none.
+    """
+
+    name: str
+    folder: str
+    source: str
+    paths: Sequence[str]
+    branch: str
+    source_url: str
+    development: Registry
+    production: Registry
+    workflows: str
+
+    def texts(self, catalogue: str) -> dict[str, str]:
+        """The files by their paths relative to the repository, without the locked requirements."""
+        own = {
+            "Pulumi.yaml": self._pulumi(),
+            "Pulumi.dev.yaml": self._stack(self.development, {}),
+            "Pulumi.prod.yaml": self._stack(self.production, {"requireHistory": '"true"'}),
+            "__main__.py": "from carbide_infra.program import deploy\n\ndeploy()\n",
+            "services.yaml": catalogue,
+            ".gitignore": ".venv/\n.local/\n",
+        }
+        found = {f"{self.folder}/{name}": text for name, text in own.items()}
+        return {**found, WORKFLOW: self._workflow()} if self.workflows else found
+
+    def _pulumi(self) -> str:
+        return (
+            f"name: {scalar(self.name)}\n"
+            "runtime:\n  name: python\n  options:\n    toolchain: pip\n    virtualenv: .venv\n"
+        )
+
+    def _stack(self, registry: Registry, more: Mapping[str, str]) -> str:
+        values = {
+            "source": scalar(self.source),
+            "catalogue": "services.yaml",
+            "registryServer": f"{scalar(registry.server)}  # {_comment(registry.where)}",
+            "registryRepository": scalar(registry.repository),
+            "sourceUrl": scalar(self.source_url),
+            **more,
+        }
+        return "config:\n" + "".join(f"  {self.name}:{key}: {value}\n" for key, value in values.items())
+
+    def _workflow(self) -> str:
+        name, _, commit = self.workflows.partition("@")
+        paths = f"\n    paths: [{', '.join(map(scalar, self.paths))}]" if self.paths else ""
+        secrets = "".join(f"\n      {each}: ${{{{ secrets.{each} }}}}" for each in _SECRETS)
+
+        def uses(workflow: str) -> str:
+            return f"uses: {name}/.github/workflows/{workflow}.yml@{commit}"
+
+        return f"""\
+# Previews, updates and releases of the images in {_comment(self.folder)}, by the workflows of carbide-infra.
+name: images
+
+on:
+  pull_request:
+    branches: [{scalar(self.branch)}]{paths}
+  push:
+    branches: [{scalar(self.branch)}]{paths}
+    tags: ["v*"]
+  schedule:
+    - cron: "17 4 * * *"
+  workflow_run:  # a finished preview of this workflow becomes the comment of its pull request
+    workflows: [images]
+    types: [completed]
+
+permissions:
+  contents: read
+
+jobs:
+  preview:
+    if: github.event_name == 'pull_request'
+    {uses("preview")}
+    with: &project
+      project: {scalar(self.folder)}
+      stack: prod
+
+  comment:
+    if: github.event_name == 'workflow_run' && github.event.workflow_run.event == 'pull_request'
+    permissions: {{actions: read, contents: read, pull-requests: write}}
+    {uses("comment")}
+    with:
+      project: {scalar(self.folder)}
+
+  up:
+    if: github.event_name == 'push' && github.ref_type == 'branch'
+    {uses("up")}
+    with: *project
+    secrets: &secrets{secrets}
+
+  release:
+    if: github.event_name == 'push' && github.ref_type == 'tag'
+    {uses("release")}
+    with: *project
+    secrets: *secrets
+
+  drift:
+    if: github.event_name == 'schedule'
+    {uses("drift")}
+    with: *project
+    secrets: *secrets
+"""
+
+
+def _comment(text: str) -> str:
+    return text if text.isprintable() else ascii(text)

@@ -1,0 +1,74 @@
+"""Locks the packages of a project: versions and hashes, of what pip finds."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from carbide_infra.errors import CommandError
+
+_SECONDS = 300
+
+
+def locked(version: str, find_links: Sequence[str]) -> str:
+    """A requirements file with hashes.
+
+    Args:
+        version: of the package that the project is to use.
+        find_links: folders or pages that pip looks at beside its index.
+
+    Raises:
+        CommandError: it cannot be had.
+    """
+    wanted = f"carbide-infra[build]=={version}"
+    links = [word for place in find_links for word in ("--find-links", _absolute(place))]
+    uv = _uv()
+    if uv is not None:
+        options = ("--universal", "--generate-hashes", "--no-emit-index-url", "--no-emit-find-links", "--no-header")
+        return _answer([uv, "pip", "compile", "--quiet", "--no-config", *options, *links, "-"], wanted)
+    report = _answer(
+        [sys.executable, "-m", "pip", "install", "--quiet", "--dry-run", "--ignore-installed", "--only-binary", ":all:",
+         "--report", "-", *links, wanted],
+        wanted,
+    )  # fmt: skip
+    return "".join(_lines(json.loads(report)))
+
+
+def _absolute(place: str) -> str:
+    return place if "://" in place else str(Path(place).expanduser().absolute())
+
+
+def _uv() -> str | None:
+    beside = Path(sys.executable).with_name("uv")
+    return str(beside) if beside.is_file() else shutil.which("uv")
+
+
+def _answer(command: Sequence[str], wanted: str) -> str:
+    try:
+        done = subprocess.run(
+            command, input=wanted, capture_output=True, text=True, check=False, timeout=_SECONDS,
+            env={**os.environ, "NO_COLOR": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1"},
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise CommandError(_not_had(wanted, str(error))) from error
+    if done.returncode:
+        words = done.stderr.strip().splitlines() or ["no message"]
+        raise CommandError(_not_had(wanted, words[-1].strip(" ╰─▶")))
+    return done.stdout
+
+
+def _not_had(wanted: str, why: str) -> str:
+    return (
+        f"requirements.txt is not written, for {wanted} cannot be had here ({why}); "
+        "run `make wheels` in a checkout of carbide-infra, and this again with --find-links CHECKOUT/dist"
+    )
+
+
+def _lines(report: Mapping[str, Any]) -> Iterator[str]:
+    for item in sorted(report["install"], key=lambda item: str(item["metadata"]["name"]).lower()):
+        digest = item["download_info"]["archive_info"]["hashes"]["sha256"]
+        yield f"{item['metadata']['name']}=={item['metadata']['version']} \\\n    --hash=sha256:{digest}\n"

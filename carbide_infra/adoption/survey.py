@@ -1,0 +1,194 @@
+"""Looks a clone through: which images there are, which of them an entry can say, and what is left for a person."""
+
+import posixpath
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from carbide_infra.adoption.catalogue_text import catalogue_text
+from carbide_infra.adoption.discovery import dockerfiles, recipes, require_distinct
+from carbide_infra.adoption.dockerfiles import Clone, Recipe, adopted
+from carbide_infra.adoption.go_list import Packages, go_release, packages_of
+from carbide_infra.adoption.told import Adopted, Said, Unsayable
+from carbide_infra.adoption.tree_files import TreeFiles
+from carbide_infra.catalogue.checks import check_images
+from carbide_infra.catalogue.loading import Stack, load_catalogue
+from carbide_infra.catalogue.model import Image
+from carbide_infra.catalogue.problems import CatalogueError, Problem
+from carbide_infra.source.images import wanted_by
+from carbide_infra.source.inputs import InputError, Inputs, inputs_of
+from carbide_infra.source.kept.context import wanted_by_kept
+
+_NO_STACK = Stack()
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What a clone makes.
+
+    Attributes:
+        images: found, sorted by name.
+        inputs: what each is made of; without those of which that is not known.
+        loose: main packages that no image has.
+        notes: what a person should look at.
+    """
+
+    images: tuple[Adopted, ...]
+    inputs: Mapping[str, Inputs]
+    loose: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked about a clone.
+
+    Attributes:
+        root: the source root.
+        cache_dir: where answers are kept.
+        repository: what names an image that nothing else does.
+        skipped: Dockerfiles, folders or patterns that are left out.
+        as_is: whether every image keeps its Dockerfile.
+    """
+
+    root: Path
+    cache_dir: Path
+    repository: str
+    skipped: Sequence[str] = ()
+    as_is: bool = False
+
+
+@dataclass
+class _Surveyor:
+    question: Question
+    clone: Clone
+    notes: list[str] = field(default_factory=list)
+
+    def recipes(self) -> list[Recipe]:
+        names = dockerfiles(self.clone.files, self.question.skipped)
+        return sorted(recipes(names, self.question.repository), key=lambda recipe: recipe.name)
+
+    def image(self, recipe: Recipe) -> Adopted:
+        """As an entry where the catalogue's own checks, and Go, take it."""
+        found = self._adopted(recipe)
+        if not found.is_kept:
+            reasons = tuple(self._reasons(found))
+            if reasons:
+                found = adopted(recipe, self.clone, because=reasons)
+        return found
+
+    def _adopted(self, recipe: Recipe) -> Adopted:
+        found = adopted(recipe, self.clone, as_is=self.question.as_is)
+        return found if found.is_kept else self._with_builder(found)
+
+    def _with_builder(self, found: Adopted) -> Adopted:
+        """A builder that does not name its Go version has that of go.mod."""
+        builder = str(found.entry["builder"].value) if "builder" in found.entry else ""
+        if builder.rpartition("/")[2].startswith("golang:1"):
+            return found
+        module = self.clone.packages.module_of(found.packages[0]) or "."
+        release = go_release(self.clone.files, module)
+        if release is None:
+            return found
+        said = {"goVersion": Said(release[0], release[1])}
+        if not builder or builder.rpartition("/")[2].partition(":")[0] == "golang":
+            said = {"builder": Said(f"golang:{release[0]}", release[1])}
+        return Adopted(found.name, found.file, {**found.entry, **said}, found.unsayable, found.notes)
+
+    def _reasons(self, found: Adopted) -> Iterator[Unsayable]:
+        try:
+            yield from (
+                Unsayable(_where(found, problem.key), f"{problem.key}: {problem.text}", "put that right")
+                for problem in _problems(found, self.question.root)
+            )
+        except CatalogueError as error:
+            for problem in error.problems:
+                yield Unsayable(_where(found, problem.key), f"{problem.key}: {problem.text}", "put that right")
+
+
+def survey(question: Question) -> Survey:
+    """Look a clone through.
+
+    Raises:
+        CommandError: a Dockerfile cannot be read, two make one image, there is no Go, or nothing to adopt.
+    """
+    files = TreeFiles.of(question.root, question.cache_dir)
+    packages = Packages({}, ()) if question.as_is else packages_of(files, question.cache_dir)
+    surveyor = _Surveyor(question, Clone(files, packages), list(packages.problems))
+    found = surveyor.recipes()
+    require_distinct(found)
+    images = [surveyor.image(recipe) for recipe in found]
+    by_name = {recipe.name: recipe for recipe in found}
+    images, inputs = _with_inputs(images, by_name, surveyor)
+    taken = {package for image in images for package in image.packages}
+    loose = tuple(main for main in packages.mains if main not in taken)
+    notes = [*surveyor.notes, *(note for image in images for note in image.notes)]
+    return Survey(tuple(images), inputs, loose, tuple(dict.fromkeys(notes)))
+
+
+def _where(found: Adopted, key: str) -> str:
+    """The place of the value that a problem of the catalogue is about."""
+    name = key.partition(": ")[2].partition(".")[0].partition("[")[0]
+    return found.entry[name].where if name in found.entry and found.entry[name].where else found.file
+
+
+def resolved(images: Sequence[Adopted]) -> tuple[Image, ...]:
+    """The images as the program would read them.
+
+    Raises:
+        CatalogueError: a value is none of the catalogue's language.
+    """
+    with tempfile.TemporaryDirectory(prefix="carbide-init-") as folder:
+        file = Path(folder) / "services.yaml"
+        file.write_text(catalogue_text(images), encoding="utf-8")
+        return load_catalogue(file, "services.yaml").images
+
+
+def _problems(found: Adopted, root: Path) -> Sequence[Problem]:
+    with tempfile.TemporaryDirectory(prefix="carbide-init-") as folder:
+        file = Path(folder) / "services.yaml"
+        file.write_text(catalogue_text([found]), encoding="utf-8")
+        catalogue = load_catalogue(file, "services.yaml")
+        return check_images(catalogue, _NO_STACK, catalogue.images, root, is_development=False).errors
+
+
+def _with_inputs(
+    images: Sequence[Adopted], by_name: Mapping[str, Recipe], surveyor: _Surveyor
+) -> tuple[list[Adopted], dict[str, Inputs]]:
+    """What each is made of; an image of which Go says that it cannot be built from the clone keeps its Dockerfile."""
+    if not images:
+        return [], {}
+    try:
+        return list(images), _inputs(images, surveyor.question)
+    except InputError:
+        pass
+    found: list[Adopted] = []
+    inputs: dict[str, Inputs] = {}
+    for image in images:
+        each = image
+        try:
+            inputs |= _inputs([each], surveyor.question)
+        except InputError as error:
+            if not each.is_kept:
+                reason = Unsayable(each.file, str(error), "commit what is not there")
+                each = adopted(by_name[each.name], surveyor.clone, because=[reason])
+            try:
+                inputs |= _inputs([each], surveyor.question)
+            except InputError as inner:
+                surveyor.notes.append(f"{each.name}: {inner}")
+        found.append(each)
+    return found, inputs
+
+
+def _inputs(images: Sequence[Adopted], question: Question) -> dict[str, Inputs]:
+    root, cache = question.root.resolve(), question.cache_dir
+    read = resolved(images)
+    wanted = {image.name: wanted_by(image, root) for image in read if image.kept is None}
+    return inputs_of(root, {**wanted, **wanted_by_kept(read, root, cache)}, cache)
+
+
+def repository_name(top: Path, url: str) -> str:
+    """What a clone is called: by its remote, else by its folder."""
+    named = posixpath.basename(url.rstrip("/").removesuffix(".git"))
+    return named or top.name

@@ -1,0 +1,203 @@
+"""`carbide-infra init`: a project for the repository that it is run in, from the Dockerfiles that are there."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from carbide_infra.adoption import registries
+from carbide_infra.adoption.catalogue_text import catalogue_text, entry_lines
+from carbide_infra.adoption.clone import Repository, repository_of
+from carbide_infra.adoption.comparison import compared
+from carbide_infra.adoption.discovery import as_name
+from carbide_infra.adoption.origin import package_version, workflows_origin
+from carbide_infra.adoption.project import WORKFLOW, Project, Registry
+from carbide_infra.adoption.requirements import locked
+from carbide_infra.adoption.survey import Question, Survey, repository_name, survey
+from carbide_infra.adoption.told import Adopted
+from carbide_infra.adoption.tree_files import TreeFiles
+from carbide_infra.adoption.writing import write_new
+from carbide_infra.catalogue.loading import load_catalogue
+from carbide_infra.cli.outcome import DIFFERENT, WELL, acts, complain, progress
+from carbide_infra.cli.tables import Column, print_columns, wide_console
+from carbide_infra.errors import CommandError
+from carbide_infra.paths import cache_dir
+
+app = typer.Typer(add_completion=False)
+_LISTED = 12
+
+
+@app.command()
+@acts
+def init(  # noqa: PLR0913, PLR0917 - one for each option
+    folder: Annotated[str, typer.Option(metavar="FOLDER", help="Folder of the project, in this one.")] = "images",
+    registry: Annotated[
+        str, typer.Option(metavar="HOST/PATH", help="Where the dev stack pushes to; local is the kit's registry.")
+    ] = "",
+    skip: Annotated[
+        list[str] | None, typer.Option(metavar="PATH", help="Leave out this Dockerfile, folder or pattern; repeatable.")
+    ] = None,
+    as_is: Annotated[bool, typer.Option("--as-is", help="Let every image keep its own Dockerfile.")] = False,  # noqa: FBT002
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be written.")] = False,  # noqa: FBT002
+    check: Annotated[bool, typer.Option("--check", help="Only say where Dockerfiles and catalogue differ.")] = False,  # noqa: FBT002
+    workflows: Annotated[
+        str, typer.Option(metavar="OWNER/REPO@SHA", help="The reusable workflows; else those of this package.")
+    ] = "",
+    find_links: Annotated[
+        list[str] | None, typer.Option(metavar="PLACE", help="Where pip finds the wheels beside its index; repeatable.")
+    ] = None,
+) -> int:
+    """Write a project for the repository in the current folder, from the Dockerfiles that are in it.
+
+    Nothing that is there is overwritten, and nothing of the repository is run. Run again, it shows only what is new.
+    """
+    root = Path.cwd()
+    if (root / "Pulumi.yaml").is_file():
+        msg = f"{root} is a project already; run this in the folder that has the source"
+        raise CommandError(msg)
+    repository = repository_of(root)
+    name = repository_name(repository.top, repository.url)
+    question = Question(root, cache_dir(), as_name(name), (*(skip or ()), folder), as_is)
+    found = survey(question)
+    if check:
+        return _check(root / folder / "services.yaml", f"{folder}/services.yaml", found)
+    if not found.images:
+        msg = f"{root} has no Dockerfile that git lists; write {folder}/services.yaml by hand (docs/catalogue.md)"
+        raise CommandError(msg)
+    if (root / folder / "services.yaml").is_file():
+        _show_new(root / folder / "services.yaml", f"{folder}/services.yaml", found)
+    project = _project(root, folder, repository, registry, workflows_origin(workflows), found)
+    return _write(project, repository.top, found, find_links or (), dry_run=dry_run)
+
+
+def _check(file: Path, name: str, found: Survey) -> int:
+    if not file.is_file():
+        msg = f"{name} is not there; carbide-infra init writes it"
+        raise CommandError(msg)
+    comparison = compared(file, name, found.images)
+    for sentence in comparison.not_compared:
+        progress(sentence)
+    for difference in comparison.differences:
+        typer.echo(str(difference))
+    if comparison.differences:
+        return DIFFERENT
+    typer.echo(f"{name} and the Dockerfiles say the same of {len(comparison.compared)} images")
+    return WELL
+
+
+def _show_new(file: Path, name: str, found: Survey) -> None:
+    known = load_catalogue(file, name).names
+    new = [image for image in found.images if image.name not in known]
+    if not new:
+        progress(f"{name} has all {len(found.images)} images already")
+        return
+    progress(f"{name} is left as it is; new are these images, to be added by hand:")
+    typer.echo("\n\n".join("\n".join(entry_lines(image, {})) for image in new))
+
+
+def _project(root: Path, folder: str, repository: Repository, registry: str, workflows: str, found: Survey) -> Project:
+    inside = os.path.relpath(root, repository.top)
+    names = {image.name for image in found.images}
+    name = as_name(repository_name(repository.top, repository.url))
+    said = registries.of_workflows(TreeFiles.of(repository.top, cache_dir()), names)
+    return Project(
+        name=f"{name}-images",
+        folder=os.path.normpath(f"{inside}/{folder}"),
+        source=os.path.relpath(root, root / folder),
+        paths=() if inside == "." else (f"{inside}/**", WORKFLOW),
+        branch=repository.branch,
+        source_url=repository.url,
+        development=_development(registry, said, name),
+        production=_production(registry, said, name),
+        workflows=workflows,
+    )
+
+
+def _development(given: str, said: Registry | None, name: str) -> Registry:
+    if given:
+        registry = registries.of_user(given)
+        return Registry(registry.server, registry.repository or name, registry.where)
+    if said is None:
+        msg = "--registry: name what a development stack may push to, such as registry.example.com/team, or local"
+        raise CommandError(msg)
+    return Registry(said.server, f"{said.repository or name}/dev", f"{said.where}, and /dev below it")
+
+
+def _production(given: str, said: Registry | None, name: str) -> Registry:
+    if said is not None:
+        return Registry(said.server, said.repository or name, said.where)
+    registry = registries.of_user(given)
+    if registry.server == "local":
+        return Registry("registry.example.com", name, "only a person knows it: no workflow here names a registry")
+    return Registry(registry.server, registry.repository, "as for dev; only a person knows another")
+
+
+def _write(project: Project, top: Path, found: Survey, find_links: Sequence[str], *, dry_run: bool) -> int:
+    texts = project.texts(catalogue_text(found.images))
+    new = {path: text for path, text in texts.items() if not os.path.lexists(top / path)}
+    requirements = f"{project.folder}/requirements.txt"
+    problem = ""
+    if dry_run:
+        for path, text in new.items():
+            typer.echo(f"==> {path} <==\n{text}")
+    else:
+        if not os.path.lexists(top / requirements):
+            try:
+                new[requirements] = locked(package_version(), find_links)
+            except CommandError as error:
+                problem = str(error)
+        for path in write_new(top, new):
+            progress(f"wrote {path}")
+    _show_table(found.images, found)
+    _show_rest(found)
+    if not project.workflows:
+        complain(
+            f"{WORKFLOW} is not written, for this package does not say which repository and commit it is of; "
+            "name them: --workflows OWNER/REPO@SHA",
+            typer.colors.YELLOW,
+        )
+    if problem:
+        complain(problem, typer.colors.YELLOW)
+    _show_next(project, find_links)
+    return WELL
+
+
+def _show_table(images: Sequence[Adopted], found: Survey) -> None:
+    inputs = [found.inputs.get(image.name) for image in images]
+    print_columns(
+        [
+            Column("Image", [image.name for image in images]),
+            Column("Built by", [image.file if image.is_kept else "the catalogue" for image in images], rank=1),
+            Column("Files", [str(len(each.files)) if each else "?" for each in inputs]),
+            Column("Modules", [str(len(each.modules)) if each else "?" for each in inputs]),
+        ],
+        wide_console(),
+    )
+
+
+def _show_rest(found: Survey) -> None:
+    """What no entry says, and what a person should look at."""
+    for image in found.images:
+        if image.unsayable:
+            progress(f"\n{image.name} keeps {image.file}; an entry cannot say:")
+            for each in image.unsayable:
+                progress(f"  {each}")
+    if found.loose:
+        more = f" and {len(found.loose) - _LISTED} more" if len(found.loose) > _LISTED else ""
+        shown = ", ".join(f"./{main}" for main in found.loose[:_LISTED])
+        progress(f"\nMain packages of no image: {shown}{more}")
+    # Of what is kept, each preview says the same.
+    made = [found.inputs[image.name] for image in found.images if image.name in found.inputs and not image.is_kept]
+    warnings = sorted({text for each in made for text in (*each.warnings, each.fallback) if text})
+    for note in (*found.notes, *warnings):
+        progress(f"NOTE: {note}")
+
+
+def _show_next(project: Project, find_links: Sequence[str]) -> None:
+    links = "".join(f" --find-links {Path(place).absolute()}" for place in find_links)
+    progress(
+        f"\nNext:\n  cd {project.folder} && python3 -m venv .venv && .venv/bin/pip install{links} -r requirements.txt\n"
+        "  .venv/bin/carbide-infra preview --stack dev"
+    )
