@@ -74,9 +74,9 @@ def _is_dockerfile(name: str) -> bool:
     return is_one and not _NOT_THEIRS & set(folder.split("/"))
 
 
-def recipes(names: Sequence[str], repository: str) -> list[Recipe]:
-    """The images of Dockerfiles that no build file names."""
-    return [Recipe(image_name(name, names, repository), name) for name in names]
+def recipes(names: Sequence[str], others: Sequence[str], repository: str) -> list[Recipe]:
+    """The images of Dockerfiles that no build file names, by their places among the others."""
+    return [Recipe(image_name(name, others, repository), name) for name in names]
 
 
 def image_name(file: str, others: Iterable[str], repository: str) -> str:

@@ -6,10 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from carbide_infra.adoption import ko
+from carbide_infra.adoption.build_files import build_files
 from carbide_infra.adoption.catalogue_text import catalogue_text
-from carbide_infra.adoption.discovery import dockerfiles, recipes, require_distinct
+from carbide_infra.adoption.discovery import dockerfiles, matches, recipes, require_distinct
 from carbide_infra.adoption.dockerfiles import Clone, Recipe, adopted
 from carbide_infra.adoption.go_list import Packages, go_release, packages_of
+from carbide_infra.adoption.project import Registry
 from carbide_infra.adoption.told import Adopted, Said, Unsayable
 from carbide_infra.adoption.tree_files import TreeFiles
 from carbide_infra.catalogue.checks import check_images
@@ -32,12 +35,14 @@ class Survey:
         inputs: what each is made of; without those of which that is not known.
         loose: main packages that no image has.
         notes: what a person should look at.
+        registry: where build files push to; None where none says it.
     """
 
     images: tuple[Adopted, ...]
     inputs: Mapping[str, Inputs]
     loose: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    registry: Registry | None = None
 
 
 @dataclass(frozen=True)
@@ -66,8 +71,15 @@ class _Surveyor:
     notes: list[str] = field(default_factory=list)
 
     def recipes(self) -> list[Recipe]:
-        names = dockerfiles(self.clone.files, self.question.skipped)
-        return sorted(recipes(names, self.question.repository), key=lambda recipe: recipe.name)
+        """Those of build files, and of the Dockerfiles that none of these names."""
+        files, skipped = self.clone.files, self.question.skipped
+        said = build_files(files, lambda name: any(matches(name, pattern) for pattern in skipped))
+        self.notes += said.notes
+        names = dockerfiles(files, skipped)
+        named = [recipe for recipe in said.recipes if recipe.file in names]
+        rest = [name for name in names if name not in {recipe.file for recipe in named}]
+        found = _distinct(named) + recipes(rest, names, self.question.repository)
+        return sorted(found, key=lambda recipe: recipe.name)
 
     def image(self, recipe: Recipe) -> Adopted:
         """As an entry where the catalogue's own checks, and Go, take it."""
@@ -76,6 +88,27 @@ class _Surveyor:
             reasons = tuple(self._reasons(found))
             if reasons:
                 found = adopted(recipe, self.clone, because=reasons)
+        return found
+
+    def without_dockerfile(self, images: Sequence[Adopted]) -> list[Adopted]:
+        """Images of main packages that ko builds."""
+        if any(matches(ko.FILE, pattern) for pattern in self.question.skipped):
+            return []
+        if self.question.as_is:
+            if self.clone.files.is_file(ko.FILE):
+                self.notes.append(f"{ko.FILE}: its images have no Dockerfile that they could keep; leave out --as-is")
+            return []
+        taken = frozenset(package for image in images for package in image.packages)
+        names = {image.name for image in images}
+        found = []
+        for image in ko.ko_images(self.clone.files, self.clone.packages, taken):
+            reasons = [str(reason) for reason in self._reasons(image)]
+            if image.name in names:
+                reasons.append(f"{image.name}: has a Dockerfile, too")
+            if reasons:
+                self.notes += [f"{ko.FILE}: {reason}; add it to the catalogue by hand" for reason in reasons]
+            else:
+                found.append(image)
         return found
 
     def _adopted(self, recipe: Recipe) -> Adopted:
@@ -119,12 +152,23 @@ def survey(question: Question) -> Survey:
     found = surveyor.recipes()
     require_distinct(found)
     images = [surveyor.image(recipe) for recipe in found]
+    images += surveyor.without_dockerfile(images)
     by_name = {recipe.name: recipe for recipe in found}
     images, inputs = _with_inputs(images, by_name, surveyor)
     taken = {package for image in images for package in image.packages}
     loose = tuple(main for main in packages.mains if main not in taken)
     notes = [*surveyor.notes, *(note for image in images for note in image.notes)]
-    return Survey(tuple(images), inputs, loose, tuple(dict.fromkeys(notes)))
+    pushed = next((recipe for recipe in found if recipe.registry), None)
+    registry = Registry(*pushed.registry.partition("/")[::2], pushed.where) if pushed else None
+    return Survey(tuple(images), inputs, loose, tuple(dict.fromkeys(notes)), registry)
+
+
+def _distinct(found: Sequence[Recipe]) -> list[Recipe]:
+    """An image that several targets of one Dockerfile make has the first of them."""
+    seen: dict[tuple[str, str], Recipe] = {}
+    for recipe in found:
+        seen.setdefault((recipe.name, recipe.file), recipe)
+    return list(seen.values())
 
 
 def _where(found: Adopted, key: str) -> str:
@@ -170,7 +214,7 @@ def _with_inputs(
         try:
             inputs |= _inputs([each], surveyor.question)
         except InputError as error:
-            if not each.is_kept:
+            if not each.is_kept and each.name in by_name:
                 reason = Unsayable(each.file, str(error), "commit what is not there")
                 each = adopted(by_name[each.name], surveyor.clone, because=[reason])
             try:

@@ -1,6 +1,7 @@
 """`carbide-infra init`: a project for the repository that it is run in, from the Dockerfiles that are there."""
 
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -27,6 +28,7 @@ from carbide_infra.paths import cache_dir
 
 app = typer.Typer(add_completion=False)
 _LISTED = 12
+_FOLDER = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_.-]*(/[A-Za-z0-9_.][A-Za-z0-9_.-]*)*")
 
 
 @app.command()
@@ -54,6 +56,9 @@ def init(  # noqa: PLR0913, PLR0917 - one for each option
     Nothing that is there is overwritten, and nothing of the repository is run. Run again, it shows only what is new.
     """
     root = Path.cwd()
+    if not _FOLDER.fullmatch(folder) or {".", ".."} & set(folder.split("/")):
+        msg = f"--folder {folder}: is not a folder in this one; a good value: images"
+        raise CommandError(msg)
     if (root / "Pulumi.yaml").is_file():
         msg = f"{root} is a project already; run this in the folder that has the source"
         raise CommandError(msg)
@@ -64,7 +69,7 @@ def init(  # noqa: PLR0913, PLR0917 - one for each option
     if check:
         return _check(root / folder / "services.yaml", f"{folder}/services.yaml", found)
     if not found.images:
-        msg = f"{root} has no Dockerfile that git lists; write {folder}/services.yaml by hand (docs/catalogue.md)"
+        msg = f"{root} has no Dockerfile and no .ko.yaml that git lists; write {folder}/services.yaml by hand"
         raise CommandError(msg)
     if (root / folder / "services.yaml").is_file():
         _show_new(root / folder / "services.yaml", f"{folder}/services.yaml", found)
@@ -101,7 +106,7 @@ def _project(root: Path, folder: str, repository: Repository, registry: str, wor
     inside = os.path.relpath(root, repository.top)
     names = {image.name for image in found.images}
     name = as_name(repository_name(repository.top, repository.url))
-    said = registries.of_workflows(TreeFiles.of(repository.top, cache_dir()), names)
+    said = found.registry or registries.of_workflows(TreeFiles.of(repository.top, cache_dir()), names)
     return Project(
         name=f"{name}-images",
         folder=os.path.normpath(f"{inside}/{folder}"),
