@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _VERSION = re.compile(r"(APP_|IMAGE_|BUILD_|SERVICE_)?(VERSION|TAG)")
 _SECRETS = frozenset({"gitcreds", "goenv", "extra_ca"})
-_TEMPLATE = re.compile(r"\{\{|\{%|<%|@[A-Z_]+@")
+_TEMPLATE = re.compile(r"\s*(\{\{|\{%|<%)|\s*FROM\b.*(\{\{|\{%|<%|@\w+@)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -92,11 +92,9 @@ def adopted(recipe: Recipe, clone: Clone, *, as_is: bool = False, because: Seque
 
 
 def _commands(text: str, name: str) -> Sequence["dockerfile.Command"]:
-    if _TEMPLATE.search("\n".join(line for line in text.splitlines() if not line.lstrip().startswith(("RUN", "#")))):
-        found = next(at for at, line in enumerate(text.splitlines(), start=1) if _TEMPLATE.search(line))
-        msg = (
-            f"{name}:{found}: is a template, and no Dockerfile; name what it makes, and leave it out with --skip {name}"
-        )
+    found = next((at for at, line in enumerate(text.splitlines(), start=1) if _TEMPLATE.match(line)), 0)
+    if found:
+        msg = f"{name}:{found}: is a template of a Dockerfile; leave it out with --skip {name}, and adopt what it makes"
         raise CommandError(msg)
     commands = parsed(text, name)
     if not any(command.cmd.upper() == "FROM" and command.value for command in commands):

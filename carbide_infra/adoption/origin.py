@@ -33,5 +33,13 @@ def _urls() -> list[str]:
 
 
 def package_version() -> str:
-    """The version of this package."""
-    return metadata.version("carbide-infra")
+    """The version of this package.
+
+    Raises:
+        CommandError: it is not installed.
+    """
+    try:
+        return metadata.version(DISTRIBUTION)
+    except metadata.PackageNotFoundError as error:
+        msg = f"requirements.txt is not written, for {DISTRIBUTION} is not installed here; install it with pip"
+        raise CommandError(msg) from error

@@ -104,12 +104,16 @@ def _show_new(file: Path, name: str, found: Survey) -> None:
 
 def _project(root: Path, folder: str, repository: Repository, registry: str, workflows: str, found: Survey) -> Project:
     inside = os.path.relpath(root, repository.top)
+    path = os.path.normpath(f"{inside}/{folder}")
+    if not _FOLDER.fullmatch(path):
+        msg = f"{path}: is not a path that a workflow can name; run this in a folder of plain characters"
+        raise CommandError(msg)
     names = {image.name for image in found.images}
     name = as_name(repository_name(repository.top, repository.url))
     said = found.registry or registries.of_workflows(TreeFiles.of(repository.top, cache_dir()), names)
     return Project(
         name=f"{name}-images",
-        folder=os.path.normpath(f"{inside}/{folder}"),
+        folder=path,
         source=os.path.relpath(root, root / folder),
         paths=() if inside == "." else (f"{inside}/**", WORKFLOW),
         branch=repository.branch,

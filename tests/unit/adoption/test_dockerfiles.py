@@ -252,7 +252,7 @@ def test_what_cannot_be_said_keeps_the_dockerfile(one: One, dockerfile: str, wor
         ("RUN echo\n", "Dockerfile has no FROM"),
         ("", "Dockerfile"),
         ("FROM {{ .Base }}\n", "Dockerfile:1: is a template"),
-        ("FROM alpine\nCOPY {% if x %}a{% endif %} b\n", "Dockerfile:2: is a template"),
+        ("FROM alpine\n{% if x %}\nCOPY a b\n{% endif %}\n", "Dockerfile:2: is a template"),
         ("FROM alpine\nCOPY a\n", None),
         ("FROM alpine\0\n", "holds a NUL byte"),
     ],

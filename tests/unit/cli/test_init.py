@@ -1,0 +1,367 @@
+"""`carbide-infra init` in clones of other people's repositories."""
+
+import json
+import os
+import subprocess
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from typer.testing import CliRunner, Result
+
+from carbide_infra.adoption import requirements
+from carbide_infra.catalogue.loading import load_catalogue
+from carbide_infra.cli.init import app
+from carbide_infra.errors import CommandError
+from carbide_infra.settings import load_settings, selected_images
+from carbide_infra.stack.stack_file import project_name, read_stack_file
+from tests.support.adoptable import SUBFOLDER, cloned, kept, nine_images, write
+
+WORKFLOWS = "acme/carbide-infra@0123456789012345678901234567890123456789"
+OPTIONS = ("--workflows", WORKFLOWS, "--registry", "registry.example.com/team")
+LOCK = "carbide-infra==0.1.0 \\\n    --hash=sha256:00\n"
+FILES = {
+    ".gitignore",
+    "Pulumi.dev.yaml",
+    "Pulumi.prod.yaml",
+    "Pulumi.yaml",
+    "__main__.py",
+    "requirements.txt",
+    "services.yaml",
+}
+
+Init = Callable[..., Result]
+
+
+@pytest.fixture(autouse=True)
+def lock(monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
+    """What pip finds is for another test."""
+    monkeypatch.setattr("carbide_infra.cli.init.locked", lambda *_: LOCK)
+    monkeypatch.setenv("CARBIDE_CACHE_DIR", str(cache))
+
+
+@pytest.fixture
+def init(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Init:
+    """Runs it in a folder of a clone, which is made at the first call."""
+
+    def ran(files: Mapping[str, str], *arguments: str, folder: str = ".") -> Result:
+        root = tmp_path / "clone"
+        if not root.exists():
+            cloned(root, files)
+        monkeypatch.chdir(root / folder)
+        return CliRunner().invoke(app, [*OPTIONS, *arguments])
+
+    return ran
+
+
+def untracked(root: Path) -> set[str]:
+    command = ["git", "-C", str(root), "status", "--porcelain", "--untracked-files=all", "--ignored"]
+    lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
+    return {line[3:] for line in lines}
+
+
+def test_nine_images_are_a_folder_of_seven_files_and_a_workflow(init: Init, tmp_path: Path) -> None:
+    done = init(nine_images(), folder=SUBFOLDER)
+    assert done.exit_code == 0, done.output
+    root = tmp_path / "clone"
+    written = untracked(root)
+    assert written == {*(f"{SUBFOLDER}/images/{name}" for name in FILES), ".github/workflows/images.yml"}
+    lines = [line for name in written if "requirements" not in name for line in (root / name).read_text().splitlines()]
+    assert len(written) == 8
+    assert len(lines) <= 170
+
+
+def test_the_program_reads_what_is_written(init: Init, tmp_path: Path) -> None:
+    init(nine_images(), folder=SUBFOLDER)
+    project = tmp_path / "clone" / SUBFOLDER / "images"
+    assert project_name(project) == "mono-images"
+    for stack, repository in (("dev", "team"), ("prod", "shop/images")):
+        values = read_stack_file(project, stack)
+        settings = load_settings(values, {})
+        assert (settings.registry_server, settings.registry_repository) == ("registry.example.com", repository)
+        assert settings.source_root(project) == project.parent
+        assert len(selected_images(settings, project).images) == 9
+        # A login that stands in the remote's address stays there.
+        assert settings.source_url == "https://example.com/shop/mono"
+    assert (project / "__main__.py").read_text() == "from carbide_infra.program import deploy\n\ndeploy()\n"
+
+
+def test_the_workflow_calls_one_commit_for_the_changes_of_its_folder(init: Init, tmp_path: Path) -> None:
+    init(nine_images(), folder=SUBFOLDER)
+    text = (tmp_path / "clone/.github/workflows/images.yml").read_text()
+    data: dict[Any, Any] = yaml.load(text, yaml.BaseLoader)  # noqa: S506 - builds no objects
+    assert data["on"]["pull_request"]["paths"] == [f"{SUBFOLDER}/**", ".github/workflows/images.yml"]
+    jobs = data["jobs"]
+    repository, _, commit = WORKFLOWS.partition("@")
+    for name, job in jobs.items():
+        assert job["uses"] == f"{repository}/.github/workflows/{name}.yml@{commit}"
+        assert job["with"]["project"] == f"{SUBFOLDER}/images"
+        assert job.get("secrets") != "inherit"
+    assert set(jobs) == {"preview", "comment", "up", "release", "drift"}
+    assert "secrets" not in jobs["preview"]
+    assert "secrets" not in jobs["comment"]
+    assert data["permissions"] == {"contents": "read"}
+
+
+def test_the_workflow_passes_the_linter_of_workflows(init: Init, tmp_path: Path) -> None:
+    init(nine_images(), folder=SUBFOLDER)
+    zizmor = Path(os.sys.executable).with_name("zizmor")  # type: ignore[attr-defined]
+    file = tmp_path / "clone/.github/workflows/images.yml"
+    command = [str(zizmor), "--offline", "--no-progress", "--format", "json", str(file)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    # The trigger by which a finished preview becomes a comment; what it calls runs nothing of the other run.
+    assert {item["ident"] for item in json.loads(done.stdout)} <= {"dangerous-triggers"}
+
+
+def test_a_second_run_changes_nothing_and_shows_what_is_new(init: Init, tmp_path: Path) -> None:
+    files = kept()
+    init(files)
+    before = {name: (tmp_path / "clone" / name).read_bytes() for name in untracked(tmp_path / "clone")}
+    again = init(files)
+    assert "images/services.yaml has all 4 images already" in again.output
+    assert "wrote" not in again.output
+    write(tmp_path / "clone", {"docker/spare.Dockerfile": files["docker/shell.Dockerfile"].replace("shell", "spare")})
+    (tmp_path / "clone/images/requirements.txt").unlink()
+    third = init(files)
+    assert "  spare:\n    # kept as it is: docker/spare.Dockerfile:7" in third.stdout
+    assert "  web:" not in third.stdout
+    assert "wrote images/requirements.txt" in third.output
+    assert {name: (tmp_path / "clone" / name).read_bytes() for name in before} == before
+
+
+def test_a_dry_run_prints_and_writes_nothing(init: Init, tmp_path: Path) -> None:
+    done = init(kept(), "--dry-run")
+    assert done.exit_code == 0
+    assert untracked(tmp_path / "clone") == set()
+    assert "==> images/services.yaml <==\nschemaVersion: 1\n" in done.stdout
+    assert "==> .github/workflows/images.yml <==" in done.stdout
+
+
+def test_it_ends_with_a_table_and_what_comes_next(init: Init) -> None:
+    done = init(nine_images(), folder=SUBFOLDER)
+    assert "carbide-rest-api           the catalogue  4      0" in done.stdout
+    assert ".venv/bin/carbide-infra preview --stack dev" in done.output
+
+
+def test_what_no_entry_can_say_is_printed(init: Init) -> None:
+    output = init(kept()).output
+    assert "shell keeps docker/shell.Dockerfile; an entry cannot say:" in output
+    assert "docker/shell.Dockerfile:7: installs openssh-client; let a base image have it" in output
+    assert "Main packages of no image: " in output
+    assert "./cmd/spare" in output
+
+
+def test_check_agrees_right_after_and_differs_after_an_edit(init: Init, tmp_path: Path) -> None:
+    init(nine_images(), folder=SUBFOLDER)
+    same = init({}, "--check", folder=SUBFOLDER)
+    assert (same.exit_code, same.stdout) == (0, "images/services.yaml and the Dockerfiles say the same of 9 images\n")
+    file = tmp_path / "clone" / SUBFOLDER / "docker/production/Dockerfile.carbide-rest-db"
+    file.write_text(file.read_text().replace("init_migrate", "migrate"))
+    differs = init({}, "--check", folder=SUBFOLDER)
+    assert differs.exit_code == 1
+    assert differs.stdout.startswith("carbide-rest-db: command = ['db', 'init_migrate'] in images/services.yaml:")
+    assert differs.stdout.endswith("and ['db', 'migrate'] in docker/production/Dockerfile.carbide-rest-db:24\n")
+
+
+def test_as_is_every_image_keeps_its_dockerfile(init: Init, tmp_path: Path) -> None:
+    assert init(nine_images(), "--as-is", folder=SUBFOLDER).exit_code == 0
+    images = load_catalogue(tmp_path / "clone" / SUBFOLDER / "images/services.yaml").images
+    assert len(images) == 9
+    assert all(image.kept for image in images)
+
+
+def test_a_package_that_cannot_be_had_is_one_sentence_and_the_rest_is_there(
+    init: Init, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def nowhere(*_: object) -> str:
+        msg = "requirements.txt is not written, for it is nowhere; run make wheels"
+        raise CommandError(msg)
+
+    monkeypatch.setattr("carbide_infra.cli.init.locked", nowhere)
+    done = init(kept())
+    assert done.exit_code == 0
+    assert "requirements.txt is not written, for it is nowhere; run make wheels" in done.stderr
+    assert untracked(tmp_path / "clone") >= {"images/services.yaml"}
+    assert "images/requirements.txt" not in untracked(tmp_path / "clone")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--folder", "../out"), "--folder ../out: is not a folder in this one"),
+        (("--folder", "/etc"), "--folder /etc: is not a folder in this one"),
+        (("--folder", "a b"), "--folder a b: is not a folder in this one"),
+        (("--registry", "team"), "--registry team: is no registry"),
+        (("--registry", "https://x.example/y"), "is no registry with a repository"),
+        (("--registry", "registry.example.com"), "names no repository below it"),
+        (("--workflows", "acme/x@main"), "--workflows acme/x@main: is not OWNER/REPOSITORY@SHA"),
+        (("--check",), "images/services.yaml is not there; carbide-infra init writes it"),
+    ],
+)
+def test_an_option_that_is_none(init: Init, tmp_path: Path, arguments: tuple[str, ...], words: str) -> None:
+    done = init(kept(), *arguments)
+    assert done.exit_code == 1
+    assert words in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert untracked(tmp_path / "clone") == set()
+
+
+def broken(name: str, text: str) -> dict[str, str]:
+    return {**kept(), name: text}
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        (broken("docker/x.Dockerfile", "hello\n"), "docker/x.Dockerfile:1: 'hello' is no instruction"),
+        (broken("docker/x.Dockerfile", "FROM {{ .Base }}\n"), "docker/x.Dockerfile:1: is a template"),
+        (broken("docker/web/Dockerfile", "FROM alpine\n"), "web: docker/web.Dockerfile and docker/web/Dockerfile both"),
+        ({"README.md": "nothing\n"}, "has no Dockerfile and no .ko.yaml that git lists"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_no_folder(
+    init: Init, tmp_path: Path, files: Mapping[str, str], words: str
+) -> None:
+    done = init(files)
+    assert done.exit_code == 1
+    assert words in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert untracked(tmp_path / "clone") == set()
+
+
+def test_without_go_it_says_so(init: Init, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    git = tmp_path / "bin"
+    git.mkdir()
+    (git / "git").symlink_to(
+        next(Path(folder) / "git" for folder in os.get_exec_path() if (Path(folder) / "git").exists())
+    )
+    cloned(tmp_path / "clone", kept())
+    monkeypatch.setenv("PATH", str(git))
+    done = init(kept())
+    assert done.exit_code == 1
+    assert done.stderr == (
+        "error: the go command is not on PATH: install Go 1.21 or newer (https://go.dev/dl), for it names the main "
+        "packages; or take --as-is\n"
+    )
+    assert not (tmp_path / "clone/images").exists()
+
+
+def test_nobody_may_write_is_one_sentence(init: Init, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(path: Path, *_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    cloned(tmp_path / "clone", kept())
+    monkeypatch.setattr("carbide_infra.adoption.writing._staged", refused)
+    done = init(kept())
+    assert done.exit_code == 1
+    assert done.stderr == "error: images/Pulumi.yaml cannot be written: Permission denied; nothing was\n"
+    assert untracked(tmp_path / "clone") == set()
+
+
+def test_in_a_project_it_names_the_right_folder(init: Init) -> None:
+    done = init({**kept(), "Pulumi.yaml": "name: x\n"})
+    assert done.exit_code == 1
+    assert "is a project already; run this in the folder that has the source" in done.stderr
+
+
+def test_without_a_registry_the_option_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(cloned(tmp_path / "clone", kept()))
+    done = CliRunner().invoke(app, [])
+    assert done.exit_code == 1
+    assert done.stderr.startswith("error: --registry: name what a development stack may push to")
+
+
+# ---- What strangers write.
+
+EVIL = 'x"\n    uses: evil/evil@main'
+
+
+def test_names_of_a_stranger_stay_names(init: Init, tmp_path: Path) -> None:
+    files = kept()
+    hostile = {
+        "docker/a: b #c.Dockerfile": 'FROM alpine:3.22\nCMD ["sh"]\n',
+        "docker/${{ github.token }}.Dockerfile": 'FROM alpine:3.22\nCMD ["sh"]\n',
+        "docker/evil.Dockerfile": (
+            'FROM alpine:3.22\nENV A="${X}\\nimages: {}" B="- &x [*x]" C="{{ evil }}"\n'
+            'LABEL "a\tb"="c" org.example="!!python/object:os.system"\nUSER "root: {}"\nCMD ["\\u0000", "\\n- x"]\n'
+        ),
+    }
+    done = init({**files, **hostile})
+    assert done.exit_code == 0, done.output
+    text = (tmp_path / "clone/images/services.yaml").read_text()
+    assert text.isascii() or text.isprintable()
+    assert {image.name for image in load_catalogue(tmp_path / "clone/images/services.yaml").images} >= {"evil", "web"}
+
+
+def test_a_branch_or_folder_of_a_stranger_adds_nothing_to_the_workflow(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = "a'b\"c ${{ x }} #"
+    root = cloned(tmp_path / "clone", {f"{folder}/{name}": text for name, text in kept().items()})
+    subprocess.run(["git", "-C", str(root), "checkout", "-q", "-b", "x'];${{evil}}"], check=True)
+    monkeypatch.chdir(root / folder)
+    done = CliRunner().invoke(app, [*OPTIONS])
+    assert done.exit_code == 1
+    assert "is not a path that a workflow can name" in done.stderr
+    assert not (root / ".github").exists()
+
+
+def test_a_file_that_leads_out_is_not_read(init: Init, tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("FROM secret-registry.example/hunter2\n")
+    root = cloned(tmp_path / "clone", kept())
+    (root / "docker/out.Dockerfile").symlink_to(secret)
+    done = init({})
+    assert done.exit_code == 1
+    assert "outside the source tree" in done.stderr
+    assert "hunter2" not in done.output
+
+
+def test_nothing_of_the_tree_is_run(init: Init, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mark = tmp_path / "mark"
+    files = kept()
+    files |= {
+        "go.mod": files["go.mod"] + "\ntoolchain go1.99.9\n",
+        "go.env": f"GOFLAGS=-toolexec={mark}\n",
+        "cmd/web/cgo.go": f'package main\n\n// #cgo pkg-config: x\n// #cgo CFLAGS: -B{mark}\nimport "C"\n',
+        "cmd/web/gen.go": f"package main\n\n//go:generate touch {mark}\n",
+        ".git-hook": "x\n",
+    }
+    root = cloned(tmp_path / "clone", files)
+    hook = root / ".git/hooks/post-index-change"
+    hook.write_text(f"#!/bin/sh\ntouch {mark}\n")
+    hook.chmod(0o755)
+    monkeypatch.setenv("GOFLAGS", f"-toolexec={mark}")
+    subprocess.run(["git", "-C", str(root), "config", "core.fsmonitor", f"touch {mark}"], check=True)
+    assert init({}).exit_code == 0
+    assert not mark.exists()
+
+
+# ---- What pip finds.
+
+
+def test_uv_locks_with_all_hashes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    uv = tmp_path / "uv"
+    uv.write_text('#!/bin/sh\ncat > "$0.in"; echo "$*" > "$0.args"\necho "carbide-infra==0.1.0 --hash=sha256:00"\n')
+    uv.chmod(0o755)
+    monkeypatch.setattr(requirements, "_uv", lambda: str(uv))
+    assert requirements.locked("0.1.0", ["dist"]) == "carbide-infra==0.1.0 --hash=sha256:00\n"
+    assert (tmp_path / "uv.in").read_text() == "carbide-infra[build]==0.1.0"
+    arguments = (tmp_path / "uv.args").read_text()
+    assert "--universal --generate-hashes" in arguments
+    assert f"--find-links {Path('dist').absolute()}" in arguments
+
+
+def test_what_nobody_has_names_what_to_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    uv = tmp_path / "uv"
+    uv.write_text("#!/bin/sh\necho 'No solution found: there is none' >&2\nexit 1\n")
+    uv.chmod(0o755)
+    monkeypatch.setattr(requirements, "_uv", lambda: str(uv))
+    with pytest.raises(CommandError) as raised:
+        requirements.locked("0.1.0", [])
+    assert str(raised.value) == (
+        "requirements.txt is not written, for carbide-infra[build]==0.1.0 cannot be had here (No solution found: there "
+        "is none); run `make wheels` in a checkout of carbide-infra, and this again with --find-links CHECKOUT/dist"
+    )
