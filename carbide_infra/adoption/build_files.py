@@ -81,11 +81,9 @@ def _read(names: Sequence[str], files: TreeFiles, found: _Found) -> None:
             f"{names[0]}: is not read, for buildx is not there; install it, or take the Dockerfiles' own names"
         )
         return
-    known = {(recipe.file, recipe.context, recipe.target) for recipe in found.recipes}
-    for recipe in recipes_of(plan, names[-1], files):
-        if (recipe.file, recipe.context, recipe.target) not in known:
-            known.add((recipe.file, recipe.context, recipe.target))
-            found.recipes.append(recipe)
+    # What a bake file says of a Dockerfile is for the images that are published.
+    known = {recipe.file for recipe in found.recipes}
+    found.recipes += [recipe for recipe in recipes_of(plan, names[-1], files) if recipe.file not in known]
 
 
 def _other_file(text: str) -> str:

@@ -79,7 +79,7 @@ def _shared(images: Sequence[Adopted]) -> dict[str, Said]:
         texts = [json.dumps(data(said)) for said in told]
         most = max(texts, key=texts.count, default="null")
         needed = len(images) if key in _BY_ALL else len(images) // 2 + 1
-        if len(told) == len(images) and texts.count(most) >= needed and most != "null":
+        if len(told) == len(images) and texts.count(most) >= needed and (most != "null" or key == "workdir"):
             said = told[texts.index(most)]
             found[key] = Said(said.value, f"{said.where}, as in {texts.count(most)} of {len(images)}")
     versions = [image.entry["version"] for image in images if "version" in image.entry]

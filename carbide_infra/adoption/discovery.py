@@ -5,7 +5,7 @@ import posixpath
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from carbide_infra.adoption.dockerfiles import Recipe
+from carbide_infra.adoption.dockerfiles import PLACES, Recipe
 from carbide_infra.adoption.tree_files import TreeFiles
 from carbide_infra.errors import CommandError
 from carbide_infra.registry.reference import COMPONENT
@@ -15,33 +15,6 @@ _DOCKERFILE = re.compile(
 )
 _TEMPLATES = re.compile(r".*\.(tmpl|tpl|j2|jinja2?|in|template|erb|m4|gotmpl)")
 _NOT_THEIRS = frozenset({"vendor", "testdata", "node_modules", "third_party", ".devcontainer", ".github"})
-# Folders that say where Dockerfiles are, and not what they make.
-_PLACES = frozenset(
-    [
-        "docker",
-        "dockerfiles",
-        "dockerfile",
-        "build",
-        "builds",
-        "package",
-        "packages",
-        "packaging",
-        "deploy",
-        "deployment",
-        "deployments",
-        "container",
-        "containers",
-        "images",
-        "image",
-        "production",
-        "prod",
-        "release",
-        "ci",
-        "hack",
-        "src",
-        ".",
-    ]
-)
 # What tells a variant of an image, and not an image.
 _VARIANTS = frozenset(
     {
@@ -93,7 +66,7 @@ def image_name(file: str, others: Iterable[str], repository: str) -> str:
 
 
 def _of_folder(folder: str, repository: str) -> str:
-    names = [name for name in folder.split("/") if name and name.lower() not in _PLACES]
+    names = [name for name in folder.split("/") if name and name.lower() not in PLACES]
     return names[-1] if names else repository
 
 

@@ -22,6 +22,14 @@ if TYPE_CHECKING:
 
 _VERSION = re.compile(r"(APP_|IMAGE_|BUILD_|SERVICE_)?(VERSION|TAG)")
 _SECRETS = frozenset({"gitcreds", "goenv", "extra_ca"})
+# Folders that say where Dockerfiles are, and not what they make.
+PLACES = frozenset(
+    {
+        *("docker", "dockerfiles", "dockerfile", "build", "builds", "package", "packages", "packaging", "deploy"),
+        *("deployment", "deployments", "container", "containers", "images", "image", "production", "prod", "release"),
+        *("ci", "hack", "src", "."),
+    }
+)
 _TEMPLATE = re.compile(r"\s*(\{\{|\{%|<%)|\s*FROM\b.*(\{\{|\{%|<%|@\w+@)", re.IGNORECASE)
 
 
@@ -76,19 +84,27 @@ def adopted(recipe: Recipe, clone: Clone, *, as_is: bool = False, because: Seque
     except InputError as error:
         msg = f"{error}; or leave it out with --skip {recipe.file}"
         raise CommandError(msg) from error
-    folder = recipe.context or _context_of(recipe.file, commands, clone.files)
-    stages = Stages(commands, _context(recipe, folder, clone), run)
-    stage = stages.image(recipe.target)
-    if stage is None:
-        msg = f"{recipe.where or recipe.file}: names the stage {recipe.target}, which {recipe.file} has not"
-        raise CommandError(msg)
-    entry = Entry(recipe.name, stage, stages.context)
+    folder, stages, stage, entry = _read(recipe, commands, clone)
     unsayable = tuple(dict.fromkeys((*_of_frontend(text, recipe.file), *entry.unsayable, *because)))
     if as_is or unsayable:
         kept, notes = _kept(recipe, folder, stages, stage)
         return Adopted(recipe.name, recipe.file, kept, () if as_is else unsayable, notes)
     said = {**entry.said, **_platforms(recipe)}
     return Adopted(recipe.name, recipe.file, said, notes=tuple(entry.notes))
+
+
+def _read(recipe: Recipe, commands: Sequence["dockerfile.Command"], clone: Clone) -> tuple[str, Stages, Stage, Entry]:
+    """With the context that is said, else with the first of those in which most of its `go build`s have a package."""
+    folders = [recipe.context] if recipe.context else _contexts_of(recipe.file, commands, clone.files)
+    readings = []
+    for folder in folders:
+        stages = Stages(commands, _context(recipe, folder, clone), run)
+        stage = stages.image(recipe.target)
+        if stage is None:
+            msg = f"{recipe.where or recipe.file}: names the stage {recipe.target}, which {recipe.file} has not"
+            raise CommandError(msg)
+        readings.append((folder, stages, stage, Entry(recipe.name, stage, stages.context)))
+    return max(readings, key=lambda reading: sum(stage.builds for stage in reading[1].stages))
 
 
 def _commands(text: str, name: str) -> Sequence["dockerfile.Command"]:
@@ -117,18 +133,16 @@ def _of_frontend(text: str, file: str) -> Iterator[Unsayable]:
         yield Unsayable(f"{file}:{line[1]}", line[2], "take that line out")
 
 
-def _context_of(file: str, commands: Sequence["dockerfile.Command"], files: TreeFiles) -> str:
-    """The folder that a Dockerfile copies from: the nearest below which all is there that it names, or else most."""
+def _contexts_of(file: str, commands: Sequence["dockerfile.Command"], files: TreeFiles) -> list[str]:
+    """The folders that a Dockerfile may copy from: of those at or above it, where most is there that it names."""
     named = list(_named(commands))
-    own = posixpath.dirname(file) or "."
-    above = [own]
+    above = [posixpath.dirname(file) or "."]
     while above[-1] != ".":
         above.append(posixpath.dirname(above[-1]) or ".")
-    scores = {folder: sum(_is_there(folder, name, files) for name in named) for folder in above}
-    if not named:
-        return next((folder for folder in above if files.is_file(posixpath.normpath(f"{folder}/go.mod"))), ".")
-    most = max(scores.values())
-    return next(folder for folder in above if scores[folder] == most)
+    scores = [sum(_is_there(folder, name, files) for name in named) for folder in above]
+    best = [folder for folder, score in zip(above, scores, strict=True) if score == max(scores)]
+    # A folder for Dockerfiles is no place to copy from.
+    return best[::-1] if posixpath.basename(above[0]) in PLACES else best
 
 
 def _named(commands: Sequence["dockerfile.Command"]) -> Iterator[str]:

@@ -56,7 +56,9 @@ def go_release(files: TreeFiles, module: str) -> tuple[str, str] | None:
     match = found.get("toolchain") or found.get("go")
     if match is None:
         return None
-    version = re.match(r"\d+\.\d+(\.\d+)?((rc|beta)\d+)?", match["version"])
+    # A go line is the least that serves: the newest of its releases does, too.
+    pattern = r"\d+\.\d+" if match["key"] == "go" else r"\d+\.\d+(\.\d+)?((rc|beta)\d+)?"
+    version = re.match(pattern, match["version"])
     return (version[0], f"{name}:{text.count(chr(10), 0, match.start()) + 1}") if version else None
 
 

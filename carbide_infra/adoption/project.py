@@ -66,7 +66,7 @@ class Project:
             "Pulumi.prod.yaml": self._stack(self.production, {"requireHistory": '"true"'}),
             "__main__.py": "from carbide_infra.program import deploy\n\ndeploy()\n",
             "services.yaml": catalogue,
-            ".gitignore": ".venv/\n.local/\n",
+            ".gitignore": ".venv\n.local\n",
         }
         found = {f"{self.folder}/{name}": text for name, text in own.items()}
         return {**found, WORKFLOW: self._workflow()} if self.workflows else found

@@ -10,6 +10,7 @@ from carbide_infra.adoption.accounts import Accounts
 from carbide_infra.adoption.go_list import Packages
 from carbide_infra.adoption.pieces import (
     AccountFile,
+    Built,
     Empty,
     FromImage,
     FromTree,
@@ -114,6 +115,11 @@ class Stage:
     made_code: dict[int, str] = field(default_factory=dict)
     secrets: dict[str, int] = field(default_factory=dict)
     runs: dict[int, str] = field(default_factory=dict)
+
+    @property
+    def builds(self) -> int:
+        """How many binaries of the source tree were made in it."""
+        return sum(isinstance(placed.piece, Built) for placed in self.placed)
 
     def place(self, path: str) -> str:
         """An absolute path of this stage."""

@@ -164,10 +164,11 @@ def survey(question: Question) -> Survey:
 
 
 def _distinct(found: Sequence[Recipe]) -> list[Recipe]:
-    """An image that several targets of one Dockerfile make has the first of them."""
-    seen: dict[tuple[str, str], Recipe] = {}
+    """Targets that are built alike are one image, by the first of them."""
+    seen: dict[str, Recipe] = {}
     for recipe in found:
-        seen.setdefault((recipe.name, recipe.file), recipe)
+        how = repr((recipe.file, recipe.context, recipe.target, sorted(recipe.arguments.items())))
+        seen.setdefault(how, recipe)
     return list(seen.values())
 
 

@@ -169,7 +169,7 @@ def _write(project: Project, top: Path, found: Survey, find_links: Sequence[str]
         )
     if problem:
         complain(problem, typer.colors.YELLOW)
-    _show_next(project, find_links)
+    _show_next(os.path.relpath(top / project.folder), find_links)
     return WELL
 
 
@@ -204,9 +204,9 @@ def _show_rest(found: Survey) -> None:
         progress(f"NOTE: {note}")
 
 
-def _show_next(project: Project, find_links: Sequence[str]) -> None:
+def _show_next(folder: str, find_links: Sequence[str]) -> None:
     links = "".join(f" --find-links {Path(place).absolute()}" for place in find_links)
     progress(
-        f"\nNext:\n  cd {project.folder} && python3 -m venv .venv && .venv/bin/pip install{links} -r requirements.txt\n"
+        f"\nNext:\n  cd {folder} && python3 -m venv .venv && .venv/bin/pip install{links} -r requirements.txt\n"
         "  .venv/bin/carbide-infra preview --stack dev"
     )

@@ -205,9 +205,71 @@ def kept() -> dict[str, str]:
     }
 
 
+def ko() -> dict[str, str]:
+    """A .ko.yaml with ldflags from the environment, and no Dockerfile."""
+    return {
+        "go.mod": "module example.com/shop/ko\n\ngo 1.25.0\n",
+        "cmd/hello/main.go": _ALONE,
+        "cmd/hello/kodata/page.html": "<p>\n",
+        ".ko.yaml": (
+            "defaultBaseImage: gcr.io/distroless/static:nonroot\nbuilds:\n  - id: hello\n    main: ./cmd/hello\n"
+            "    env: [CGO_ENABLED=0]\n    ldflags:\n      - -s -w\n      - -X main.version={{ .Env.VERSION }}\n"
+        ),
+    }
+
+
+def workspace() -> dict[str, str]:
+    """A go.work with modules that replace each other."""
+    build = (
+        "FROM golang:1.25 AS build\nWORKDIR /src\nCOPY . .\nWORKDIR /src/{name}\n"
+        "RUN GOWORK=off CGO_ENABLED=0 go build -o /out/{name} .\n"
+        'FROM alpine:3.22\nCOPY --from=build /out/{name} /app/{name}\nUSER nobody\nENTRYPOINT ["/app/{name}"]\n'
+    )
+    files = {
+        "go.work": "go 1.25.0\n\nuse (\n\t./left\n\t./right\n\t./shared\n)\n",
+        "shared/go.mod": "module example.com/shop/shared\n\ngo 1.25.0\n",
+        "shared/words.go": 'package shared\n\nconst Word = "hello"\n',
+    }
+    for name in ("left", "right"):
+        files |= {
+            f"{name}/go.mod": (
+                f"module example.com/shop/{name}\n\ngo 1.25.0\n\nrequire example.com/shop/shared v0.0.0\n\n"
+                "replace example.com/shop/shared => ../shared\n"
+            ),
+            f"{name}/main.go": (
+                'package main\n\nimport "example.com/shop/shared"\n\nfunc main() { println(shared.Word) }\n'
+            ),
+            f"{name}/Dockerfile": build.format(name=name),
+        }
+    return files
+
+
+def bake() -> dict[str, str]:
+    """A docker-bake.hcl with a matrix over one Dockerfile."""
+    return {
+        "go.mod": "module example.com/shop/bake\n\ngo 1.25.0\n",
+        **{f"cmd/{name}/main.go": _ALONE for name in ("red", "blue")},
+        "build/Dockerfile": (
+            "FROM golang:1.25 AS build\nARG SERVICE\nARG VERSION=dev\nWORKDIR /src\nCOPY . .\n"
+            'RUN CGO_ENABLED=0 go build -ldflags "-X main.version=$VERSION" -o /out/service ./cmd/$SERVICE\n'
+            "FROM gcr.io/distroless/static:nonroot\nCOPY --from=build /out/service /service\n"
+            'ENTRYPOINT ["/service"]\n'
+        ),
+        "docker-bake.hcl": (
+            'variable "TAG" { default = "dev" }\n'
+            'target "service" {\n  matrix = { item = ["red", "blue"] }\n  name = "service-${item}"\n'
+            '  dockerfile = "build/Dockerfile"\n  args = { SERVICE = item, VERSION = TAG }\n'
+            '  tags = ["registry.example.com/shop/${item}:${TAG}"]\n}\n'
+        ),
+    }
+
+
 SHAPES: Mapping[str, Callable[[], dict[str, str]]] = {
     "nine images": nine_images,
     "module per service": module_per_service,
     "several binaries": several_binaries,
     "kept": kept,
+    "ko": ko,
+    "workspace": workspace,
+    "bake": bake,
 }

@@ -11,7 +11,7 @@ import pytest
 from carbide_infra.adoption.build_files import build_files, recipes_of
 from carbide_infra.adoption.tree_files import TreeFiles
 from carbide_infra.errors import CommandError
-from tests.support.adoptable import write
+from tests.support.adoptable import bake, write
 from tests.unit.adoption.conftest import FILES, Look
 
 TREE = {"docker/api.Dockerfile": "FROM scratch\n", "services/a/Dockerfile": "FROM scratch\n", "services/a/x": ""}
@@ -153,3 +153,19 @@ def test_a_clone_has_the_names_and_arguments_of_its_bake_file(look: Look, buildx
     assert image.entry["platforms"].value == ["linux/arm64"]
     assert found.registry is not None
     assert (found.registry.server, found.registry.repository) == ("registry.example.com", "team")
+
+
+def test_a_matrix_over_one_dockerfile_makes_an_image_of_each(look: Look, buildx: Buildx) -> None:
+    targets = {
+        name: {
+            "context": ".",
+            "dockerfile": "build/Dockerfile",
+            "args": {"SERVICE": name, "VERSION": "dev"},
+            "tags": [f"registry.example.com/shop/{name}:dev"],
+        }
+        for name in ("red", "blue")
+    }
+    buildx(json.dumps({"target": targets}), 0, "")
+    found = look(bake())
+    assert [image.entry["binaries"].value[0].value["package"] for image in found.images] == ["./cmd/blue", "./cmd/red"]
+    assert not found.loose

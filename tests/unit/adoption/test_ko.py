@@ -33,7 +33,7 @@ def test_a_build_is_an_image(look: Look) -> None:
         "symbols": {"main.version": "version", "main.commit": "revision"},
         "tags": ["netgo"],
         "base": "gcr.io/distroless/static:nonroot",
-        "builder": "golang:1.25.0",
+        "builder": "golang:1.25",
         "user": {"base": "nonroot"},
         "workdir": None,
         "provides": [],

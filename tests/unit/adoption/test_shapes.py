@@ -14,7 +14,16 @@ from carbide_infra.adoption.told import Adopted
 from carbide_infra.catalogue.files import files_of
 from carbide_infra.catalogue.model import Image, MadeUser, SourceFile
 from carbide_infra.catalogue.template import render
-from tests.support.adoptable import NINE, SUBFOLDER, cloned, kept, module_per_service, nine_images, several_binaries
+from tests.support.adoptable import (
+    NINE,
+    SUBFOLDER,
+    cloned,
+    kept,
+    module_per_service,
+    nine_images,
+    several_binaries,
+    workspace,
+)
 from tests.unit.adoption.conftest import Look
 
 
@@ -201,3 +210,12 @@ def test_as_is_takes_every_image_and_needs_no_go(look: Look, monkeypatch: pytest
 
 def test_a_main_package_without_an_image_is_named(several: Survey) -> None:
     assert "cmd/spare" in several.loose
+
+
+def test_modules_that_replace_each_other_are_built_from_the_root(look: Look) -> None:
+    found = look(workspace())
+    assert {name: image.binaries[0].folder for name, image in read(found.images).items()} == {
+        "left": "left",
+        "right": "right",
+    }
+    assert all("shared/words.go" in [file.path for file in inputs.files] for inputs in found.inputs.values())
