@@ -88,7 +88,7 @@ def adopted(recipe: Recipe, clone: Clone, *, as_is: bool = False, because: Seque
     unsayable = tuple(dict.fromkeys((*_of_frontend(text, recipe.file), *entry.unsayable, *because)))
     if as_is or unsayable:
         kept, notes = _kept(recipe, folder, stages, stage)
-        return Adopted(recipe.name, recipe.file, kept, () if as_is else unsayable, notes)
+        return Adopted(recipe.name, recipe.file, kept, () if as_is else unsayable, notes, stages.packages)
     said = {**entry.said, **_platforms(recipe)}
     return Adopted(recipe.name, recipe.file, said, notes=tuple(entry.notes))
 

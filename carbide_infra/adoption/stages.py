@@ -187,6 +187,12 @@ class Stages:
             case "ARG":
                 self._declare(command, self._global, set(), {})
 
+    @property
+    def packages(self) -> frozenset[str]:
+        """The main packages that any stage builds."""
+        pieces = (placed.piece for stage in self.stages for placed in stage.placed)
+        return frozenset(piece.package for piece in pieces if isinstance(piece, Built))
+
     def image(self, target: str | None) -> Stage | None:
         """The stage that is the image, read; None where there is no such stage."""
         stage = self.stage(target, len(self.stages)) if target else self.stages[-1]

@@ -3,7 +3,7 @@
 import posixpath
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from carbide_infra.adoption import ko
@@ -127,7 +127,7 @@ class _Surveyor:
         said = {"goVersion": Said(release[0], release[1])}
         if not builder or builder.rpartition("/")[2].partition(":")[0] == "golang":
             said = {"builder": Said(f"golang:{release[0]}", release[1])}
-        return Adopted(found.name, found.file, {**found.entry, **said}, found.unsayable, found.notes)
+        return replace(found, entry={**found.entry, **said})
 
     def _reasons(self, found: Adopted) -> Iterator[Unsayable]:
         try:
@@ -155,7 +155,7 @@ def survey(question: Question) -> Survey:
     images += surveyor.without_dockerfile(images)
     by_name = {recipe.name: recipe for recipe in found}
     images, inputs = _with_inputs(images, by_name, surveyor)
-    taken = {package for image in images for package in image.packages}
+    taken = {package for image in images for package in (*image.packages, *image.compiled)}
     loose = tuple(main for main in packages.mains if main not in taken)
     notes = [*surveyor.notes, *(note for image in images for note in image.notes)]
     pushed = next((recipe for recipe in found if recipe.registry), None)

@@ -1,7 +1,7 @@
 """What is found out about one image: values with the place that each is from, and what no entry can say."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 
@@ -47,13 +47,15 @@ class Adopted:
         entry: what the catalogue is to say, by key.
         unsayable: why it keeps its Dockerfile; empty where it does not, or is kept because the user said so.
         notes: what a person should look at, each with file and line.
+        compiled: main packages of the tree that its Dockerfile builds, whether or not an entry can say so.
     """
 
     name: str
     file: str
     entry: Mapping[str, Said]
     unsayable: tuple[Unsayable, ...] = ()
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
+    compiled: frozenset[str] = frozenset()
 
     @property
     def is_kept(self) -> bool:

@@ -39,6 +39,12 @@ var version = "dev"
 
 func main() { fmt.Println("hello", version) }
 """
+_IN_SHOP = """package main
+
+import "example.com/shop/internal/version"
+
+func main() { println("NAME", version.Version) }
+"""
 _NINE_DOCKERFILE = """# {name}
 ARG GO_VERSION=1.25
 FROM --platform=$BUILDPLATFORM golang:${{GO_VERSION}} AS build
@@ -264,6 +270,37 @@ def bake() -> dict[str, str]:
     }
 
 
+def shop() -> dict[str, str]:
+    """What docs/adopting.md shows: a service, a job, and an image that needs a package manager."""
+    build = (
+        "FROM --platform=$BUILDPLATFORM golang:1.25 AS build\nARG TARGETOS TARGETARCH\nWORKDIR /src\nCOPY . .\n"
+        'RUN CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH go build -ldflags "-s -w \\\n'
+        '      -X example.com/shop/internal/version.Version=$(cat VERSION)" -o /out/{name} ./cmd/{name}\n\n'
+        "FROM alpine:3.22\nRUN apk add --no-cache {packages} && adduser -D -u 10001 shop\nWORKDIR /app\n"
+        "COPY --from=build /out/{name} /app/{name}\nUSER shop\n"
+    )
+    common = "ca-certificates tzdata"
+    return {
+        "go.mod": "module example.com/shop\n\ngo 1.25.0\n",
+        "VERSION": "1.4.0\n",
+        "internal/version/version.go": 'package version\n\nvar Version = "dev"\n',
+        **{f"cmd/{name}/main.go": _IN_SHOP.replace("NAME", name) for name in ("api", "migrate", "backup", "shopctl")},
+        "docker/Dockerfile.shop-api": build.format(name="api", packages=common)
+        + "COPY web/templates /app/templates\nEXPOSE 8080\nHEALTHCHECK --timeout=5s --start-period=10s \\\n"
+        '    CMD ["/app/api", "health"]\nENTRYPOINT ["/app/api"]\n',
+        "docker/Dockerfile.shop-migrations": build.format(name="migrate", packages=common)
+        + 'ENTRYPOINT ["/app/migrate"]\nCMD ["up"]\n',
+        "docker/Dockerfile.shop-backup": build.format(name="backup", packages="postgresql17-client")
+        + 'ENTRYPOINT ["/app/backup"]\n',
+        "web/templates/page.html": "<p>\n",
+        ".github/workflows/release.yml": (
+            "on: push\njobs:\n  images:\n    runs-on: ubuntu-24.04\n    steps:\n"
+            "      - run: docker buildx build --push --tag $IMAGE .\n"
+            "        env:\n          IMAGE: registry.example.com/shop/shop-api:latest\n"
+        ),
+    }
+
+
 SHAPES: Mapping[str, Callable[[], dict[str, str]]] = {
     "nine images": nine_images,
     "module per service": module_per_service,
@@ -272,4 +309,5 @@ SHAPES: Mapping[str, Callable[[], dict[str, str]]] = {
     "ko": ko,
     "workspace": workspace,
     "bake": bake,
+    "shop": shop,
 }

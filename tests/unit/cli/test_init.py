@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -9,15 +10,17 @@ from typing import Any
 
 import pytest
 import yaml
+from typer.main import get_command
 from typer.testing import CliRunner, Result
 
 from carbide_infra.adoption import requirements
 from carbide_infra.catalogue.loading import load_catalogue
 from carbide_infra.cli.init import app
 from carbide_infra.errors import CommandError
+from carbide_infra.paths import project_root
 from carbide_infra.settings import load_settings, selected_images
 from carbide_infra.stack.stack_file import project_name, read_stack_file
-from tests.support.adoptable import SUBFOLDER, cloned, kept, nine_images, write
+from tests.support.adoptable import SUBFOLDER, cloned, kept, nine_images, shop, write
 
 WORKFLOWS = "acme/carbide-infra@0123456789012345678901234567890123456789"
 OPTIONS = ("--workflows", WORKFLOWS, "--registry", "registry.example.com/team")
@@ -365,3 +368,39 @@ def test_what_nobody_has_names_what_to_run(monkeypatch: pytest.MonkeyPatch, tmp_
         "requirements.txt is not written, for carbide-infra[build]==0.1.0 cannot be had here (No solution found: there "
         "is none); run `make wheels` in a checkout of carbide-infra, and this again with --find-links CHECKOUT/dist"
     )
+
+
+# ---- What docs/adopting.md shows.
+
+PAGE = (project_root() / "docs/adopting.md").read_text(encoding="utf-8")
+
+
+def shown(text: str) -> str:
+    """As the page has it: without the blanks behind a table's last column."""
+    return "\n".join(line.rstrip() for line in text.strip().splitlines())
+
+
+def test_the_page_shows_the_real_output(init: Init, tmp_path: Path) -> None:
+    done = init(shop(), "--find-links", "~/carbide-infra/dist")
+    assert shown(done.stdout) in PAGE
+    for line in (
+        shown(done.stderr).replace(str(Path("~/carbide-infra/dist").absolute()), "~/carbide-infra/dist").splitlines()
+    ):
+        assert line in PAGE.splitlines(), line
+    assert (tmp_path / "clone/images/services.yaml").read_text() in PAGE
+
+
+def test_the_page_shows_the_real_comparison(init: Init, tmp_path: Path) -> None:
+    init(shop())
+    assert init({}, "--check").stdout in PAGE
+    file = tmp_path / "clone/docker/Dockerfile.shop-api"
+    file.write_text(file.read_text().replace("8080", "8081"))
+    assert init({}, "--check").stdout in PAGE
+
+
+def test_the_page_names_every_option() -> None:
+    command = get_command(app)
+    names = [name for parameter in command.params for name in parameter.opts if name.startswith("--")]
+    assert set(names) - {"--find-links"} <= {
+        word for line in PAGE.splitlines() for word in re.findall(r"--[a-z-]+", line)
+    }
