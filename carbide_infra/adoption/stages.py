@@ -363,7 +363,7 @@ class Stages:
         flags = [flag.removeprefix("--").partition("=")[::2] for flag in command.flags]
         one = dict(flags)
         texts = [value_of(word, stage.known) for word in command.value]
-        if command.heredocs or None in texts or "parents" in one:
+        if command.heredocs or None in texts or "parents" in one or len(texts) < 2:  # noqa: PLR2004 - from and to
             text = shown(command.original.splitlines()[0])
             stage.note(self.context.where(line), f"has {text}", "copy files of the source tree by their names")
             return

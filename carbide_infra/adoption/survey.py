@@ -19,6 +19,7 @@ from carbide_infra.catalogue.checks import check_images
 from carbide_infra.catalogue.loading import Stack, load_catalogue
 from carbide_infra.catalogue.model import Image
 from carbide_infra.catalogue.problems import CatalogueError, Problem
+from carbide_infra.errors import CommandError
 from carbide_infra.source.images import wanted_by
 from carbide_infra.source.inputs import InputError, Inputs, inputs_of
 from carbide_infra.source.kept.context import wanted_by_kept
@@ -88,7 +89,18 @@ class _Surveyor:
             reasons = tuple(self._reasons(found))
             if reasons:
                 found = adopted(recipe, self.clone, because=reasons)
+        if found.is_kept:
+            self._require_nameable(found)
         return found
+
+    def _require_nameable(self, found: Adopted) -> None:
+        try:
+            resolved([found])
+        except CatalogueError as error:
+            problem = error.problems[0]
+            why = f"{problem.key}: {problem.text}"
+            msg = f"{found.file}: no catalogue can name it ({why}); leave it out with --skip '{found.file}'"
+            raise CommandError(msg) from error
 
     def without_dockerfile(self, images: Sequence[Adopted]) -> list[Adopted]:
         """Images of main packages that ko builds."""

@@ -1,13 +1,16 @@
 """Single Dockerfiles: what an entry says of each instruction, and what it refuses to say."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from carbide_infra.adoption.catalogue_text import entry_data
 from carbide_infra.adoption.told import Adopted
 from carbide_infra.errors import CommandError, UserError
+from tests.support.adoptable import kept, nine_images, several_binaries
 from tests.unit.adoption.conftest import FILES, Look
 
 One = Callable[..., Adopted]
@@ -202,6 +205,7 @@ def test_a_go_build_says(one: One, command: str, key: str, value: object) -> Non
         (final("LABEL a=$NOBODY$VERSION\n"), "has the label a"),
         (final("COPY . /everything\n"), "copies the whole context"),
         (final("COPY nothing /x\n"), "is no file of the clone"),
+        (final('COPY --from=build" /out/api /x\n'), "has COPY --from=build"),
         (final("COPY --parents cmd/api /x\n"), "has COPY --parents"),
         (final("COPY <<EOF /x\nhello\nEOF\n"), "has COPY <<EOF"),
         (final("COPY --from=example.com/probe:1 /probe /bin/probe\n"), "a tag that moves"),
@@ -317,3 +321,34 @@ def test_what_is_skipped_is_not_looked_at(look: Look) -> None:
         "cmd/api/main.go": "package main\n\nfunc main() {}\n",
     }
     assert [image.name for image in look(files, skipped=("local",)).images] == ["api"]
+
+
+def _dockerfile_lines(files: Mapping[str, str]) -> list[str]:
+    return [line for name, text in files.items() if "ockerfile" in name for line in text.splitlines()]
+
+
+LINES = sorted({line for text in (kept(), several_binaries(), nine_images()) for line in _dockerfile_lines(text)})
+
+
+@given(
+    lines=st.lists(st.tuples(st.sampled_from(LINES), st.integers(0, 12)), max_size=5),
+    edits=st.lists(
+        st.tuples(st.integers(0, 400), st.sampled_from("\"'$\\{}()|&;<>=:/.- *?[]!`#,@0\x01\u00e9")), max_size=3
+    ),
+)
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_stands_there_is_an_image_or_one_sentence(
+    one: One, lines: list[tuple[str, int]], edits: list[tuple[int, str]]
+) -> None:
+    rows = final().splitlines()
+    for line, at in lines:
+        rows.insert(at, line)
+    text = "\n".join(rows) + "\n"
+    for at, letter in edits:
+        text = text[: at % len(text)] + letter + text[at % len(text) :]
+    try:
+        image = one(text)
+    except UserError as error:
+        assert "\n" not in str(error)  # noqa: PT017 - there may be none
+    else:
+        assert image.is_kept or not image.unsayable

@@ -245,7 +245,7 @@ def test_the_stack_is_the_named_one_or_the_selected_one(tmp_path: Path, monkeypa
 
 
 @pytest.mark.parametrize(
-    "command", [name for name in COMMANDS if name not in {"comment", "baseline", "doctor", "catalogue"}]
+    "command", [name for name in COMMANDS if name not in {"comment", "baseline", "doctor", "catalogue", "init"}]
 )
 def test_without_a_stack_every_command_says_the_same(
     command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

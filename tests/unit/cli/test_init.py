@@ -221,6 +221,10 @@ def broken(name: str, text: str) -> dict[str, str]:
         (broken("docker/x.Dockerfile", "hello\n"), "docker/x.Dockerfile:1: 'hello' is no instruction"),
         (broken("docker/x.Dockerfile", "FROM {{ .Base }}\n"), "docker/x.Dockerfile:1: is a template"),
         (broken("docker/web/Dockerfile", "FROM alpine\n"), "web: docker/web.Dockerfile and docker/web/Dockerfile both"),
+        (
+            broken("my docker/Dockerfile", "FROM alpine\n"),
+            "my docker/Dockerfile: no catalogue can name it (my-docker: dock",
+        ),
         ({"README.md": "nothing\n"}, "has no Dockerfile and no .ko.yaml that git lists"),
     ],
 )
