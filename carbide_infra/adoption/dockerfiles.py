@@ -90,7 +90,7 @@ def adopted(recipe: Recipe, clone: Clone, *, as_is: bool = False, because: Seque
         kept, notes = _kept(recipe, folder, stages, stage)
         return Adopted(recipe.name, recipe.file, kept, () if as_is else unsayable, notes, stages.packages)
     said = {**entry.said, **_platforms(recipe)}
-    return Adopted(recipe.name, recipe.file, said, notes=tuple(entry.notes))
+    return Adopted(recipe.name, recipe.file, said, notes=(*entry.notes, *_of_private_modules(recipe.file, stages)))
 
 
 def _read(recipe: Recipe, commands: Sequence["dockerfile.Command"], clone: Clone) -> tuple[str, Stages, Stage, Entry]:
@@ -191,6 +191,12 @@ def _kept(recipe: Recipe, folder: str, stages: Stages, stage: Stage) -> tuple[di
             "than the builder's; platforms: [linux/amd64] does without"
         )
     return {**entry, **_platforms(recipe)}, tuple(notes)
+
+
+def _of_private_modules(file: str, stages: Stages) -> Iterator[str]:
+    """What a build gets by its own secrets comes from the stack for an entry."""
+    for name, line in _secrets(stages).items():
+        yield f"{file}:{line}: mounts the secret {name}; for private modules the stack has gitcreds and sshAgent"
 
 
 def _secrets(stages: Stages) -> dict[str, int]:

@@ -103,9 +103,19 @@ class Entry:
         for key in _BUILD_KEYS:
             self._say_flags(key, builts)
         self._say_version(builts)
-        platforms = {tuple(built.said["platforms"].value) for built in builts if "platforms" in built.said}
-        if len(platforms) == 1:
-            self.said["platforms"] = next(built.said["platforms"] for built in builts if "platforms" in built.said)
+        self._say_platforms(builts)
+
+    def _say_platforms(self, builts: Sequence[Built]) -> None:
+        """Where a command or a FROM insists on one."""
+        told = [built.said["platforms"] for built in builts if "platforms" in built.said]
+        for flag in self._stage.start.flags:
+            name, _, value = flag.partition("=")
+            if name == "--platform" and "$" not in value:
+                told.append(Said([value], self._context.where(self._stage.start.start_line)))
+        if len({tuple(said.value) for said in told}) > 1:
+            self._cannot(self._stage.start.start_line, "is of two platforms", "leave one of them to the build")
+        elif told:
+            self.said["platforms"] = told[0]
 
     def _say_flags(self, key: str, builts: Sequence[Built]) -> None:
         """For the image where all its binaries agree, else for each."""
@@ -142,8 +152,11 @@ class Entry:
         version = next((built.version for built in builts if built.version), None)
         if "version" not in facts:
             return
+        beside = posixpath.normpath(f"{self._context.folder}/VERSION")
         if version is not None:
             self.said["version"] = version
+        elif beside != "VERSION" and self._context.files.is_file(beside):
+            self._say("version", {"file": beside}, beside)
 
     # ---- What it stands on, and its user.
 

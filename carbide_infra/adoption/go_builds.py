@@ -70,6 +70,8 @@ _OUTPUTS = (
     ("revision", re.compile(r"\bgit\s+(rev-parse|log|show|rev-list)\b")),
     ("buildTime", re.compile(r"(^|[\s;&|(])date\b")),
 )
+# They make another binary, and no entry has a word for them.
+_SPECIAL = ("GOEXPERIMENT", "GOAMD64", "GOARM64", "GOFIPS140")
 _VERSION_FILE = re.compile(r"(^|/)[^/]*version[^/]*$", re.IGNORECASE)
 _FLAG = re.compile(r"[A-Za-z0-9_./:=,@%+~-]+")
 _SLOT = re.compile("\x01(\\d+)\x02")
@@ -141,8 +143,10 @@ def built_by(words: Sequence[Word], here: Surroundings, environment: Mapping[str
         NotSayableError: no entry can say it.
     """
     verb = here.plain(words[0])
-    flags, packages = _divided(words[1:], here)
+    general = [(Part(flag),) for flag in (_variable("GOFLAGS", here, environment) or "").split()]
+    flags, packages = _divided([*general, *words[1:]], here)
     _require_no_cgo(here, environment)
+    _require_plain_go(here, environment)
     folder = _joined(here.folder, _text(flags.get("C"), here, "-C"))
     said, version, notes = _flags(flags, here)
     said |= _platforms(here, environment)
@@ -219,6 +223,14 @@ def _require_no_cgo(here: Surroundings, environment: Mapping[str, Word]) -> None
     if _variable("CGO_ENABLED", here, environment) == "1":
         msg = "compiles with cgo"
         raise NotSayableError(msg, "set CGO_ENABLED=0 if the program works without")
+
+
+def _require_plain_go(here: Surroundings, environment: Mapping[str, Word]) -> None:
+    for name in _SPECIAL:
+        value = _variable(name, here, environment)
+        if value:
+            msg = f"compiles with {name}={value}"
+            raise NotSayableError(msg, "leave it out, if the program works without")
 
 
 def _variable(name: str, here: Surroundings, environment: Mapping[str, Word]) -> str | None:

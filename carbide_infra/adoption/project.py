@@ -105,10 +105,11 @@ on:
     branches: [{scalar(self.branch)}]{paths}
   push:
     branches: [{scalar(self.branch)}]{paths}
-    tags: ["v*"]
+    tags: ["v[0-9]*"]
   schedule:
     - cron: "17 4 * * *"
-  workflow_run:  # a finished preview of this workflow becomes the comment of its pull request
+  # A finished preview of this workflow becomes the comment of its pull request.
+  workflow_run: # zizmor: ignore[dangerous-triggers] the job runs main's code, and the report is data
     workflows: [images]
     types: [completed]
 

@@ -134,7 +134,11 @@ class Stage:
     def found(self, place: str, files: TreeFiles) -> list[Placed]:
         """What stands at a place, and below it."""
         below = {each.place: each for each in self.placed if each.place.startswith(f"{place.rstrip('/')}/")}
+        # A folder that is made hides nothing of what was there.
+        empty = [each for each in self.placed if each.place == place and isinstance(each.piece, Empty)][-1:]
         for each in reversed(self.placed):
+            if isinstance(each.piece, Empty):
+                continue
             if each.place == place:
                 return [each, *below.values()]
             if isinstance(each.piece, FromTree) and place.startswith(f"{each.place.rstrip('/')}/"):
@@ -142,7 +146,7 @@ class Stage:
                 if files.is_file(path) or files.is_folder(path):
                     piece = FromTree(path)
                     return [Placed(place, piece, each.line, each.mode, each.owner), *below.values()]
-        return list(below.values())
+        return [*empty, *below.values()]
 
     def source_of(self, place: str, files: TreeFiles) -> str | None:
         """The file or folder of the source tree at a place."""
@@ -267,7 +271,7 @@ class Stages:
             case "CMD":
                 stage.command, stage.has_own_command = Said(_exec_form(command, words), where), True
             case "HEALTHCHECK":
-                stage.health = Said(self._health(command), where)
+                stage.health = Said(self._health(command, stage, where), where)
             case "STOPSIGNAL":
                 stage.stop_signal = self._said(words[0], stage, where, "STOPSIGNAL")
             case "MAINTAINER":
@@ -320,6 +324,7 @@ class Stages:
             stage.folder = stage.place(said.value)
             stage.workdir = Said(stage.folder, where)
             stage.folders.setdefault(stage.folder, command.start_line)
+            stage.placed.append(Placed(stage.folder, Empty(), command.start_line))
 
     def _labels(self, command: "dockerfile.Command", stage: Stage, where: str) -> None:
         for name, text in pairs(command.value):
@@ -342,10 +347,12 @@ class Stages:
             else:
                 stage.note(where, f"exposes {shown(text)}", "an entry has single TCP ports only")
 
-    def _health(self, command: "dockerfile.Command") -> dict[str, object] | None:
+    def _health(self, command: "dockerfile.Command", stage: Stage, where: str) -> dict[str, object] | None:
         if command.value and command.value[0].upper() == "NONE":
             return None
         flags = dict(flag.removeprefix("--").partition("=")[::2] for flag in command.flags)
+        for name in flags.keys() - {"interval", "timeout", "start-period", "retries"}:
+            stage.note(where, f"has HEALTHCHECK --{shown(name)}", "leave it out")
         words = command.value[1:]
         return {
             "command": list(words) if command.json else ["/bin/sh", "-c", " ".join(words)],
@@ -353,7 +360,7 @@ class Stages:
             "interval": flags.get("interval", "30s"),
             "timeout": flags.get("timeout", "30s"),
             "startPeriod": flags.get("start-period", "0s"),
-            "retries": int(flags.get("retries", "3")),
+            "retries": int(flags["retries"]) if flags.get("retries", "").isdecimal() else 3,
         }
 
     # ---- Files.
@@ -493,6 +500,8 @@ class Stages:
                 stage.secrets.setdefault(
                     keys.get("id") or posixpath.basename(keys.get("target", "")), command.start_line
                 )
+            elif keys.get("type") == "ssh":
+                stage.secrets.setdefault("ssh", command.start_line)
             elif keys and keys.get("type", "bind") == "bind" and "from" not in keys:
                 target = keys.get("target") or keys.get("dst") or keys.get("destination") or "/"
                 source = self.context.in_tree(keys.get("source") or keys.get("src") or ".")

@@ -59,6 +59,8 @@ def said(image: Adopted, key: str) -> Any:  # noqa: ANN401
         ("", "user", "root"),
         ("ARG WHO=nobody\nUSER $WHO\n", "user", {"base": "nobody"}),
         ("WORKDIR /srv\nWORKDIR data\n", "workdir", "/srv/data"),
+        ("WORKDIR /data\nWORKDIR /app\n", "folders", [{"path": "/data"}]),
+        ("WORKDIR /app\nCOPY conf/a.yaml .\n", "files", [{"from": "conf/a.yaml", "to": "/app/a.yaml"}]),
         ("", "workdir", None),
         ('ENV A=1 B="two words"\nENV C=$A$A\n', "environment", {"A": "1", "B": "two words", "C": "11"}),
         (
@@ -165,6 +167,8 @@ def test_an_entry_says(one: One, lines: str, key: str, value: object) -> None:
             "symbols",
             {"main.version": {"text": "free"}},
         ),
+        ("ENV GOFLAGS='-mod=mod -tags=a,b'\nRUN CGO_ENABLED=0 go build -o /out/api ./cmd/api", "tags", ["a", "b"]),
+        ("RUN mkdir -p /src /out && CGO_ENABLED=0 go build -o /out ./cmd/api", "package", "./cmd/api"),
         ("RUN CGO_ENABLED=0 go build -tags 'netgo osusergo' -o /out/api ./cmd/api", "tags", ["netgo", "osusergo"]),
         ("RUN CGO_ENABLED=0 go build -gcflags 'all=-N -l' -o /out/api ./cmd/api", "gcflags", ["all=-N", "-l"]),
         ("RUN CGO_ENABLED=0 GOARCH=amd64 go build -o /out/api ./cmd/api", "platforms", ["linux/amd64"]),
@@ -199,6 +203,9 @@ def test_a_go_build_says(one: One, command: str, key: str, value: object) -> Non
         (final("RUN adduser -D -G wheel a\nUSER a\n"), "which no line before it makes"),
         (final("VOLUME /data\n"), "has VOLUME"),
         (final("ONBUILD COPY x y\n"), "has ONBUILD"),
+        (final('HEALTHCHECK --start-interval=1s CMD ["/app/api"]\n'), "has HEALTHCHECK --start-interval"),
+        (built("ENV GOEXPERIMENT=jsonv2\nRUN CGO_ENABLED=0 go build -o /out/api ./cmd/api"), "GOEXPERIMENT=jsonv2"),
+        (built("RUN GOAMD64=v3 CGO_ENABLED=0 go build -o /out/api ./cmd/api"), "compiles with GOAMD64=v3"),
         (final("EXPOSE 53/udp\n"), "exposes 53/udp"),
         (final("EXPOSE 8000-8010\n"), "exposes 8000-8010"),
         (final("ENV A=$NOBODY\n"), "sets A to $NOBODY"),
@@ -352,3 +359,17 @@ def test_whatever_stands_there_is_an_image_or_one_sentence(
         assert "\n" not in str(error)  # noqa: PT017 - there may be none
     else:
         assert image.is_kept or not image.unsayable
+
+
+def test_a_platform_that_from_names_is_the_images(one: One) -> None:
+    assert said(one(final(base="--platform=linux/amd64 alpine:3.22")), "platforms") == ["linux/amd64"]
+    assert said(one(final(base="--platform=$TARGETPLATFORM alpine:3.22")), "platforms") is None
+    both = final(base="--platform=linux/arm64 alpine:3.22").replace("go build", "GOARCH=amd64 go build")
+    assert any("is of two platforms" in each.what for each in one(both).unsayable)
+
+
+def test_a_secret_of_the_build_is_for_the_stack(one: One) -> None:
+    image = one(built("RUN --mount=type=secret,id=netrc CGO_ENABLED=0 go build -o /out/api ./cmd/api"))
+    assert image.notes == (
+        "Dockerfile:4: mounts the secret netrc; for private modules the stack has gitcreds and sshAgent",
+    )

@@ -12,7 +12,7 @@ from carbide_infra.adoption.catalogue_text import catalogue_text, data, entry_da
 from carbide_infra.adoption.survey import Question, Survey, resolved, survey
 from carbide_infra.adoption.told import Adopted
 from carbide_infra.catalogue.files import files_of
-from carbide_infra.catalogue.model import Image, MadeUser, SourceFile
+from carbide_infra.catalogue.model import FileVersion, Image, MadeUser, SourceFile
 from carbide_infra.catalogue.template import render
 from tests.support.adoptable import (
     NINE,
@@ -219,3 +219,11 @@ def test_modules_that_replace_each_other_are_built_from_the_root(look: Look) -> 
         "right": "right",
     }
     assert all("shared/words.go" in [file.path for file in inputs.files] for inputs in found.inputs.values())
+
+
+def test_from_the_top_of_the_repository_the_sub_folder_is_found(look: Look) -> None:
+    found = look(nine_images())
+    image = read(found.images)["carbide-rest-api"]
+    assert image.binaries[0].folder == f"{SUBFOLDER}/api/cmd/api"
+    assert image.version == FileVersion(file=f"{SUBFOLDER}/VERSION")
+    assert not any(image.is_kept for image in found.images)
