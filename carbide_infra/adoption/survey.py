@@ -1,5 +1,6 @@
 """Looks a clone through: which images there are, which of them an entry can say, and what is left for a person."""
 
+import os
 import posixpath
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,6 +21,8 @@ from carbide_infra.catalogue.loading import Stack, load_catalogue
 from carbide_infra.catalogue.model import Image
 from carbide_infra.catalogue.problems import CatalogueError, Problem
 from carbide_infra.errors import CommandError
+from carbide_infra.source.go_command import ModuleAccess
+from carbide_infra.source.go_environment import module_settings
 from carbide_infra.source.images import wanted_by
 from carbide_infra.source.inputs import InputError, Inputs, inputs_of
 from carbide_infra.source.kept.context import wanted_by_kept
@@ -242,7 +245,10 @@ def _inputs(images: Sequence[Adopted], question: Question) -> dict[str, Inputs]:
     root, cache = question.root.resolve(), question.cache_dir
     read = resolved(images)
     wanted = {image.name: wanted_by(image, root) for image in read if image.kept is None}
-    return inputs_of(root, {**wanted, **wanted_by_kept(read, root, cache)}, cache)
+    # A stranger's tree names modules: they come from where this machine's Go gets them, and never by git from a host
+    # of the tree's choice.
+    access = ModuleAccess({**module_settings(os.environ), "GOVCS": "*:off"})
+    return inputs_of(root, {**wanted, **wanted_by_kept(read, root, cache)}, cache, access)
 
 
 def repository_name(top: Path, url: str) -> str:

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -343,6 +344,27 @@ def test_nothing_of_the_tree_is_run(init: Init, tmp_path: Path, monkeypatch: pyt
     subprocess.run(["git", "-C", str(root), "config", "core.fsmonitor", f"touch {mark}"], check=True)
     assert init({}).exit_code == 0
     assert not mark.exists()
+
+
+def test_no_module_is_fetched_by_git_from_a_host_that_the_tree_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, init: Init
+) -> None:
+    calls, git = tmp_path / "calls", shutil.which("git")
+    program = tmp_path / "bin/git"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\necho "$*" >> {calls}\nexec {git} "$@"\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(program.parent), prepend=os.pathsep)
+    monkeypatch.setenv("GOPROXY", "direct")
+    monkeypatch.setenv("GOSUMDB", "off")
+    files = nine_images()
+    files[f"{SUBFOLDER}/go.mod"] += "\nrequire evil.invalid/x.git/module v1.0.0\n"
+    main = f"{SUBFOLDER}/api/cmd/api/main.go"
+    files[main] = files[main].replace('"os"\n', '"os"\n\n\t_ "evil.invalid/x.git/module"\n')
+    done = init(files, folder=SUBFOLDER)
+    assert done.exit_code == 0, done.output
+    assert "evil.invalid" not in calls.read_text()
+    assert "GOVCS disallows using git" not in done.stdout
 
 
 # ---- What pip finds.
