@@ -279,7 +279,9 @@ def _folders(package: str, folder: str, here: Surroundings) -> Sequence[str]:
     base, is_pattern = (package[:-3].rstrip("/") or ".", True) if package.endswith("...") else (package, False)
     if base.startswith((".", "/")) or base.endswith(".go"):
         path = _joined(folder, base)
-        source = here.source_of(posixpath.dirname(path) if base.endswith(".go") else path)
+        source = here.source_of(path)
+        if source is not None and base.endswith(".go"):
+            source = posixpath.dirname(source) or "."
     else:
         source = here.package_of(base)
     if source is None:

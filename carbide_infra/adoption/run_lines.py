@@ -172,7 +172,9 @@ class _Lines:
 
     def _go(self, call: Call, words: Sequence[str]) -> None:
         verb = next((word for word in words[1:] if not word.startswith("-")), "")
-        if verb in _GO_NOTHING:
+        # Without a package to add, `go get` fetches what go.mod says.
+        is_fetched = verb == "get" and all(word.startswith(("-", "./")) for word in words[2:])
+        if verb in _GO_NOTHING or is_fetched:
             return
         if verb not in {"build", "install"}:
             self.stage.made_code.setdefault(self.line, _short(" ".join(words)))

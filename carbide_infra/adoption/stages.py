@@ -150,9 +150,12 @@ class Stage:
 
     def source_of(self, place: str, files: TreeFiles) -> str | None:
         """The file or folder of the source tree at a place."""
-        for each in self.found(place, files):
-            if each.place == place and isinstance(each.piece, FromTree):
-                return each.piece.path
+        there = [(each.place, each.piece.path) for each in self.found(place, files) if isinstance(each.piece, FromTree)]
+        for found, path in there:
+            inner = found.removeprefix(place).lstrip("/")
+            # A folder into which its files were copied one by one, each to its own place.
+            if not inner or path == inner or path.endswith(f"/{inner}"):
+                return posixpath.normpath(path.removesuffix(inner) or ".") if inner else path
         return None
 
     def note(self, where: str, what: str, do: str) -> None:

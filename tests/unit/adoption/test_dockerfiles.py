@@ -174,6 +174,7 @@ def test_an_entry_says(one: One, lines: str, key: str, value: object) -> None:
         ("RUN CGO_ENABLED=0 GOARCH=amd64 go build -o /out/api ./cmd/api", "platforms", ["linux/amd64"]),
         ("ARG TARGETARCH\nENV CGO_ENABLED=0 GOARCH=$TARGETARCH\nRUN go build -o /out/api ./cmd/api", "platforms", None),
         ("RUN cd cmd/api && CGO_ENABLED=0 go build -o /out/", "package", "./cmd/api"),
+        ("RUN go get -d -v ./... && CGO_ENABLED=0 go build -o /out/api ./cmd/api", "package", "./cmd/api"),
         ("WORKDIR /src/cmd\nRUN CGO_ENABLED=0 go build -o ../../out/api api/main.go", "package", "./cmd/api"),
         ("RUN CGO_ENABLED=0 go build -o /out/api example.com/shop/cmd/api", "package", "./cmd/api"),
         ("RUN CGO_ENABLED=0 go build -o /out/ ./...", "package", "./cmd/api"),
@@ -235,6 +236,10 @@ def test_a_go_build_says(one: One, command: str, key: str, value: object) -> Non
             "sets main.version to $(./v.sh)",
         ),
         (built("RUN go generate ./... && CGO_ENABLED=0 go build -o /out/api ./cmd/api"), "which may write code"),
+        (
+            built("RUN go get example.com/x@latest && CGO_ENABLED=0 go build -o /out/api ./cmd/api"),
+            "which may write code",
+        ),
         (built("RUN make gen\nRUN CGO_ENABLED=0 go build -o /out/api ./cmd/api"), "which may write code"),
         (built("RUN CGO_ENABLED=0 go build -o /out/api ./cmd/api && upx /out/api"), "which line 4 may change"),
         (built("RUN make build"), "which line 4 makes (make build)"),
@@ -373,3 +378,14 @@ def test_a_secret_of_the_build_is_for_the_stack(one: One) -> None:
     assert image.notes == (
         "Dockerfile:4: mounts the secret netrc; for private modules the stack has gitcreds and sshAgent",
     )
+
+
+def test_a_package_whose_files_are_copied_one_by_one_is_found(one: One) -> None:
+    build = (
+        "FROM golang:1.25 AS build\nWORKDIR /workspace\nCOPY go.mod go.mod\nCOPY cmd/api/main.go cmd/api/main.go\n"
+        "RUN CGO_ENABLED=0 go build -a -o manager {package}\n"
+        "FROM gcr.io/distroless/static:nonroot\nWORKDIR /\nCOPY --from=build /workspace/manager .\n"
+        'ENTRYPOINT ["/manager"]\n'
+    )
+    for package in ("cmd/api/main.go", "./cmd/api"):
+        assert said(one(build.format(package=package)), "binaries") == [{"package": "./cmd/api", "path": "/manager"}]
