@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from carbide_infra.adoption.entry import Entry, named_ports
 from carbide_infra.adoption.go_list import Packages
 from carbide_infra.adoption.run_lines import run
-from carbide_infra.adoption.stages import Context, Stage, Stages
+from carbide_infra.adoption.stage import Context, Stage
+from carbide_infra.adoption.stages import Stages
 from carbide_infra.adoption.told import Adopted, Said, Unsayable
 from carbide_infra.adoption.tree_files import TreeFiles
 from carbide_infra.errors import CommandError

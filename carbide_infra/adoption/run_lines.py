@@ -11,8 +11,8 @@ from carbide_infra.adoption.accounts import AccountError
 from carbide_infra.adoption.go_builds import NotSayableError, Surroundings, built_by
 from carbide_infra.adoption.pieces import Built, Empty, FromTree, Placed, Unclear
 from carbide_infra.adoption.shell import Call, Group, ShellError, Step, Word, calls_in, parse, written
-from carbide_infra.adoption.stages import Context, Stage
-from carbide_infra.source.kept.reading import shown
+from carbide_infra.adoption.stage import Context, Stage
+from carbide_infra.adoption.words import short
 
 if TYPE_CHECKING:
     import dockerfile
@@ -49,7 +49,6 @@ _PACKAGE_VERBS = frozenset({"add", "install"})
 _WITH_VALUE = frozenset({"-t", "--virtual", "-o", "--repository", "-X"})
 _CLEANED = re.compile(r"/(var/cache/apk|var/lib/apt/lists|var/cache/apt|tmp|root/\.cache)(/.*)?")
 _OWNER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(:[A-Za-z0-9_.-]*)?")
-_LENGTH = 60
 
 
 def run(command: "dockerfile.Command", stage: Stage, context: Context, mounted: Sequence[Placed]) -> None:
@@ -59,22 +58,17 @@ def run(command: "dockerfile.Command", stage: Stage, context: Context, mounted: 
     stage.runs[line] = script
     lines = _Lines(stage, context, line, [*stage.placed, *mounted])
     if command.json:
-        lines.unknown(_short(script))
+        lines.unknown(short(script))
         return
     if command.heredocs and not re.fullmatch(r"<<-?['\"]?\w+['\"]?", command.value[0].strip()):
-        lines.unknown(_short(script))
+        lines.unknown(short(script))
         return
     try:
         steps = parse(script)
     except ShellError as error:
-        lines.unknown(f"{_short(script)} {error}")
+        lines.unknown(f"{short(script)} {error}")
         return
     lines.follow(steps, stage.folder)
-
-
-def _short(text: str) -> str:
-    line = " ".join(text.split())
-    return shown(line if len(line) <= _LENGTH else f"{line[: _LENGTH - 1]}…")
 
 
 @dataclass
@@ -121,7 +115,7 @@ class _Lines:
             return
         if not call.is_certain and program not in {"cd", "mkdir"}:
             # On another machine, or with another argument, it may not run.
-            self.unknown(_short(" ".join(words)))
+            self.unknown(short(" ".join(words)))
             return
         if program == "go":
             self._go(call, words)
@@ -129,7 +123,7 @@ class _Lines:
         handler = _HANDLERS.get(program)
         is_unclear = program not in _PACKAGERS and any(map(_is_unknown, words))
         if is_unclear or (handler is None and program not in _ACCOUNTS):
-            self.unknown(_short(" ".join(words)))
+            self.unknown(short(" ".join(words)))
         elif handler is None:
             self._account(program, words[1:])
         else:
@@ -177,7 +171,7 @@ class _Lines:
         if verb in _GO_NOTHING or is_fetched:
             return
         if verb not in {"build", "install"}:
-            self.stage.made_code.setdefault(self.line, _short(" ".join(words)))
+            self.stage.made_code.setdefault(self.line, short(" ".join(words)))
             return
         start = words.index(verb)
         try:
@@ -240,14 +234,14 @@ class _Lines:
         mode, *paths = names
         octal = f"0{mode.lstrip('0'):0>3}" if re.fullmatch(r"0*[0-7]{3}", mode) else ""
         if not octal and not re.fullmatch(r"[ugoa]*\+r?x", mode):
-            self.unknown(_short(f"chmod {' '.join(words)}"))
+            self.unknown(short(f"chmod {' '.join(words)}"))
             return
         self._each(paths, lambda placed: replace(placed, mode=octal or "0755"), f"chmod {' '.join(words)}")
 
     def change_owner(self, words: Sequence[str]) -> None:
         names, _ = _without_options(words, set())
         if len(names) < 2 or not _OWNER.fullmatch(names[0]):  # noqa: PLR2004
-            self.unknown(_short(f"chown {' '.join(words)}"))
+            self.unknown(short(f"chown {' '.join(words)}"))
             return
         self._each(names[1:], lambda placed: replace(placed, owner=names[0]), f"chown {' '.join(words)}")
 
@@ -263,19 +257,19 @@ class _Lines:
                 placed.append(Placed(place, Empty(), self.line))
                 indices = [len(placed) - 1]
             if not indices:
-                self.unknown(_short(text))
+                self.unknown(short(text))
             for at in indices:
                 placed[at] = change(placed[at])
 
     def copy(self, words: Sequence[str]) -> None:
         names, _ = _without_options(words, set())
         if len(names) != 2:  # noqa: PLR2004
-            self.unknown(_short(f"cp {' '.join(words)}"))
+            self.unknown(short(f"cp {' '.join(words)}"))
             return
         source, target = (self._place(name) for name in names)
         found = [each for each in self.seen if each.place == source and isinstance(each.piece, Built)]
         if not found:
-            self.unknown(_short(f"cp {' '.join(words)}"))
+            self.unknown(short(f"cp {' '.join(words)}"))
             return
         is_inside = names[1].endswith("/") or self.stage.is_folder(target)
         place = f"{target.rstrip('/')}/{posixpath.basename(source)}" if is_inside else target
@@ -286,7 +280,7 @@ class _Lines:
     def remove(self, words: Sequence[str]) -> None:
         names, _ = _without_options(words, set())
         if not all(_CLEANED.fullmatch(self._place(name)) for name in names):
-            self.unknown(_short(f"rm {' '.join(words)}"))
+            self.unknown(short(f"rm {' '.join(words)}"))
 
     # ---- Packages and accounts.
 
@@ -307,7 +301,7 @@ class _Lines:
         try:
             self.stage.accounts.call(program, words, self.line)
         except AccountError as error:
-            self.unknown(f"{_short(' '.join([program, *words]))} {error}")
+            self.unknown(f"{short(' '.join([program, *words]))} {error}")
 
 
 _UNKNOWN = "\x01"

@@ -3,8 +3,10 @@
 import shlex
 from collections.abc import Mapping
 
+from carbide_infra.source.kept.reading import shown
 from carbide_infra.source.kept.variables import UnknownError, expanded
 
+_LENGTH = 60
 # What BuildKit gives to every image whose base says nothing else.
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -24,6 +26,12 @@ def value_of(text: str, known: Mapping[str, str | None]) -> str | None:
     except UnknownError:
         return None
     return filled if filled.isprintable() else None
+
+
+def short(text: str) -> str:
+    """A script in one line of a message."""
+    line = " ".join(text.split())
+    return shown(line if len(line) <= _LENGTH else f"{line[: _LENGTH - 1]}…")
 
 
 def pairs(words: tuple[str, ...]) -> list[tuple[str, str]]:
