@@ -36,9 +36,9 @@ def catalogue_text(images: Sequence[Adopted]) -> str:
     return "\n".join(lines[:-1]) + "\n"
 
 
-def entry_lines(image: Adopted, shared: Mapping[str, Said]) -> list[str]:
-    """One image, without what stands above all."""
-    own = image.entry if image.is_kept else dict(_without(image.entry, shared))
+def entry_lines(image: Adopted, shared: Mapping[str, Said] | None = None) -> list[str]:
+    """One image, without what stands above all; with all that is known where nobody knows what stands there."""
+    own = image.entry if image.is_kept or shared is None else dict(_without(image.entry, shared))
     heading = [f"  {scalar(image.name)}:"]
     kept = [f"    # kept as it is: {_comment(str(image.unsayable[0]))}"] if image.unsayable else []
     return [*heading, *kept, *_map(own, "    ")]

@@ -74,5 +74,5 @@ class TreeFiles:
 
 
 def _matches(name: str, pattern: str) -> bool:
-    parts, wanted = name.split("/"), pattern.split("/")
-    return len(parts) == len(wanted) and all(map(fnmatch.fnmatchcase, parts, wanted))
+    # With as many slashes on both sides, no wildcard can stand for one.
+    return name.count("/") == pattern.count("/") and fnmatch.fnmatchcase(name, pattern)

@@ -21,9 +21,10 @@ from carbide_infra.adoption.told import Adopted
 from carbide_infra.adoption.tree_files import TreeFiles
 from carbide_infra.adoption.writing import write_new
 from carbide_infra.catalogue.loading import load_catalogue
-from carbide_infra.cli.outcome import DIFFERENT, WELL, acts, complain, progress
+from carbide_infra.cli.outcome import DIFFERENT, WELL, acts
 from carbide_infra.cli.tables import Column, print_columns, wide_console
 from carbide_infra.errors import CommandError
+from carbide_infra.messages import complain, progress
 from carbide_infra.paths import cache_dir
 
 app = typer.Typer(add_completion=False)
@@ -99,7 +100,7 @@ def _show_new(file: Path, name: str, found: Survey) -> None:
         progress(f"{name} has all {len(found.images)} images already")
         return
     progress(f"{name} is left as it is; new are these images, to be added by hand:")
-    typer.echo("\n\n".join("\n".join(entry_lines(image, {})) for image in new))
+    typer.echo("\n\n".join("\n".join(entry_lines(image)) for image in new))
 
 
 def _project(root: Path, folder: str, repository: Repository, registry: str, workflows: str, found: Survey) -> Project:

@@ -1,7 +1,9 @@
 """Lists a whole source tree: what stands in where Go does not tell."""
 
 import os
+import posixpath
 from collections.abc import Collection, Iterator
+from functools import cache
 from pathlib import Path
 
 from carbide_infra.source.git import Git, GitError
@@ -20,11 +22,12 @@ def whole_tree(tree: Tree) -> Collection[str]:
 
 def _whole_tree(root: Path) -> set[str]:
     listed = _git_files(root) or (entry.name for entry in os.scandir(root) if entry.name not in _NEVER_SOURCE)
-    return {file for name in listed for file in files_below(root, name, _folders_above(root / name))}
+    above = cache(lambda folder: _folders_above(root / folder))
+    return {file for name in listed for file in files_below(root, name, above(posixpath.dirname(name)))}
 
 
-def _folders_above(path: Path) -> list[str]:
-    holder = Path(os.path.realpath(path.parent))
+def _folders_above(folder: Path) -> list[str]:
+    holder = Path(os.path.realpath(folder))
     return [str(folder) for folder in (holder, *holder.parents)]
 
 

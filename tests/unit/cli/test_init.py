@@ -134,6 +134,20 @@ def test_a_second_run_changes_nothing_and_shows_what_is_new(init: Init, tmp_path
     assert {name: (tmp_path / "clone" / name).read_bytes() for name in before} == before
 
 
+def test_a_new_entry_takes_nothing_unsaid_from_the_defaults_above_it(init: Init, tmp_path: Path) -> None:
+    files = nine_images()
+    init(files, folder=SUBFOLDER)
+    new = files[f"{SUBFOLDER}/docker/production/Dockerfile.carbide-rest-db"]
+    write(tmp_path / "clone" / SUBFOLDER, {"docker/production/Dockerfile.carbide-rest-more": new})
+    done = init(files, folder=SUBFOLDER)
+    catalogue = tmp_path / "clone" / SUBFOLDER / "images/services.yaml"
+    entry = done.stdout.partition("\nImage ")[0]
+    catalogue.write_text(f"{catalogue.read_text()}\n{entry}\n")
+    images = {image.name: image for image in load_catalogue(catalogue).images}
+    assert images["carbide-rest-more"].health is None
+    assert init(files, "--check", folder=SUBFOLDER).exit_code == 0
+
+
 def test_a_dry_run_prints_and_writes_nothing(init: Init, tmp_path: Path) -> None:
     done = init(kept(), "--dry-run")
     assert done.exit_code == 0
