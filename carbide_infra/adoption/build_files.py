@@ -91,16 +91,21 @@ def _other_file(text: str) -> str:
     try:
         data = yaml.load(text, yaml.CBaseLoader)  # noqa: S506 - builds no objects
     except (yaml.YAMLError, RecursionError):
-        return ""
-    return next((key for key in _OTHERS if key in set(_keys(data, 0))), "")
+        # Whoever reads it otherwise may find more in it.
+        return "what is not read here as YAML"
+    found = set(_keys(data, set()))
+    return next((key for key in _OTHERS if key in found), "")
 
 
-def _keys(data: Any, depth: int) -> Iterator[str]:  # noqa: ANN401 - what YAML has
-    inner = data.values() if isinstance(data, Mapping) else data if isinstance(data, list) else ()
+def _keys(data: Any, seen: set[int]) -> Iterator[str]:  # noqa: ANN401 - what YAML has
+    """All keys at any depth; what aliases repeat is looked at once."""
+    if id(data) in seen or not isinstance(data, Mapping | list):
+        return
+    seen.add(id(data))
     if isinstance(data, Mapping):
         yield from map(str, data)
-    for value in inner if depth < 5 else ():  # noqa: PLR2004 - services.<name>.extends is the third
-        yield from _keys(value, depth + 1)
+    for value in data.values() if isinstance(data, Mapping) else data:
+        yield from _keys(value, seen)
 
 
 def _evaluated(texts: Mapping[str, str]) -> Mapping[str, Any]:

@@ -3,7 +3,7 @@
 import fnmatch
 import posixpath
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from carbide_infra.adoption.dockerfiles import PLACES, Recipe
 from carbide_infra.adoption.tree_files import TreeFiles
@@ -13,7 +13,7 @@ from carbide_infra.registry.reference import COMPONENT
 _DOCKERFILE = re.compile(
     r"(Dockerfile|Containerfile)([._-](?P<suffix>[\w.-]+))?|(?P<prefix>[\w.-]+)\.(Dockerfile|dockerfile|Containerfile)"
 )
-_TEMPLATES = re.compile(r".*\.(tmpl|tpl|j2|jinja2?|in|template|erb|m4|gotmpl)")
+_TEMPLATE = re.compile(r".*\.(tmpl|tpl|j2|jinja2?|in|template|erb|m4|gotmpl)")
 _NOT_THEIRS = frozenset({"vendor", "testdata", "node_modules", "third_party", ".devcontainer", ".github"})
 # What tells a variant of an image, and not an image.
 _VARIANTS = frozenset(
@@ -36,9 +36,9 @@ def matches(name: str, pattern: str) -> bool:
     return name == pattern or name.startswith(f"{pattern}/") or fnmatch.fnmatchcase(name, pattern)
 
 
-def templates(names: Iterable[str]) -> list[str]:
-    """Templates of Dockerfiles, by their names."""
-    return [name for name in names if _TEMPLATES.fullmatch(posixpath.basename(name))]
+def is_template(name: str) -> bool:
+    """Whether its name says that it is a template of a Dockerfile."""
+    return _TEMPLATE.fullmatch(posixpath.basename(name)) is not None
 
 
 def _is_dockerfile(name: str) -> bool:
@@ -93,8 +93,3 @@ def _doubles(found: Sequence[Recipe]) -> Iterator[tuple[str, Recipe, Recipe]]:
         other = seen.setdefault(recipe.name, recipe)
         if other is not recipe:
             yield recipe.name, recipe, other
-
-
-def by_name(found: Sequence[Recipe]) -> Mapping[str, Recipe]:
-    """Recipes by the image's name."""
-    return {recipe.name: recipe for recipe in found}

@@ -66,7 +66,7 @@ def _found(files: TreeFiles) -> Iterator[tuple[str, str, str]]:
             data = yaml.load(text, yaml.CBaseLoader)  # noqa: S506 - builds no objects
         except (InputError, yaml.YAMLError, AttributeError, RecursionError):
             continue
-        for value in _values(data, is_wanted=False):
+        for value in _values(data, set(), is_wanted=False):
             for match in _REFERENCE.finditer(value):
                 yield from _one(match["server"], match["path"], name, text)
             if _SERVER.fullmatch(value):
@@ -79,13 +79,17 @@ def _one(server: str, path: str, name: str, text: str) -> Iterator[tuple[str, st
         yield server, path, f"{name}:{text.count(chr(10), 0, at) + 1}"
 
 
-def _values(data: Any, *, is_wanted: bool) -> Iterator[str]:  # noqa: ANN401 - what YAML has
-    """Texts below keys that are about images."""
-    if isinstance(data, Mapping):
-        for key, value in data.items():
-            yield from _values(value, is_wanted=bool(_KEYS.search(str(key))) or (is_wanted and key == "value"))
-    elif isinstance(data, list):
-        for value in data:
-            yield from _values(value, is_wanted=is_wanted)
-    elif is_wanted and isinstance(data, str):
-        yield data
+def _values(data: Any, seen: set[tuple[int, bool]], *, is_wanted: bool) -> Iterator[str]:  # noqa: ANN401 - what YAML has
+    """Texts below keys that are about images; what aliases repeat is looked at once."""
+    if isinstance(data, str):
+        if is_wanted:
+            yield data
+    elif (id(data), is_wanted) not in seen:
+        seen.add((id(data), is_wanted))
+        if isinstance(data, Mapping):
+            for key, value in data.items():
+                is_about = bool(_KEYS.search(str(key))) or (is_wanted and key == "value")
+                yield from _values(value, seen, is_wanted=is_about)
+        elif isinstance(data, list):
+            for value in data:
+                yield from _values(value, seen, is_wanted=is_wanted)

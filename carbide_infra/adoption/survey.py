@@ -10,7 +10,7 @@ from pathlib import Path
 from carbide_infra.adoption import ko
 from carbide_infra.adoption.build_files import build_files
 from carbide_infra.adoption.catalogue_text import catalogue_text
-from carbide_infra.adoption.discovery import dockerfiles, matches, recipes, require_distinct
+from carbide_infra.adoption.discovery import dockerfiles, is_template, matches, recipes, require_distinct
 from carbide_infra.adoption.dockerfiles import Clone, Recipe, adopted
 from carbide_infra.adoption.go_list import Packages, go_release, packages_of
 from carbide_infra.adoption.project import Registry
@@ -79,7 +79,9 @@ class _Surveyor:
         files, skipped = self.clone.files, self.question.skipped
         said = build_files(files, lambda name: any(matches(name, pattern) for pattern in skipped))
         self.notes += said.notes
-        names = dockerfiles(files, skipped)
+        there = dockerfiles(files, skipped)
+        names = [name for name in there if not is_template(name)]
+        self.notes += [f"{name}: is a template by its name; adopt what it makes" for name in there if name not in names]
         named = [recipe for recipe in said.recipes if recipe.file in names]
         rest = [name for name in names if name not in {recipe.file for recipe in named}]
         found = _distinct(named) + recipes(rest, names, self.question.repository)

@@ -109,6 +109,9 @@ def test_a_plan_that_is_none_is_refused(
         "include: [/etc/passwd]\n",
         "services: {a: {extends: {file: /etc/passwd, service: x}}}\n",
         "services: {a: {env_file: [{path: /etc/passwd}]}}\n",
+        "services: [\n",
+        "a: 1\n---\ninclude: [/etc/passwd]\n",
+        "x: &a {b: *a}\nservices: {a: {<<: {extends: {file: /etc/passwd}}}}\n",
     ],
 )
 def test_a_compose_file_that_reads_other_files_is_not_evaluated(

@@ -389,3 +389,9 @@ def test_a_package_whose_files_are_copied_one_by_one_is_found(one: One) -> None:
     )
     for package in ("cmd/api/main.go", "./cmd/api"):
         assert said(one(build.format(package=package)), "binaries") == [{"package": "./cmd/api", "path": "/manager"}]
+
+
+def test_a_template_by_its_name_is_named_and_left_out(look: Look) -> None:
+    found = look({**FILES, "docker/Dockerfile.api": final(), "docker/Dockerfile.web.tmpl": "FROM {{ .Base }}\n"})
+    assert [image.name for image in found.images] == ["api"]
+    assert "docker/Dockerfile.web.tmpl: is a template by its name; adopt what it makes" in found.notes
