@@ -89,7 +89,7 @@ def _read(names: Sequence[str], files: TreeFiles, found: _Found) -> None:
 def _other_file(text: str) -> str:
     """What would have a compose file read another one."""
     try:
-        data = yaml.load(text, yaml.CBaseLoader)  # noqa: S506 - builds no objects
+        data = yaml.load(text, yaml.BaseLoader)  # noqa: S506 - builds no objects
     except (yaml.YAMLError, RecursionError):
         # Whoever reads it otherwise may find more in it.
         return "what is not read here as YAML"

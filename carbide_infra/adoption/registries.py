@@ -63,8 +63,8 @@ def _found(files: TreeFiles) -> Iterator[tuple[str, str, str]]:
             continue
         try:
             text = files.text(name)
-            data = yaml.load(text, yaml.CBaseLoader)  # noqa: S506 - builds no objects
-        except (InputError, yaml.YAMLError, AttributeError, RecursionError):
+            data = yaml.load(text, yaml.BaseLoader)  # noqa: S506 - builds no objects
+        except (InputError, yaml.YAMLError, RecursionError):
             continue
         for value in _values(data, set(), is_wanted=False):
             for match in _REFERENCE.finditer(value):
