@@ -57,7 +57,7 @@ def _answer(command: Sequence[str], wanted: str) -> str:
         raise CommandError(_not_had(wanted, str(error))) from error
     if done.returncode:
         words = done.stderr.strip().splitlines() or ["no message"]
-        raise CommandError(_not_had(wanted, words[-1].strip(" ╰─▶")))
+        raise CommandError(_not_had(wanted, words[-1].strip(" ╰─▶").removeprefix("cause: ")))
     return done.stdout
 
 

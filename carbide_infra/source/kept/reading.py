@@ -120,6 +120,9 @@ def parsed(text: str, name: str) -> Sequence["dockerfile.Command"]:
         problem = shown(str(error))
         msg = f"{name} cannot be read as a Dockerfile: {problem}; `docker build --check -f {name} .` says more"
         raise InputError(msg) from None
+    except SystemError as error:
+        # Python's words for a Ctrl-C that came while the library's Go ran.
+        raise error.__cause__ or error from None
     for command in commands:
         if command.cmd.upper() not in _INSTRUCTIONS:
             msg = (

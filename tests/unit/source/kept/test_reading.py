@@ -2,7 +2,7 @@
 
 import pytest
 
-from carbide_infra.source.kept.reading import Reading, read
+from carbide_infra.source.kept.reading import Reading, parsed, read
 from carbide_infra.source.tree import InputError
 
 
@@ -220,3 +220,13 @@ def test_what_is_no_dockerfile_is_one_sentence(text: str, sentence: str) -> None
     with pytest.raises(InputError, match=sentence) as caught:
         reading(text)
     assert len(str(caught.value).splitlines()) == 1
+
+
+def test_an_interrupt_during_the_parsing_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(_: str) -> None:
+        msg = "returned a result with an exception set"
+        raise SystemError(msg) from KeyboardInterrupt()
+
+    monkeypatch.setattr("dockerfile.parse_string", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        parsed("FROM scratch\n", "Dockerfile")
