@@ -32,26 +32,26 @@ class Workflows:
         return f"{self.repository}/.github/workflows/{name}.yml@{self.commit}"
 
 
-def named_workflows(given: str = "") -> Workflows:
-    """Those that the option `--workflows` names, else those of the commit that this package was built from.
+UNKNOWN = (
+    "this carbide-infra does not say which repository and commit it was built from (only wheels of a commit that is on "
+    "GitHub do); name the workflows to call: --workflows OWNER/REPOSITORY@SHA"
+)
+"""What to say where there are none."""
+
+
+def named_workflows(given: str = "") -> Workflows | None:
+    """Those that the option `--workflows` names, else those of the commit that this package was built from, if known.
 
     Raises:
-        CommandError: the option is malformed, or there is none and the package does not know.
+        CommandError: the option is malformed.
     """
-    if given:
-        named = _NAMED.fullmatch(given)
-        if named is None:
-            message = f"--workflows {given!r}: is not OWNER/REPOSITORY@SHA, with the commit's 40 digits"
-            raise CommandError(message)
-        return Workflows(**named.groupdict())
-    found = _own()
-    if found is None:
-        message = (
-            "this carbide-infra does not say which repository and commit it was built from (only wheels of a commit "
-            "that is on GitHub do); name the workflows to call: --workflows OWNER/REPOSITORY@SHA"
-        )
+    if not given:
+        return _own()
+    named = _NAMED.fullmatch(given)
+    if named is None:
+        message = f"--workflows {given!r}: is not OWNER/REPOSITORY@SHA, with the commit's 40 digits: a branch moves"
         raise CommandError(message)
-    return found
+    return Workflows(**named.groupdict())
 
 
 def _own() -> Workflows | None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from carbide_infra.adoption.catalogue_text import scalar
+from carbide_infra.workflows import Workflows
 
 WORKFLOW = ".github/workflows/images.yml"
 _SECRETS = (
@@ -45,7 +46,7 @@ class Project:
         source_url: home of the source; empty where it is not known.
         development: where the dev stack's images go.
         production: where the prod stack's images go.
-        workflows: OWNER/REPOSITORY@SHA of the reusable workflows; empty for none.
+        workflows: the reusable ones, if they are known.
     """
 
     name: str
@@ -56,7 +57,7 @@ class Project:
     source_url: str
     development: Registry
     production: Registry
-    workflows: str
+    workflows: Workflows | None
 
     def texts(self, catalogue: str) -> dict[str, str]:
         """The files by their paths relative to the repository, without the locked requirements."""
@@ -69,7 +70,7 @@ class Project:
             ".gitignore": ".venv\n.local\n",
         }
         found = {f"{self.folder}/{name}": text for name, text in own.items()}
-        return {**found, WORKFLOW: self._workflow()} if self.workflows else found
+        return {**found, WORKFLOW: self._workflow(self.workflows)} if self.workflows else found
 
     def _pulumi(self) -> str:
         return (
@@ -88,13 +89,9 @@ class Project:
         }
         return "config:\n" + "".join(f"  {self.name}:{key}: {value}\n" for key, value in values.items())
 
-    def _workflow(self) -> str:
-        name, _, commit = self.workflows.partition("@")
+    def _workflow(self, called: Workflows) -> str:
         paths = f"\n    paths: [{', '.join(map(scalar, self.paths))}]" if self.paths else ""
         secrets = "".join(f"\n      {each}: ${{{{ secrets.{each} }}}}" for each in _SECRETS)
-
-        def uses(workflow: str) -> str:
-            return f"uses: {name}/.github/workflows/{workflow}.yml@{commit}"
 
         return f"""\
 # Previews, updates and releases of the images in {_comment(self.folder)}, by the workflows of carbide-infra.
@@ -119,7 +116,7 @@ permissions:
 jobs:
   preview:
     if: github.event_name == 'pull_request'
-    {uses("preview")}
+    uses: {called.uses("preview")}
     with: &project
       project: {scalar(self.folder)}
       stack: prod
@@ -127,25 +124,25 @@ jobs:
   comment:
     if: github.event_name == 'workflow_run' && github.event.workflow_run.event == 'pull_request'
     permissions: {{actions: read, contents: read, pull-requests: write}}
-    {uses("comment")}
+    uses: {called.uses("comment")}
     with:
       project: {scalar(self.folder)}
 
   up:
     if: github.event_name == 'push' && github.ref_type == 'branch'
-    {uses("up")}
+    uses: {called.uses("up")}
     with: *project
     secrets: &secrets{secrets}
 
   release:
     if: github.event_name == 'push' && github.ref_type == 'tag'
-    {uses("release")}
+    uses: {called.uses("release")}
     with: *project
     secrets: *secrets
 
   drift:
     if: github.event_name == 'schedule'
-    {uses("drift")}
+    uses: {called.uses("drift")}
     with: *project
     secrets: *secrets
 """

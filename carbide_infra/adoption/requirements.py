@@ -6,25 +6,26 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from carbide_infra.errors import CommandError
+from carbide_infra.workflows import DISTRIBUTION
 
 _SECONDS = 300
 
 
-def locked(version: str, find_links: Sequence[str]) -> str:
-    """A requirements file with hashes.
+def locked(find_links: Sequence[str]) -> str:
+    """A requirements file with hashes, of this version of the package.
 
     Args:
-        version: of the package that the project is to use.
         find_links: folders or pages that pip looks at beside its index.
 
     Raises:
         CommandError: it cannot be had.
     """
-    wanted = f"carbide-infra[build]=={version}"
+    wanted = f"carbide-infra[build]=={_own_version()}"
     links = [word for place in find_links for word in ("--find-links", _absolute(place))]
     uv = _uv()
     if uv is not None:
@@ -36,6 +37,14 @@ def locked(version: str, find_links: Sequence[str]) -> str:
         wanted,
     )  # fmt: skip
     return "".join(_lines(json.loads(report)))
+
+
+def _own_version() -> str:
+    try:
+        return metadata.version(DISTRIBUTION)
+    except metadata.PackageNotFoundError as error:
+        msg = f"requirements.txt is not written, for {DISTRIBUTION} is not installed here; install it with pip"
+        raise CommandError(msg) from error
 
 
 def _absolute(place: str) -> str:

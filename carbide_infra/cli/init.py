@@ -13,7 +13,6 @@ from carbide_infra.adoption.catalogue_text import catalogue_text, entry_lines
 from carbide_infra.adoption.clone import Repository, repository_of
 from carbide_infra.adoption.comparison import compared
 from carbide_infra.adoption.discovery import as_name
-from carbide_infra.adoption.origin import package_version, workflows_origin
 from carbide_infra.adoption.project import WORKFLOW, Project, Registry
 from carbide_infra.adoption.requirements import locked
 from carbide_infra.adoption.survey import Question, Survey, repository_name, survey
@@ -26,6 +25,7 @@ from carbide_infra.cli.tables import Column, print_columns, wide_console
 from carbide_infra.errors import CommandError
 from carbide_infra.messages import complain, progress
 from carbide_infra.paths import cache_dir
+from carbide_infra.workflows import UNKNOWN, Workflows, named_workflows
 
 app = typer.Typer(add_completion=False)
 _LISTED = 12
@@ -74,7 +74,7 @@ def init(  # noqa: PLR0913, PLR0917 - one for each option
         raise CommandError(msg)
     if (root / folder / "services.yaml").is_file():
         _show_new(root / folder / "services.yaml", f"{folder}/services.yaml", found)
-    project = _project(root, folder, repository, registry, workflows_origin(workflows), found)
+    project = _project(root, folder, repository, registry, named_workflows(workflows), found)
     return _write(project, repository.top, found, find_links or (), dry_run=dry_run)
 
 
@@ -103,7 +103,9 @@ def _show_new(file: Path, name: str, found: Survey) -> None:
     typer.echo("\n\n".join("\n".join(entry_lines(image)) for image in new))
 
 
-def _project(root: Path, folder: str, repository: Repository, registry: str, workflows: str, found: Survey) -> Project:
+def _project(
+    root: Path, folder: str, repository: Repository, registry: str, workflows: Workflows | None, found: Survey
+) -> Project:
     inside = os.path.relpath(root, repository.top)
     path = os.path.normpath(f"{inside}/{folder}")
     if not _FOLDER.fullmatch(path):
@@ -155,7 +157,7 @@ def _write(project: Project, top: Path, found: Survey, find_links: Sequence[str]
     else:
         if not os.path.lexists(top / requirements):
             try:
-                new[requirements] = locked(package_version(), find_links)
+                new[requirements] = locked(find_links)
             except CommandError as error:
                 problem = str(error)
         for path in write_new(top, new):
@@ -163,11 +165,7 @@ def _write(project: Project, top: Path, found: Survey, find_links: Sequence[str]
     _show_table(found.images, found)
     _show_rest(found)
     if not project.workflows:
-        complain(
-            f"{WORKFLOW} is not written, for this package does not say which repository and commit it is of; "
-            "name them: --workflows OWNER/REPO@SHA",
-            typer.colors.YELLOW,
-        )
+        complain(f"{WORKFLOW} is not written: {UNKNOWN}", typer.colors.YELLOW)
     if problem:
         complain(problem, typer.colors.YELLOW)
     _show_next(os.path.relpath(top / project.folder), find_links)

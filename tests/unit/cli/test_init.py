@@ -213,7 +213,7 @@ def test_a_package_that_cannot_be_had_is_one_sentence_and_the_rest_is_there(
         (("--registry", "team"), "--registry team: is no registry"),
         (("--registry", "https://x.example/y"), "is no registry with a repository"),
         (("--registry", "registry.example.com"), "names no repository below it"),
-        (("--workflows", "acme/x@main"), "--workflows acme/x@main: is not OWNER/REPOSITORY@SHA"),
+        (("--workflows", "acme/x@main"), "--workflows 'acme/x@main': is not OWNER/REPOSITORY@SHA"),
         (("--check",), "images/services.yaml is not there; carbide-infra init writes it"),
     ],
 )
@@ -390,7 +390,8 @@ def test_uv_locks_with_all_hashes(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     uv.write_text('#!/bin/sh\ncat > "$0.in"; echo "$*" > "$0.args"\necho "carbide-infra==0.1.0 --hash=sha256:00"\n')
     uv.chmod(0o755)
     monkeypatch.setattr(requirements, "_uv", lambda: str(uv))
-    assert requirements.locked("0.1.0", ["dist"]) == "carbide-infra==0.1.0 --hash=sha256:00\n"
+    monkeypatch.setattr(requirements, "_own_version", lambda: "0.1.0")
+    assert requirements.locked(["dist"]) == "carbide-infra==0.1.0 --hash=sha256:00\n"
     assert (tmp_path / "uv.in").read_text() == "carbide-infra[build]==0.1.0"
     arguments = (tmp_path / "uv.args").read_text()
     assert "--universal --generate-hashes" in arguments
@@ -402,8 +403,9 @@ def test_what_nobody_has_names_what_to_run(monkeypatch: pytest.MonkeyPatch, tmp_
     uv.write_text("#!/bin/sh\necho 'No solution found: there is none' >&2\nexit 1\n")
     uv.chmod(0o755)
     monkeypatch.setattr(requirements, "_uv", lambda: str(uv))
+    monkeypatch.setattr(requirements, "_own_version", lambda: "0.1.0")
     with pytest.raises(CommandError) as raised:
-        requirements.locked("0.1.0", [])
+        requirements.locked([])
     assert str(raised.value) == (
         "requirements.txt is not written, for carbide-infra[build]==0.1.0 cannot be had here (No solution found: there "
         "is none); run `make wheels` in a checkout of carbide-infra, and this again with --find-links CHECKOUT/dist"
