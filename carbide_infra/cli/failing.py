@@ -38,7 +38,7 @@ def updated(stack: PulumiStack, first: Path, second: Path, watch: Watch | None =
     if not passing:
         return code
     for heading, failed in alike(passing):
-        progress(f"{heading}{_INDENTED}{failed.reason}")
+        progress(f"{heading}{_INDENTED}{failed.answer}")
     seconds, why = _wait(stack, passing)
     progress(f"{why}: repeating the update, once, in {seconds:.0f} s.")
     time.sleep(seconds)
@@ -47,12 +47,11 @@ def updated(stack: PulumiStack, first: Path, second: Path, watch: Watch | None =
 
 def _wait(stack: PulumiStack, passing: Sequence[Failure]) -> tuple[float, str]:
     """Seconds to wait, and why."""
-    limited = next((failure for failure in passing if failure.asks_to_wait), None)
-    if limited is None:
-        return _SHORT_WAIT, "That may pass"
-    wish = _wished_pause(stack, limited)
+    limited = next((failure for failure in passing if failure.may_ask_to_wait), None)
+    wish = _wished_pause(stack, limited) if limited else None
     if wish is None:
-        return _UNTOLD_WAIT, "The registry has had too many requests"
+        too_much = "The registry has had too many requests"
+        return (_UNTOLD_WAIT, too_much) if limited and limited.is_too_much else (_SHORT_WAIT, "That may pass")
     if wish > LONGEST_WAIT:
         return LONGEST_WAIT, f"The registry asks us to wait for {wish:.0f} s, which is too long"
     return wish, f"The registry asks us to wait for {wish:.0f} s"

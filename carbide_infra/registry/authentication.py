@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from carbide_infra.registry.credentials import Credentials
-from carbide_infra.registry.errors import Denied, RegistryError
-from carbide_infra.registry.transport import Answer, Transport
+from carbide_infra.registry.errors import Busy, Denied, RegistryError
+from carbide_infra.registry.transport import Answer, Transport, pause_in
 
 CLIENT_ID = "carbide-infra"
 CHECK_THE_LOGIN = (
@@ -81,6 +81,7 @@ class Authenticator:
 
         Raises:
             Denied: it wants credentials that we have not got, or that the token server refuses.
+            Busy: the token server does not serve us now.
         """
         with self._lock:
             lock = self._locks.setdefault(scope, threading.Lock())
@@ -111,10 +112,11 @@ class Authenticator:
         answer = self._ask(realm, query)
         if answer.status in _PASSING or answer.status >= _SERVER_ERROR:
             message = f"{self._server}: its token server {realm} answers {answer.status}{answer.words}; try again later"
-            raise RegistryError(message)
+            raise Busy(message, pause_in(answer))
         if answer.status != _OK:
             message = (
-                f"{self._server}: refuses the login at {realm} ({answer.status}){answer.words}; {CHECK_THE_LOGIN}, or "
+                f"{self._server}: refuses the login at {realm}{_for(scope)} ({answer.status}){answer.words}; "
+                f"{CHECK_THE_LOGIN}, or "
                 f"run docker login {self._server}"
             )
             raise Denied(message)
@@ -135,6 +137,11 @@ class Authenticator:
         separator = "&" if urllib.parse.urlsplit(realm).query else "?"
         login = {"Authorization": _basic(credentials)} if credentials else {}
         return self._transport.send("GET", f"{realm}{separator}{urllib.parse.urlencode(query)}", login)
+
+
+def _for(scope: str) -> str:
+    kind, _, rest = scope.partition(":")
+    return f" for {rest.rpartition(':')[0]}" if kind == "repository" else ""
 
 
 def _basic(credentials: Credentials) -> str:

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 from carbide_infra.registry.authentication import CHECK_THE_LOGIN, Authenticator, challenge_of
 from carbide_infra.registry.credentials import Credentials
 from carbide_infra.registry.docker_hub import HUB
-from carbide_infra.registry.errors import Corrupt, Denied, NotFound, RegistryError
+from carbide_infra.registry.errors import Busy, Corrupt, Denied, NotFound, RegistryError
 from carbide_infra.registry.reference import DOCKER_HUB, canonical_server, is_digest
 from carbide_infra.registry.transport import Answer, Download, Origin, Transport, pause_in
 
@@ -233,7 +233,7 @@ class RegistryClient(AbstractContextManager["RegistryClient"]):
             raise self._problem(cancelled, f"the end of an upload to {repository}")
 
     def wished_pause(self, repository: str, reference: str) -> float | None:
-        """How many seconds the registry asks everybody, or us, to wait; None where it asks for none.
+        """How many seconds the registry, or its token server, asks us to wait; None where neither does.
 
         It is asked for a manifest, and offered one under the digest of another, which every registry refuses.
         """
@@ -241,7 +241,12 @@ class RegistryClient(AbstractContextManager["RegistryClient"]):
         wishes = []
         for method, name, body in offers:
             headers = {**_ACCEPT, **({"Content-Type": next(iter(INDEX_TYPES))} if body else {})}
-            answer = self._send(method, self._url(repository, f"manifests/{name}"), headers, _push(repository), body)
+            url = self._url(repository, f"manifests/{name}")
+            try:
+                answer = self._send(method, url, headers, _push(repository), body)
+            except Busy as error:
+                # Without a token, the other offer gets no further.
+                return error.pause
             if answer.status in _WAITING and (wish := pause_in(answer)) is not None:
                 wishes.append(wish)
         return max(wishes, default=None)

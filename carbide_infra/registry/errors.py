@@ -27,6 +27,19 @@ class Untrusted(Unreachable):
     """It is there, and its certificate is of nobody that this machine trusts."""
 
 
+class Busy(RegistryError):
+    """The registry's token service does not serve us now.
+
+    Args:
+        message: as for all.
+        pause: seconds after which it wants to be asked again; None where it says nothing of that.
+    """
+
+    def __init__(self, message: str, pause: float | None) -> None:
+        super().__init__(message)
+        self.pause = pause
+
+
 class Denied(RegistryError):
     """The registry wants other credentials, or none that we have suffice."""
 

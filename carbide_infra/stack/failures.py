@@ -20,6 +20,7 @@ _READ = re.compile(
     r"failed to request manifest \w+ (?P<reference>\S+): (?P<problem>.*?)(?: \[http (?P<code>\d{3})\])", re.DOTALL
 )
 _PUSHED = re.compile(r"failed to push (?P<reference>\S+): (?P<problem>.*)", re.DOTALL)
+_TOKEN = re.compile(r"failed to fetch \w+ token: (?P<problem>.*)", re.DOTALL)
 _IMMUTABLE = re.compile(r"immutab|cannot be overwritten|TAG_INVALID|tag already exists", re.IGNORECASE)
 _IMMUTABLE_CODES = frozenset({409, 412})
 _PASSING_CODES = frozenset({408, 425, 429, 500, 502, 503, 504})
@@ -28,9 +29,12 @@ _PASSING = re.compile(
     r"|temporary failure in name resolution|server misbehaving|connection broken|stood still",
     re.IGNORECASE,
 )
-_TOO_MANY = 429
+_TOO_MANY, _UNAVAILABLE, _UNAUTHORIZED = 429, 503, 401
 _DENIED = re.compile(r"denied|unauthorized|authentication required|\b(401|403)\b", re.IGNORECASE)
 _MISSING = re.compile(r"name_unknown|repository .*does not exist|\b404\b", re.IGNORECASE)
+# The builder's own guess, in front of what a registry says.
+_GUESS = "push access denied, repository does not exist or may require authorization: server message: "
+_NO_GUESS = "push access denied: "
 _GONE = re.compile(r"code = Unavailable|error reading from server|transport is closing|buildkitd\.sock: connect:")
 _UNSTORED = re.compile(r"invalid content range|no space left on device|disk quota exceeded", re.IGNORECASE)
 _DEADLINE = "context deadline exceeded"
@@ -39,6 +43,7 @@ _BASE = re.compile(r"failed to resolve source metadata for (?P<image>\S+): (?P<p
 _FOLLOWING = re.compile(r"^update failed$|an unhandled error occurred|failed; what is finished stays")
 _SWITCHES = {"version": "tagVersion", "revision": "tagRevision", "latest": "tagLatest"}
 _RELEASED = "; `carbide-infra release` then gives a version its tag, once"
+_CHECK = "check registryRepository, registryUsername and registryPassword: carbide-infra doctor"
 
 
 @dataclass(frozen=True)
@@ -48,7 +53,7 @@ class Failure:
     Attributes:
         image: the image's name.
         kind: of the tag: version, revision or latest; empty where the image itself failed.
-        reference: the tag's reference; empty where it is not known.
+        reference: the tag that was to be pushed; empty where it is not known.
         problem: what the provider said last.
         output: what the failed build step printed.
     """
@@ -83,19 +88,20 @@ class Failure:
         return self.status in _PASSING_CODES or _PASSING.search(self.problem) is not None
 
     @property
-    def asks_to_wait(self) -> bool:
-        """Whether the registry has had too many requests."""
+    def is_too_much(self) -> bool:
+        """Whether the registry, or its token service, has had too many requests."""
         return self.status == _TOO_MANY
+
+    @property
+    def may_ask_to_wait(self) -> bool:
+        """Whether the answer is one that may say when to come back."""
+        return self.is_too_much or self.status == _UNAVAILABLE
 
     @property
     def place(self) -> tuple[str, str, str] | None:
         """Server, repository and tag that were written to; None where that is not known."""
         pushed = _PUSHED.search(self.problem)
-        try:
-            found = Reference.of(self.reference or (pushed["reference"] if pushed else ""))
-        except ValueError:
-            return None
-        return found.server, found.repository, found.manifest
+        return _place(pushed["reference"] if pushed else self.reference)
 
     @property
     def what(self) -> str:
@@ -117,10 +123,36 @@ class Failure:
             image, server = base["image"], Reference.of(base["image"]).server
             why = _said(base["problem"].replace(f"{image}: ", ""))
             return f"the base {image} cannot be read: {why}; check its name, or docker login {server}"
-        said = _said(self.problem)
         if self.problem.strip() == _DEADLINE:
             return "was not ready within an hour: builder or registry do not answer; carbide-infra doctor asks both"
-        return _remedied(said)
+        said = self.answer
+        if _GONE.search(said):
+            return f"the builder ended, or was ended, while it was at work ({said}); the same command starts it again"
+        remedy = self._remedy(said)
+        return f"{said}; {remedy}" if remedy else said or "failed, and nobody said why; carbide-infra doctor"
+
+    @property
+    def answer(self) -> str:
+        """Who said what, with registry and repository where a registry did; without what to do about it."""
+        said = _said(self.problem)
+        status, place = _STATUS.search(self.problem), self.place
+        is_token_service = "/v2/" not in status["url"] if status else bool(_TOKEN.search(self.problem))
+        if place is None or not is_token_service or place[1] in said:
+            return said
+        # A token service has a name of its own, or the builder tells none.
+        return f"{place[0]}/{place[1]}: {said}"
+
+    def _remedy(self, said: str) -> str:
+        if self.is_passing:
+            return "try again later"
+        if self.status == _UNAUTHORIZED and "/v2/" in said:
+            return f"the login's token is not taken, or not any more; try again, then {_CHECK}"
+        remedies = (
+            (_UNSTORED, "a disk is full: the builder's, or the registry's"),
+            (_DENIED, _CHECK),
+            (_MISSING, "check registryRepository: some registries want each repository made first"),
+        )
+        return next((remedy for words, remedy in remedies if words.search(said)), "")
 
 
 def failures_in(event_log: Path) -> list[Failure]:
@@ -141,13 +173,22 @@ def failures_in(event_log: Path) -> list[Failure]:
 def _failure(urn: str, metadata: Mapping[str, Any], told: Sequence[tuple[str, str]]) -> Failure | None:
     kind, _, name = urn.rpartition("::")
     problem = next((text.strip() for severity, text in reversed(told) if severity == "error"), "")
+    inputs = (metadata.get("new") or {}).get("inputs") or {}
     if kind.endswith(f"${IMAGE_TYPE}"):
-        return Failure(name, "", "", problem, tuple(failed_steps("\n".join(text for _, text in told))))
+        tag = next(iter(inputs.get("tags") or []), "")
+        return Failure(name, "", str(tag), problem, tuple(failed_steps("\n".join(text for _, text in told))))
     if kind.endswith(f"${INDEX_TYPE}"):
         image, _, of = name.rpartition("-")
-        inputs = (metadata.get("new") or {}).get("inputs") or {}
         return Failure(image, of, str(inputs.get("tag") or ""), problem)
     return None
+
+
+def _place(reference: str) -> tuple[str, str, str] | None:
+    try:
+        found = Reference.of(reference)
+    except ValueError:
+        return None
+    return found.server, found.repository, found.manifest
 
 
 def _said(problem: str) -> str:
@@ -160,26 +201,15 @@ def _said(problem: str) -> str:
         return f"{server} answers {answer} to {found['method']} /{step.partition('?')[0]}{words}"
     pushed = _PUSHED.search(problem)
     if pushed:
-        server = pushed["reference"].partition("/")[0]
-        return f"{server} does not take the image: {_line(pushed['problem'].removeprefix('unknown: '))}"
-    return _line(problem)
+        place = _place(pushed["reference"])
+        whither = f"{place[0]} does not take {place[1]}" if place else f"{pushed['reference']} is not taken"
+        return f"{whither}: {_line(pushed['problem'].replace(_GUESS, _NO_GUESS).removeprefix('unknown: '))}"
+    token = _TOKEN.search(problem)
+    return f"refuses the login ({_line(token['problem'])})" if token else _line(problem)
 
 
 def _line(text: str) -> str:
     return " ".join(text.split())
-
-
-def _remedied(said: str) -> str:
-    """What was said, and what to do about it."""
-    if _GONE.search(said):
-        return f"the builder ended, or was ended, while it was at work ({said}); the same command starts it again"
-    remedies = (
-        (_UNSTORED, "a disk is full: the builder's, or the registry's"),
-        (_MISSING, "check registryRepository: some registries want each repository made first"),
-        (_DENIED, "check registryRepository, registryUsername and registryPassword: carbide-infra doctor"),
-    )
-    remedy = next((remedy for words, remedy in remedies if words.search(said)), "")
-    return f"{said}; {remedy}" if remedy else said or "failed, and nobody said why; carbide-infra doctor"
 
 
 def alike(failures: Sequence[Failure]) -> Iterator[tuple[str, Failure]]:

@@ -227,15 +227,21 @@ def test_a_repetition_that_succeeds_is_a_success(project: Project, tmp_path: Pat
 
 
 @pytest.mark.parametrize(
-    ("wish", "waited", "told"),
+    ("answer", "waited", "told"),
     [
-        (30.0, 30.0, "The registry asks us to wait for 30 s: repeating the update, once, in 30 s."),
-        (600.0, 120.0, "asks us to wait for 600 s, which is too long: repeating the update, once, in 120 s."),
-        (None, 30.0, "The registry has had too many requests: repeating the update, once, in 30 s."),
+        (("429 Such", 30.0), 30.0, "The registry asks us to wait for 30 s: repeating the update, once, in 30 s."),
+        (
+            ("429 Such", 600.0),
+            120.0,
+            "asks us to wait for 600 s, which is too long: repeating the update, once, in 120 s.",
+        ),
+        (("429 Such", None), 30.0, "The registry has had too many requests: repeating the update, once, in 30 s."),
+        (("503 Such", 30.0), 30.0, "The registry asks us to wait for 30 s: repeating the update, once, in 30 s."),
+        (("503 Such", None), 5.0, "That may pass: repeating the update, once, in 5 s."),
     ],
 )
 def test_a_registry_that_asks_to_wait_is_waited_for(
-    wish: float | None,
+    answer: tuple[str, float | None],
     waited: float,
     told: str,
     project: Project,
@@ -243,7 +249,7 @@ def test_a_registry_that_asks_to_wait_is_waited_for(
     waits: list[float],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    asked = []
+    (said, wish), asked = answer, []
 
     def wished_pause(client: RegistryClient, *of: str) -> float | None:
         asked.append((client.server, *of))
@@ -253,7 +259,7 @@ def test_a_registry_that_asks_to_wait_is_waited_for(
     config = {"registryServer": "registry.invalid", "registryRepository": "team"}
     monkeypatch.setattr(PulumiStack, "values", lambda _: config)
     project.ends_with(1)
-    failing(tmp_path, (TAG_URN, f"{ANSWER}429 Too Many Requests"))
+    failing(tmp_path, (TAG_URN, f"{ANSWER}{said}"))
     done = project.run("up")
     assert told in done.stderr
     assert waits == [waited]

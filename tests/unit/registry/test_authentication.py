@@ -160,7 +160,7 @@ def test_a_challenge_that_we_cannot_meet(registry: FakeRegistry, client: Registr
 def test_a_token_server_with_a_query_of_its_own(registry: FakeRegistry, client: RegistryClient) -> None:
     registry.login, registry.bearer = LOGIN, True
     registry.challenges = [f'Bearer realm="{registry.address}/token?account=me"']
-    with pytest.raises(Denied, match=r"refuses the login at .*/token\?account=me \(400\)"):
+    with pytest.raises(Denied, match=r"refuses the login at .*/token\?account=me for \S+ \(400\)"):
         client.manifest(REPOSITORY, "1.0")
     assert registry.asked[-1] == (
         "GET /token?account=me&scope=repository%3Ateam%2Fimage%3Apull&client_id=carbide-infra"
@@ -256,7 +256,10 @@ def test_a_refusal_says_the_service_s_words_and_the_three_keys_that_cause_it(
         client.manifest(REPOSITORY, "1.0")
     realm = f"{registry.address}/token"
     advice = f"{KEYS}, or run docker login {registry.server}"
-    assert str(raised.value) == f"{registry.server}: refuses the login at {realm} ({status}){words}; {advice}"
+    assert (
+        str(raised.value)
+        == f"{registry.server}: refuses the login at {realm} for {REPOSITORY} ({status}){words}; {advice}"
+    )
 
 
 def test_a_registry_that_refuses_a_good_token_says_the_same_keys(

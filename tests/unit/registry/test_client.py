@@ -342,6 +342,18 @@ def test_a_registry_is_asked_how_long_it_wants_us_to_wait(
     assert len(registry.asked) == 3
 
 
+@pytest.mark.parametrize(("header", "seconds"), [("7", 7.0), (None, None)])
+def test_a_token_server_is_asked_how_long_it_wants_us_to_wait(
+    header: str | None, seconds: float | None, registry: FakeRegistry, tls: tuple[SSLContext, Path]
+) -> None:
+    registry.login, registry.bearer = LOGIN, True
+    registry.faults["/token"] = Fault(429, 1, {"Retry-After": header} if header else {})
+    transport = Transport({"SSL_CERT_FILE": str(tls[1])}, attempts=1)
+    with RegistryClient(registry.server, Credentials(*LOGIN), transport) as client:
+        assert client.wished_pause(REPOSITORY, "1.0") == seconds
+    assert len(registry.asked) == 2
+
+
 def test_what_is_offered_to_ask_for_a_pause_is_a_push_with_the_login(
     registry: FakeRegistry, client: RegistryClient
 ) -> None:

@@ -13,7 +13,8 @@ _COMPONENT = "urn:pulumi:dev::carbide-infra::carbide:image:ServiceImage$docker-b
 TAG = f"x.test:5443/team/{API}:1.4.0"
 PUT = f"https://x.test:5443/v2/team/{API}/manifests/1.4.0"
 READ, LOG_IN = "/v2/base/manifests/1", "; check its name, or docker login y.test"
-REFUSED = "x.test:5443 does not take the image: "
+REFUSED = f"x.test:5443 does not take team/{API}: "
+LATER = "; try again later"
 MAKE_IT = "; check registryRepository: some registries want each repository made first"
 CHECK = "; check registryRepository, registryUsername and registryPassword: carbide-infra doctor"
 RELEASED = "; `carbide-infra release` then gives a version its tag, once"
@@ -32,7 +33,7 @@ def error(urn: str, message: str) -> dict[str, Any]:
     return {"diagnosticEvent": {"urn": urn, "severity": "error", "message": message}}
 
 
-def ends(urn: str, **inputs: str) -> dict[str, Any]:
+def ends(urn: str, **inputs: object) -> dict[str, Any]:
     return {"resOpFailedEvent": {"metadata": {"urn": urn, "new": {"inputs": inputs}}}}
 
 
@@ -48,6 +49,10 @@ def of_a_tag(problem: str, kind: str = "version") -> Failure:
 
 def of_an_image(problem: str, *output: str) -> Failure:
     return Failure(API, "", "", problem, output)
+
+
+def of_a_push(problem: str) -> Failure:
+    return Failure(API, "", f"x.test:5443/team/{API}:1.4.0-0123456789ab", problem)
 
 
 def published(answer: str) -> str:
@@ -100,6 +105,12 @@ def test_a_failed_tag_is_one_of_its_image(tmp_path: Path) -> None:
     )
     assert found == [of_a_tag("a"), Failure(IPAM, "latest", "", "b")]
     assert [failure.what for failure in found] == [f"{API}: the tag 1.4.0", f"{IPAM}: the tag latest"]
+
+
+def test_a_failed_image_is_one_of_the_tag_that_it_was_to_be_pushed_under(tmp_path: Path) -> None:
+    (failure,) = failures_in(log(tmp_path, error(image(), "a"), ends(image(), tags=[TAG])))
+    assert failure == Failure(API, "", TAG, "a")
+    assert failure.what == API
 
 
 def test_a_log_without_failures_has_none(tmp_path: Path) -> None:
@@ -164,7 +175,8 @@ def test_an_image_s_own_tag_never_moves_and_is_never_said_to() -> None:
 def test_an_answer_that_passes(code: int) -> None:
     assert of_a_tag(published(f"{code} Such")).is_passing
     assert of_an_image(pushed(f"unexpected status from PUT request to {PUT}: {code} Such")).is_passing
-    assert of_a_tag(published(f"{code} Such")).asks_to_wait == (code == 429)
+    assert of_a_tag(published(f"{code} Such")).is_too_much == (code == 429)
+    assert of_a_tag(published(f"{code} Such")).may_ask_to_wait == (code in {429, 503})
 
 
 @pytest.mark.parametrize(
@@ -215,6 +227,10 @@ def test_what_reads_the_tag_back_says_its_status_otherwise() -> None:
 # ---- Reasons.
 
 GONE = "rpc error: code = Unavailable desc = error reading from server: EOF"
+PLACE = f"x.test:5443/team/{API}"
+GUESS = "push access denied, repository does not exist or may require authorization: server message: "
+FETCHED = "unexpected status from GET request to"
+EXPIRED = f"the login's token is not taken, or not any more; try again, then {CHECK.removeprefix('; ')}"
 AGAIN = "the same command starts it again"
 
 
@@ -223,11 +239,11 @@ AGAIN = "the same command starts it again"
     [
         (
             of_a_tag(published("429 Too Many Requests")),
-            f"x.test:5443 answers 429 Too Many Requests to PUT /v2/team/{API}/manifests/1.4.0",
+            f"x.test:5443 answers 429 Too Many Requests to PUT /v2/team/{API}/manifests/1.4.0{LATER}",
         ),
         (
             of_an_image(pushed(f"unexpected status from PUT request to {PUT}?x=1: 500 Internal Server Error: oops\n")),
-            f"x.test:5443 answers 500 Internal Server Error to PUT /v2/team/{API}/manifests/1.4.0: oops",
+            f"x.test:5443 answers 500 Internal Server Error to PUT /v2/team/{API}/manifests/1.4.0: oops{LATER}",
         ),
         (
             of_an_image(pushed("unknown: The repository with name x does not exist")),
@@ -268,6 +284,31 @@ AGAIN = "the same command starts it again"
             of_an_image("failed to solve: write /x: no space left on device"),
             "failed to solve: write /x: no space left on device; a disk is full: the builder's, or the registry's",
         ),
+        # What builders said of a registry with a token service.
+        (
+            of_a_push("failed to solve: failed to fetch oauth token: unauthorized: Invalid username or password"),
+            f"{PLACE}: refuses the login (unauthorized: Invalid username or password){CHECK}",
+        ),
+        (
+            of_a_push("failed to solve: failed to fetch oauth token: denied: Access Denied"),
+            f"{PLACE}: refuses the login (denied: Access Denied){CHECK}",
+        ),
+        (
+            of_a_push(pushed(f"{GUESS}insufficient_scope: authorization failed")),
+            f"{REFUSED}push access denied: insufficient_scope: authorization failed{CHECK}",
+        ),
+        (
+            of_a_push(f"failed to solve: {FETCHED} https://x.test:5443/v2/team/{API}/blobs/sha256:1: 401 Unauthorized"),
+            f"x.test:5443 answers 401 Unauthorized to GET /v2/team/{API}/blobs/sha256:1; {EXPIRED}",
+        ),
+        (
+            of_a_push(f"failed to fetch oauth token: {FETCHED} https://auth.test/token?x=1: 503 Service Unavailable"),
+            f"{PLACE}: auth.test answers 503 Service Unavailable to GET /token{LATER}",
+        ),
+        (
+            of_a_push(f"{FETCHED} https://base.test/v2/golang/blobs/sha256:1: 500 Internal Server Error"),
+            f"base.test answers 500 Internal Server Error to GET /v2/golang/blobs/sha256:1{LATER}",
+        ),
         (of_an_image(""), "failed, and nobody said why; carbide-infra doctor"),
     ],
 )
@@ -288,6 +329,8 @@ def test_a_reason_that_several_have_stands_there_once() -> None:
         (of_a_tag(""), ("x.test:5443", f"team/{API}", "1.4.0")),
         (of_an_image(pushed("x")), ("x.test:5443", f"team/{API}", "1.4.0-0123456789ab")),
         (of_an_image("x"), None),
+        (of_a_push("x"), ("x.test:5443", f"team/{API}", "1.4.0-0123456789ab")),
+        (of_a_push("failed to push y.test/cache:1: x"), ("y.test", "cache", "1")),
     ],
 )
 def test_where_it_was_pushed_to(failure: Failure, place: tuple[str, str, str] | None) -> None:
