@@ -8,8 +8,11 @@ from pathlib import Path
 
 from carbide_infra.diagnosis.machine import check_disks, existing
 from carbide_infra.errors import UserError
+from carbide_infra.images.build_secrets import build_secrets
 from carbide_infra.messages import progress
 from carbide_infra.paths import cache_dir, state_dir
+from carbide_infra.settings import load_settings
+from carbide_infra.source.go_command import ModuleAccess
 from carbide_infra.source.private_modules import cause_of, git_says
 from carbide_infra.stack.failures import Failure, alike, failures_in, program_errors
 from carbide_infra.stack.following import Watch
@@ -94,7 +97,6 @@ def _cause(stack: PulumiStack, output: Sequence[str]) -> str | None:
     """Why a module could not be had, where that is it."""
     if cause_of(output, "", ssh=False) is None:
         return None
-    values = stack.values()
-    gitcreds = values.get("gitcreds") or stack.environment.get("CARBIDE_GITCREDS") or ""
-    ssh = values.get("sshAgent") == "true"
-    return cause_of(output, gitcreds, ssh=ssh, ask=git_says(gitcreds, stack.environment))
+    access = ModuleAccess.of_secrets(build_secrets(load_settings(stack.values(), stack.environment), stack.environment))
+    ssh, ask = bool(access.known_hosts), git_says(access, stack.environment)
+    return cause_of(output, access.netrc, ssh=ssh, ask=ask)

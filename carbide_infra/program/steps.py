@@ -1,7 +1,7 @@
 """The steps of the program: from stack config to plans, with every error in the stack's terms."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache, wraps
 from pathlib import Path
@@ -33,10 +33,11 @@ from carbide_infra.settings import (
 )
 from carbide_infra.source.facts import REF_VARIABLE
 from carbide_infra.source.images import Sources, read_sources, unversioned
-from carbide_infra.source.inputs import Inputs
+from carbide_infra.source.inputs import Inputs, ModuleAccess
 from carbide_infra.source.kept.context import with_dockerfile
 from carbide_infra.source.origin_warnings import warnings_of
 from carbide_infra.source.origins import Origin, origins_of
+from carbide_infra.source.private_modules import cause_of, git_says
 from carbide_infra.source.staging import StagingError, collect_garbage, stage
 from carbide_infra.stack.locked_tools import differing_tools, require_tested_pulumi
 from carbide_infra.stack.passphrase import require_own_passphrase
@@ -223,23 +224,35 @@ def plan_images(settings: Settings, selection: Selection, sources: Sources, targ
 
 def _inputs(settings: Settings, images: Sequence[Image], root: Path, target: BuildTarget) -> dict[str, Inputs]:
     inputs = inputs_of_images(images, root, target.secrets, lambda: _base_registries(settings))
-    _require_exact(settings, inputs)
+    _require_exact(settings, inputs, ModuleAccess.of_secrets(target.secrets))
     for warning in sorted({warning for found in inputs.values() for warning in found.warnings}):
         pulumi.log.warn(warning)
     return inputs
 
 
-def _require_exact(settings: Settings, inputs: Mapping[str, Inputs]) -> None:
+def _require_exact(settings: Settings, inputs: Mapping[str, Inputs], access: ModuleAccess) -> None:
     """A preview may know too little; an update would push a tag that other machines give to other content."""
     coarse = {name: found.fallback for name, found in inputs.items() if found.fallback}
     for reason in sorted(set(coarse.values())):
         pulumi.log.warn(reason)
     if coarse and not settings.allow_coarse_inputs and not pulumi.runtime.is_dry_run():
+        what = f"what {', '.join(sorted(coarse))} is made of is not known exactly here"
+        if cause := _cause_in_modules(access, coarse.values()):
+            # No build could get them either.
+            msg = f"{what}: {cause}"
+            raise ConfigError(msg)
         msg = (
-            f"allowCoarseInputs = false: what {', '.join(sorted(coarse))} is made of is not known exactly here; "
+            f"allowCoarseInputs = false: {what}; "
             "put that right (see the warning), or set allowCoarseInputs to push all the same"
         )
         raise ConfigError(msg)
+
+
+def _cause_in_modules(access: ModuleAccess, reasons: Iterable[str]) -> str | None:
+    """Why a module cannot be had, where that is it."""
+    ssh, ask = bool(access.known_hosts), git_says(access, os.environ)
+    causes = (cause_of([reason], access.netrc, ssh=ssh, ask=ask) for reason in sorted(set(reasons)))
+    return next(filter(None, causes), None)
 
 
 def _origins(sources: Sources, inputs: Mapping[str, Inputs]) -> dict[str, Origin]:

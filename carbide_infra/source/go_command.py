@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from carbide_infra.names import AGENT_VARIABLE
 from carbide_infra.paths import trusted_bundle
 
 _LOCAL_SECONDS = 120
@@ -51,18 +52,26 @@ class ModuleAccess:
         environment: GOPROXY, GOPRIVATE, HTTPS_PROXY and their kin.
         netrc: credentials in the format of .netrc; empty for those of the user.
         certificates: CAs in PEM, beside those that the machine trusts.
+        known_hosts: the keys of hosts whose modules come by ssh, with the user's agent; empty for none.
+        git_config: git's configuration by which they do.
     """
 
     environment: Mapping[str, str] = field(default_factory=dict)
     netrc: str = field(default="", repr=False)
     certificates: str = ""
+    known_hosts: str = ""
+    git_config: str = ""
 
     @classmethod
     def of_secrets(cls, secrets: Mapping[str, str]) -> "ModuleAccess":
         """What the build gets as its secrets (see images/build_secrets.py)."""
         assignments = (word.partition("=") for word in shlex.split(secrets.get("goenv", "")))
         return cls(
-            {name: value for name, _, value in assignments}, secrets.get("gitcreds", ""), secrets.get("extra_ca", "")
+            {name: value for name, _, value in assignments},
+            secrets.get("gitcreds", ""),
+            secrets.get("extra_ca", ""),
+            secrets.get("known_hosts", ""),
+            secrets.get("gitconfig", ""),
         )
 
 
@@ -148,10 +157,39 @@ def _environment(path: str, access: ModuleAccess, cache_dir: Path, private: Path
     if access.netrc:
         environment |= _with_netrc(path, environment, access.netrc, private)
     if access.certificates:
-        bundle = private / "ca.pem"
-        bundle.write_text(_trusted() + access.certificates, encoding="utf-8")
-        environment |= {"SSL_CERT_FILE": str(bundle), "GIT_SSL_CAINFO": str(bundle)}
+        environment |= with_certificates(access, private)
+    if access.known_hosts:
+        environment |= with_agent(access, private)
     return environment
+
+
+def with_certificates(access: ModuleAccess, private: Path) -> dict[str, str]:
+    """What lets go and git trust the CAs beside those of the machine."""
+    bundle = private / "ca.pem"
+    bundle.write_text(_trusted() + access.certificates, encoding="utf-8")
+    return {"SSL_CERT_FILE": str(bundle), "GIT_SSL_CAINFO": str(bundle)}
+
+
+def with_agent(access: ModuleAccess, private: Path) -> dict[str, str]:
+    """What lets git use the agent and the given hosts' keys, as in the step of the build, and no other key of the user.
+
+    Args:
+        access: with the hosts.
+        private: folder for what git and ssh read.
+    """
+    known, config = private / "known_hosts", private / "gitconfig"
+    known.write_text(access.known_hosts, encoding="utf-8")
+    config.write_text(access.git_config, encoding="utf-8")
+    options = {
+        "BatchMode": "yes",
+        "StrictHostKeyChecking": "yes",
+        "UserKnownHostsFile": str(known),
+        "GlobalKnownHostsFile": os.devnull,
+        "IdentityFile": "none",
+    }
+    ssh = ["ssh", "-F", os.devnull, *(f"-o{name}={value}" for name, value in options.items())]
+    agent = {AGENT_VARIABLE: os.environ[AGENT_VARIABLE]} if os.environ.get(AGENT_VARIABLE) else {}
+    return {"GIT_SSH_COMMAND": shlex.join(ssh), "GIT_CONFIG_GLOBAL": str(config), **agent}
 
 
 def _own_caches(environment: Mapping[str, str], cache_dir: Path) -> dict[str, str]:

@@ -282,7 +282,7 @@ class Reading:
         is_absent = self._is_below_main(package, listing) and not _ELSEWHERE.search(text)
         if is_here or is_absent or is_fault(text):
             raise InputError(self._fault(package, listing, folder))
-        made.missing.add(f"{package['ImportPath']}: {text.splitlines()[0]}")
+        made.missing.add(f"{package['ImportPath']}: {' '.join(text.split())}")
 
     def _is_below_main(self, package: Package, listing: Listing) -> bool:
         mains = {m["Path"] for each in listing.packages.values() if (m := each.get("Module") or {}).get("Main")}

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-_MODULE = re.compile(r"(?:^|\s)(?P<path>[\w.-]+\.[a-z]+(?:/[\w.~-]+)+)@(?P<version>v[\w.+-]+):?\s")
-_URL = re.compile(r"(?:https://|ssh://(?:[\w-]+@)?|git@)(?P<host>[\w.-]+)[:/]?(?P<path>[\w./~-]*)")
+from carbide_infra.source.go_command import ModuleAccess, with_agent, with_certificates
+
+_MODULE = re.compile(r"(?:^|[\s(])(?P<module>(?P<path>[\w.-]+\.[a-z0-9]+(?:/[\w.~-]+)+)(?:@v[\w.+-]+:?|:))\s")
+_URL = re.compile(r"(?:https://|ssh://(?:[\w-]+@)?|(?<![\w.])git@)(?P<host>[\w.-]+)[:/]?(?P<path>[\w./~-]*)")
 _PROMPT = re.compile(
     r"no secure protocol found for repository|could not read (Username|Password)|terminal prompts disab"
 )
@@ -17,6 +19,7 @@ _PUBLIC_HOST = r"(sum|proxy)\.golang\.org"
 _PUBLIC = re.compile(rf"{_PUBLIC_HOST}\S* (404|410)")
 _SECONDS = 20
 
+_REFUSES = "{host} refuses the login that gitcreds has for it; give it one that may read this repository"
 # In this order: the first that the words show is the cause.
 _CAUSES: Sequence[tuple[str, str]] = (
     (
@@ -33,7 +36,7 @@ _CAUSES: Sequence[tuple[str, str]] = (
     ),
     (
         r"Authentication failed|HTTP Basic: Access denied|\b40[13]\b|invalid credentials",
-        "{host} refuses the login that gitcreds has for it; give it one that may read this repository",
+        _REFUSES,
     ),
     (
         r"no such host|Could not resolve host|connection refused|Failed to connect|Connection timed out|i/o timeout",
@@ -76,8 +79,10 @@ def cause_of(
 
 
 def _cause(text: str, wanted: _Wanted, gitcreds: str, *, ssh: bool, ask: Callable[[str, str], str]) -> str | None:
+    no_login = None if ssh else _no_login(gitcreds, wanted.host)
     if known := _known(text, wanted.asked):
-        return known
+        # Of a host that was told no login, the same answer asks for one.
+        return (no_login or known) if known == _REFUSES.format(host=wanted.asked) else known
     if _PUBLIC.search(text):
         return (
             f"the public module proxy or checksum database does not know it; where {wanted.host} is private, "
@@ -86,13 +91,22 @@ def _cause(text: str, wanted: _Wanted, gitcreds: str, *, ssh: bool, ask: Callabl
     if not _PROMPT.search(text):
         return None
     # Go tells neither git's words nor the cause.
-    if not ssh and not gitcreds:
-        return f"{wanted.host} wants a login, and gitcreds is not set; pulumi config set --secret gitcreds < ~/.netrc"
-    if not ssh and not _has_login(gitcreds, wanted.host):
-        return f"{wanted.host} wants a login, and gitcreds has no entry `machine {wanted.host}`"
-    return _known(ask(wanted.host, wanted.path), wanted.host) or (
-        f"{wanted.host} takes no login of gitcreds for it, or speaks ssh only (sshAgent, sshKnownHosts)"
-    )
+    return no_login or _of_git(ask(wanted.host, wanted.path), wanted.host, ssh=ssh)
+
+
+def _of_git(words: str, host: str, *, ssh: bool) -> str:
+    if known := _known(words, host):
+        return known
+    if _PROMPT.search(words) and not ssh:
+        # git asks for another login where the one that it has is refused.
+        return _REFUSES.format(host=host)
+    return f"{host} takes no login of gitcreds for it, or speaks ssh only (sshAgent, sshKnownHosts)"
+
+
+def _no_login(gitcreds: str, host: str) -> str | None:
+    if not gitcreds:
+        return f"{host} wants a login, and gitcreds is not set; pulumi config set --secret gitcreds < ~/.netrc"
+    return None if _has_login(gitcreds, host) else f"{host} wants a login, and gitcreds has no entry `machine {host}`"
 
 
 def _known(text: str, host: str) -> str | None:
@@ -107,7 +121,7 @@ def _wanted(text: str) -> _Wanted | None:
     host, _, path = module["path"].partition("/")
     if url and not re.fullmatch(rf"{_PUBLIC_HOST}|golang\.org", url["host"]):
         host = url["host"]
-    return _Wanted(f"{module['path']}@{module['version']}", host, path, asked=url["host"] if url else host)
+    return _Wanted(module["module"].removesuffix(":"), host, path, asked=url["host"] if url else host)
 
 
 def _has_login(netrc: str, host: str) -> bool:
@@ -115,15 +129,18 @@ def _has_login(netrc: str, host: str) -> bool:
     return "default" in words or ("machine", host) in pairwise(words)
 
 
-def git_says(gitcreds: str, environment: Mapping[str, str]) -> Callable[[str, str], str]:
-    """Asks for a repository over https with this login alone, from this machine."""
+def git_says(access: ModuleAccess, environment: Mapping[str, str]) -> Callable[[str, str], str]:
+    """Asks for a repository as the build would, with this access alone, from this machine."""
 
     def ask(host: str, path: str) -> str:
         with tempfile.TemporaryDirectory() as home:
             netrc = Path(home) / ".netrc"
             netrc.touch(mode=0o600)
-            netrc.write_text(gitcreds, encoding="utf-8")
+            netrc.write_text(access.netrc, encoding="utf-8")
             alone = {"HOME": home, "GIT_TERMINAL_PROMPT": "0", "GIT_CONFIG_NOSYSTEM": "1", "LC_ALL": "C"}
+            alone |= {**with_certificates(access, Path(home)), **access.environment}
+            if access.known_hosts:
+                alone |= with_agent(access, Path(home))
             command = ["git", "-c", "credential.helper=", "ls-remote", "-q", f"https://{host}/{path}", "HEAD"]
             kept = {
                 name: value for name, value in environment.items() if not name.startswith(("GIT_CONFIG", "GIT_ASK"))

@@ -277,7 +277,11 @@ def test_a_tag_that_cannot_move_is_not_promised_to_the_next_update(
     assert (updates(project), waits) == (1, [])
 
 
-def test_a_module_that_could_not_be_had_is_told_with_its_cause(project: Project, tmp_path: Path) -> None:
+def test_a_module_that_could_not_be_had_is_told_with_its_cause(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = {"registryServer": "registry.invalid", "registryRepository": "team"}
+    monkeypatch.setattr(PulumiStack, "values", lambda _: config)
     project.ends_with(1)
     entries = failing(tmp_path, (URN, "process x did not complete successfully"))
     said = "#9 0.5 go: corp.test/a/b@v1.0.0: no secure protocol found for repository"

@@ -1,6 +1,7 @@
 """How Go is asked: which release, with whose settings, and what it must not meet."""
 
 import os
+import shlex
 import stat
 from pathlib import Path
 
@@ -170,6 +171,22 @@ def test_what_go_says_is_handed_on(fake: FakeGo, tmp_path: Path) -> None:
     (fake.folder / "bin/go").unlink()
     with pytest.raises(GoUnavailableError, match=r"^`go env` did not run: No such file or directory$"):
         go.run(tmp_path, "env")
+
+
+def test_modules_by_ssh_have_the_agent_and_none_of_the_users_keys(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSH_AUTH_SOCK", "/run/agent")
+    access = ModuleAccess.of_secrets({"known_hosts": "h ssh-ed25519 AAAA\n", "gitconfig": "[url]\n"})
+    with go_command(None, access, tmp_path) as go:
+        ssh = shlex.split(go.environment["GIT_SSH_COMMAND"])
+        assert Path(go.environment["GIT_CONFIG_GLOBAL"]).read_text() == "[url]\n"
+        known = next(option for option in ssh if option.startswith("-oUserKnownHostsFile="))
+        assert Path(known.partition("=")[2]).read_text() == "h ssh-ed25519 AAAA\n"
+    assert {"-oIdentityFile=none", "-oStrictHostKeyChecking=yes", "-oBatchMode=yes"} <= set(ssh)
+    assert go.environment["SSH_AUTH_SOCK"] == "/run/agent"
+    with go_command(None, ModuleAccess(), tmp_path) as go:
+        assert not {"GIT_SSH_COMMAND", "GIT_CONFIG_GLOBAL", "SSH_AUTH_SOCK"} & go.environment.keys()
 
 
 def test_certificates_are_trusted_beside_the_machine_s(

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from carbide_infra.source.go_command import ModuleAccess
 from carbide_infra.source.private_modules import cause_of, git_says
 
 MODULE = "github.com/corp/private@v1.2.3"
@@ -46,6 +47,7 @@ def test_no_credentials_and_none_for_this_host_are_two_sentences(output: tuple[s
         ("fatal: SSL certificate problem: self-signed certificate", "let extraCaFile name its PEM file"),
         ("fatal: unable to access: Could not resolve host: github.com", "cannot be reached over https"),
         ("fatal: repository 'https://github.com/corp/private/' not found", "has no such repository"),
+        ("fatal: could not read Username for 'https://github.com': terminal prompts disabled", "refuses the login"),
         ("", "takes no login of gitcreds for it, or speaks ssh only"),
     ],
 )
@@ -92,12 +94,44 @@ def test_what_go_says_is_recognised(line: str, cause: str) -> None:
     assert cause in told
 
 
+PAGE = f"{FETCH.partition(': https fetch')[0]}: reading https://git.corp.test/team/mod?go-get=1: 401 Unauthorized"
+
+
+@pytest.mark.parametrize(
+    ("gitcreds", "cause"),
+    [
+        ("", "wants a login, and gitcreds is not set"),
+        (LOGIN, "wants a login, and gitcreds has no entry `machine git.corp.test`"),
+        ("machine git.corp.test login me password old", "refuses the login that gitcreds has for it"),
+    ],
+)
+def test_a_host_that_was_told_no_login_refuses_none(gitcreds: str, cause: str) -> None:
+    told = cause_of([PAGE], gitcreds, ssh=False)
+    assert told is not None
+    assert told.startswith(f"git.corp.test/team/mod@v1.0.0: git.corp.test {cause}")
+
+
+def test_a_host_may_have_no_name() -> None:
+    told = cause_of(["go: 10.0.0.1/a.git@v1.0.0: git fetch: Host key verification failed."], "", ssh=True)
+    assert told is not None
+    assert told.startswith("10.0.0.1/a.git@v1.0.0: 10.0.0.1 has a host key")
+
+
+def test_what_a_preview_could_not_have_has_no_version() -> None:
+    reason = "Go's modules are not all at hand (github.com/corp/private: no secure protocol found for repository), so"
+    told = cause_of([reason], "", ssh=False)
+    assert told is not None
+    assert told.startswith("github.com/corp/private: github.com wants a login, and gitcreds is not set")
+
+
 @pytest.mark.parametrize("output", [(), ("main.go:87:24: undefined: x",), (f"go: downloading {MODULE} ",)])
 def test_of_other_failures_nothing_is_said(output: tuple[str, ...]) -> None:
     assert cause_of(output, "", ssh=False) is None
 
 
 def test_git_is_asked_with_the_stack_s_login_alone() -> None:
-    said = git_says(LOGIN, {"PATH": "/usr/bin:/bin", "https_proxy": "http://127.0.0.1:1"})("github.invalid", "a/b")
+    said = git_says(ModuleAccess(netrc=LOGIN), {"PATH": "/usr/bin:/bin", "https_proxy": "http://127.0.0.1:1"})(
+        "github.invalid", "a/b"
+    )
     assert "github.invalid" in said
-    assert git_says(LOGIN, {"PATH": "/nonexistent"})("github.invalid", "a/b") == ""
+    assert git_says(ModuleAccess(netrc=LOGIN), {"PATH": "/nonexistent"})("github.invalid", "a/b") == ""

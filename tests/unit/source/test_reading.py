@@ -129,7 +129,7 @@ def test_symbols_that_the_linker_does_not_set_are_named_by_their_problem(
 
 def test_what_could_not_be_had_is_missing_and_a_fault_is_refused(tree: Tree) -> None:
     package = {"ImportPath": "ex.com/b", "Error": {"Err": "dial tcp: no\nmore"}}
-    assert made(tree, package).missing == ["ex.com/b: dial tcp: no"]
+    assert made(tree, package).missing == ["ex.com/b: dial tcp: no more"]
     package = {"ImportPath": "ex.com/b", "Error": {"Err": "import cycle", "ImportStack": ["m/cmd/a", "ex.com/b"]}}
     with pytest.raises(
         InputError, match=r"^./mod/cmd/a cannot be built for linux/amd64: import cycle, imported by m/cmd/a$"
