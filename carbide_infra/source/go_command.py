@@ -157,17 +157,12 @@ def _environment(path: str, access: ModuleAccess, cache_dir: Path, private: Path
     if access.netrc:
         environment |= _with_netrc(path, environment, access.netrc, private)
     if access.certificates:
-        environment |= with_certificates(access, private)
+        bundle = private / "ca.pem"
+        bundle.write_text(_trusted() + access.certificates, encoding="utf-8")
+        environment |= {"SSL_CERT_FILE": str(bundle), "GIT_SSL_CAINFO": str(bundle)}
     if access.known_hosts:
         environment |= with_agent(access, private)
     return environment
-
-
-def with_certificates(access: ModuleAccess, private: Path) -> dict[str, str]:
-    """What lets go and git trust the CAs beside those of the machine."""
-    bundle = private / "ca.pem"
-    bundle.write_text(_trusted() + access.certificates, encoding="utf-8")
-    return {"SSL_CERT_FILE": str(bundle), "GIT_SSL_CAINFO": str(bundle)}
 
 
 def with_agent(access: ModuleAccess, private: Path) -> dict[str, str]:

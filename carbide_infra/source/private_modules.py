@@ -8,9 +8,13 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from carbide_infra.source.go_command import ModuleAccess, with_agent, with_certificates
+import certifi
+
+from carbide_infra.source.go_command import ModuleAccess, with_agent
 
 _MODULE = re.compile(r"(?:^|[\s(])(?P<module>(?P<path>[\w.-]+\.[a-z0-9]+(?:/[\w.~-]+)+)(?:@v[\w.+-]+:?|:))\s")
+# Where the error itself names the importing file only.
+_DOWNLOADED = re.compile(r"go: downloading (?P<path>\S+) (?P<version>v\S+)")
 _URL = re.compile(r"(?:https://|ssh://(?:[\w-]+@)?|(?<![\w.])git@)(?P<host>[\w.-]+)[:/]?(?P<path>[\w./~-]*)")
 _PROMPT = re.compile(
     r"no secure protocol found for repository|could not read (Username|Password)|terminal prompts disab"
@@ -114,14 +118,18 @@ def _known(text: str, host: str) -> str | None:
 
 
 def _wanted(text: str) -> _Wanted | None:
-    module = _MODULE.search(text)
-    if module is None:
+    found = _MODULE.search(text)
+    if found:
+        module = found["module"].removesuffix(":")
+    elif _PROMPT.search(text) and (found := next(reversed(list(_DOWNLOADED.finditer(text))), None)):
+        module = f"{found['path']}@{found['version']}"
+    else:
         return None
     url = _URL.search(text)
-    host, _, path = module["path"].partition("/")
+    host, _, path = found["path"].partition("/")
     if url and not re.fullmatch(rf"{_PUBLIC_HOST}|golang\.org", url["host"]):
         host = url["host"]
-    return _Wanted(module["module"].removesuffix(":"), host, path, asked=url["host"] if url else host)
+    return _Wanted(module, host, path, asked=url["host"] if url else host)
 
 
 def _has_login(netrc: str, host: str) -> bool:
@@ -138,7 +146,12 @@ def git_says(access: ModuleAccess, environment: Mapping[str, str]) -> Callable[[
             netrc.touch(mode=0o600)
             netrc.write_text(access.netrc, encoding="utf-8")
             alone = {"HOME": home, "GIT_TERMINAL_PROMPT": "0", "GIT_CONFIG_NOSYSTEM": "1", "LC_ALL": "C"}
-            alone |= {**with_certificates(access, Path(home)), **access.environment}
+            trusted = Path(home) / "ca.pem"
+            # As a builder image does: the public CAs, and those that it is given.
+            trusted.write_text(
+                Path(certifi.where()).read_text(encoding="utf-8") + access.certificates, encoding="utf-8"
+            )
+            alone |= {"GIT_SSL_CAINFO": str(trusted), **access.environment}
             if access.known_hosts:
                 alone |= with_agent(access, Path(home))
             command = ["git", "-c", "credential.helper=", "ls-remote", "-q", f"https://{host}/{path}", "HEAD"]

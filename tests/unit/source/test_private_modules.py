@@ -124,6 +124,13 @@ def test_what_a_preview_could_not_have_has_no_version() -> None:
     assert told.startswith("github.com/corp/private: github.com wants a login, and gitcreds is not set")
 
 
+def test_a_build_names_the_module_only_as_it_begins_to_fetch_it() -> None:
+    said = ("go: downloading github.com/corp/private v1.2.3", "main.go:3:8: no secure protocol found for repository")
+    told = cause_of(said, LOGIN, ssh=False, ask=git("fatal: SSL certificate problem: self-signed certificate"))
+    assert told is not None
+    assert told.startswith(f"{MODULE}: the certificate of github.com is of a CA that builds do not trust")
+
+
 @pytest.mark.parametrize("output", [(), ("main.go:87:24: undefined: x",), (f"go: downloading {MODULE} ",)])
 def test_of_other_failures_nothing_is_said(output: tuple[str, ...]) -> None:
     assert cause_of(output, "", ssh=False) is None
