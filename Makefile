@@ -118,6 +118,10 @@ test-docker: $(READY) tools ## Do as a user who has Docker and is not root, with
 test-adopt: $(READY) tools ## Do as a repository of somebody else's that calls the workflows (TESTS=)
 	@$(VENV)/bin/python -m tests.adopt $(TESTS)
 
+.PHONY: test-production
+test-production: $(READY) tools ## Log in, get private modules and look for leaks, with real servers
+	@$(VENV)/bin/pytest tests/production
+
 .PHONY: test-look
 test-look: $(READY) ## Render the reports as GitHub and a browser show them, pictures in .local/look
 	@$(VENV)/bin/python -m tests.look $(SCENES)

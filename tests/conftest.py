@@ -57,7 +57,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _turn(item: pytest.Item) -> int:
-    is_engine = "tests/engine/" in item.nodeid
+    is_engine = item.nodeid.startswith(("tests/engine/", "tests/production/"))
     return (1 if item.get_closest_marker("apart") else 0) * 2 if is_engine else 1
 
 

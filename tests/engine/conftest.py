@@ -4,7 +4,6 @@ Most tests share it and run in one worker of pytest-xdist. Those marked `apart` 
 beside them; a test marked `stops_daemons` waits for them, and they for it.
 """
 
-import datetime as dt
 import fcntl
 import json
 import os
@@ -20,15 +19,12 @@ from typing import Any
 
 import certifi
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from carbide_infra.paths import project_root
 from tests.conftest import SESSION
 from tests.engine.containers import Bundle
 from tests.engine.registry import Platform, Repository
+from tests.support.authority import Authority
 
 MARKER = "s3cr3t-marker-of-the-engine-tests"
 # Go asks the next proxy when this one cannot be reached, so builds work and the marker has travelled.
@@ -120,13 +116,19 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def private_ca(session: Path) -> str:
-    """A CA that only this machine trusts, as behind a company's proxy, in PEM."""
-    file = session / "private-ca.pem"
-    with locked(session / "private-ca.lock", fcntl.LOCK_EX):
-        if not file.exists():
-            file.write_text(_new_ca())
-    return file.read_text()
+def authority(session: Path) -> Authority:
+    """A CA that only this machine trusts, as behind a company's proxy."""
+    folder = session / "authority"
+    with locked(session / "authority.lock", fcntl.LOCK_EX):
+        if not folder.exists():
+            Authority.made("CA of the engine tests").write(folder)
+    return Authority.read(folder)
+
+
+@pytest.fixture(scope="session")
+def private_ca(authority: Authority) -> str:
+    """Its certificate, in PEM."""
+    return authority.certificate
 
 
 @pytest.fixture(scope="session")
@@ -148,24 +150,6 @@ def checkout(session: Path, private_ca: str) -> Checkout:
         "SSL_CERT_FILE": str(trusted),
     }
     return Checkout(root, environment)
-
-
-def _new_ca() -> str:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "CA of the engine tests")])
-    now = dt.datetime.now(dt.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now)
-        .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    return certificate.public_bytes(serialization.Encoding.PEM).decode()
 
 
 @dataclass(frozen=True)
