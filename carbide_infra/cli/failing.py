@@ -16,6 +16,7 @@ from carbide_infra.source.go_command import ModuleAccess
 from carbide_infra.source.private_modules import cause_of, git_says
 from carbide_infra.stack.failures import Failure, alike, failures_in, program_errors
 from carbide_infra.stack.following import Watch
+from carbide_infra.stack.policy_pack import violations
 from carbide_infra.stack.pulumi_stack import PulumiStack
 from carbide_infra.stack.registry_access import registries_asked_once
 
@@ -73,9 +74,11 @@ def _wished_pause(stack: PulumiStack, failure: Failure) -> float | None:
 
 
 def told(stack: PulumiStack, event_log: Path) -> Iterator[str]:
-    """What failed and why, each reason once, and a disk that is nearly full; nothing where all went well."""
+    """What failed or was refused, each reason once, and a disk that is nearly full; nothing where all went well."""
     errors, failures = program_errors(event_log), failures_in(event_log)
+    refused = [violation.sentence for violation in violations(event_log) if violation.is_mandatory]
     yield from errors
+    yield from refused
     for heading, failed in alike(failures):
         lines = [heading, *(failed.output if failed.is_of_the_build else (failed.reason,))]
         if failed.is_of_the_build and (cause := _cause(stack, failed.output)):

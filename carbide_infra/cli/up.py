@@ -53,6 +53,7 @@ def up(
     """
     opened = prepared(named_stack(stack))
     require_builder(_builder(opened), opened.environment)
+    opened.require_policy()
     first = new_event_log(state_dir(opened.project), opened.name)
     event_logs = (first, first.with_name(f"{first.stem}-again.json"))
     if opened.release_dead_lock():

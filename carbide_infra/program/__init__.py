@@ -14,6 +14,7 @@ def deploy() -> None:
     from carbide_infra.program import steps  # noqa: PLC0415
 
     steps.leave_out_debug_messages()
+    steps.require_retained()
     settings = steps.stack_settings()
     selection = steps.stack_images(settings)
     sources = steps.stack_source(settings, selection)

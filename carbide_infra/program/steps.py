@@ -20,6 +20,7 @@ from carbide_infra.images.build_secrets import build_secrets, require_agent
 from carbide_infra.images.component import BuildTarget
 from carbide_infra.images.inputs import inputs_of_images
 from carbide_infra.images.plan import ImagePlan, Stack, edited_dockerfile, plans_of
+from carbide_infra.names import IMAGE_TYPE, INDEX_TYPE
 from carbide_infra.paths import cache_dir, state_dir
 from carbide_infra.registry.known_images import KnownImages
 from carbide_infra.registry.told import Told
@@ -38,7 +39,7 @@ from carbide_infra.source.kept.context import with_dockerfile
 from carbide_infra.source.origin_warnings import warnings_of
 from carbide_infra.source.origins import Origin, origins_of
 from carbide_infra.source.private_modules import cause_of, git_says
-from carbide_infra.source.staging import StagingError, collect_garbage, stage
+from carbide_infra.source.staging import collect_garbage, stage
 from carbide_infra.stack.locked_tools import differing_tools, require_tested_pulumi
 from carbide_infra.stack.passphrase import require_own_passphrase
 from carbide_infra.stack.stack_file import require_quoted
@@ -59,7 +60,7 @@ def _reported(step: Callable[_Arguments, _Result]) -> Callable[_Arguments, _Resu
     def wrapper(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> _Result:
         try:
             return step(*args, **kwargs)
-        except (UserError, StagingError) as error:
+        except UserError as error:
             raise pulumi.RunError(str(error)) from None
 
     return wrapper
@@ -73,6 +74,23 @@ def leave_out_debug_messages() -> None:
     """
     if os.environ.get("CARBIDE_SDK_DEBUG") != "1":
         pulumi.log.debug = lambda *_args, **_options: None
+
+
+def require_retained() -> None:
+    """Refuse every image and tag that the registry would lose with its resource, whoever adds it to the program.
+
+    No policy can: the engine does not tell it of this option.
+    """
+    pulumi.runtime.register_stack_transformation(_retained)
+
+
+def _retained(args: pulumi.ResourceTransformationArgs) -> None:
+    if args.type_ in {IMAGE_TYPE, INDEX_TYPE} and not args.opts.retain_on_delete:
+        msg = (
+            f"{args.name}: its manifest would be deleted from the registry with the resource, also for other tags and "
+            "running containers; set retain_on_delete=True"
+        )
+        raise pulumi.RunError(msg)
 
 
 @_reported

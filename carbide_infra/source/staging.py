@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from carbide_infra.errors import UserError
 from carbide_infra.source.inputs import InputFile, Inputs
 
 UNUSED_SECONDS = 7 * 24 * 3600
@@ -38,7 +39,7 @@ _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _IGNORES_NOTHING = "# The build context holds exactly the image's inputs: nothing is ignored.\n"
 
 
-class StagingError(Exception):
+class StagingError(UserError):
     """A context could not be staged; nothing half-done is in its place. The message says what to do."""
 
 

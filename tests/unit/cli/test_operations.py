@@ -32,7 +32,12 @@ echo "$@" >> {folder}/asked
 case "$1" in
 up) shift; while [ $# -gt 0 ]; do [ "$1" = --event-log ] && cp {folder}/events "$2"; shift; done
     code=$(cat {folder}/code); [ "$code" = 0 ] || exit "$code" ;;
-preview|refresh) code=$(cat {folder}/code); [ "$code" = 0 ] || exit "$code" ;;
+preview) if [ "$2" = --json ]; then
+        while [ $# -gt 0 ]; do [ "$1" = --event-log ] && cp "{folder}/events of previews" "$2"; shift; done
+        cat {folder}/previewed; exit 0
+    fi
+    code=$(cat {folder}/code); [ "$code" = 0 ] || exit "$code" ;;
+refresh) code=$(cat {folder}/code); [ "$code" = 0 ] || exit "$code" ;;
 stack) cat {folder}/$2 2>/dev/null ;;
 esac
 true
@@ -54,6 +59,8 @@ class Project:
         (folder / "pulumi").write_text(PULUMI.format(folder=folder))
         (folder / "pulumi").chmod(0o755)
         self.ends_with(0)
+        (folder / "events of previews").touch()
+        (folder / "previewed").write_text('{"steps": []}')
         (folder / "events").write_text(json.dumps({"summaryEvent": {"resourceChanges": {"same": 3}}}) + "\n")
 
     def ends_with(self, code: int) -> None:
@@ -83,6 +90,87 @@ def test_an_update_without_changes_says_so(project: Project) -> None:
     assert select == "stack select --create dev --non-interactive"
     assert update.startswith("up --continue-on-error --suppress-outputs --event-log ")
     assert update.endswith(" --yes --skip-preview --stack dev --non-interactive")
+
+
+# ---- Rules.
+
+
+@pytest.fixture
+def ruled(project: Project) -> Project:
+    """A project that the rules hold for."""
+    (project.folder / "policy").mkdir()
+    return project
+
+
+def violated(rule: str, sentence: str, level: str) -> str:
+    """The engine's event of a violation."""
+    event = {"message": f"What holds.\n{sentence}\n", "policyName": rule, "enforcementLevel": level}
+    return json.dumps({"policyEvent": event}) + "\n"
+
+
+def test_what_a_rule_refuses_is_not_begun(ruled: Project, tmp_path: Path) -> None:
+    said = violated("listed-registry", "x goes to y; push to z.", "mandatory") + violated(
+        "b", "some advice.", "advisory"
+    )
+    (tmp_path / "events of previews").write_text(said)
+    done = ruled.run("up")
+    assert done.exit_code == 1
+    assert "stack dev is not what its rules ask for:\n    x goes to y; push to z.\n" in done.stderr
+    assert "some advice" not in done.stderr
+    assert not any(line.startswith("up ") for line in ruled.asked())
+
+
+def test_advice_ends_no_update(ruled: Project, tmp_path: Path) -> None:
+    (tmp_path / "events of previews").write_text(violated("b", "some advice.", "advisory"))
+    assert ruled.run("up").exit_code == 0
+
+
+def test_a_development_stack_is_not_previewed_before_its_update(ruled: Project, tmp_path: Path) -> None:
+    file = tmp_path / "Pulumi.dev.yaml"
+    file.write_text(CONFIG.replace("registry.invalid", "local"))
+    (tmp_path / "events of previews").write_text(violated("b", "x goes to y.", "mandatory"))
+    ruled.run("up")
+    assert [line.split()[0] for line in ruled.asked()][:2] == ["stack", "up"]
+
+
+def test_rules_are_asked_with_what_the_project_says_of_them(ruled: Project, tmp_path: Path) -> None:
+    (tmp_path / "policy/config.json").write_text("{}")
+    assert ruled.run("up").exit_code == ruled.run("preview").exit_code == 0
+    pack = f" --policy-pack {Path(sys.executable).with_name('carbide-infra-policy')} "
+    config = f"--policy-pack-config {tmp_path}/policy/config.json "
+    asked = [line for line in ruled.asked() if line.split()[0] in {"up", "preview"}]
+    assert [line.split()[0] for line in asked] == ["preview", "up", "preview"]
+    assert all(pack + config in line for line in asked)
+
+
+def test_without_the_packs_program_nothing_counts_as_allowed(ruled: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("carbide_infra.stack.policy_pack.PROGRAM", "no-such-program")
+    done = ruled.run("up")
+    assert done.exit_code == 1
+    assert "no-such-program is missing: make venv" in done.stderr
+    assert not any(line.startswith("up ") for line in ruled.asked())
+
+
+def test_what_a_rule_refuses_while_the_update_runs_is_told(ruled: Project, tmp_path: Path) -> None:
+    ruled.ends_with(1)
+    (tmp_path / "events").write_text(violated("size-budget", "x has no size budget; set it.", "mandatory"))
+    done = ruled.run("up")
+    assert done.exit_code == 1
+    assert "x has no size budget; set it.\n" in done.stderr
+
+
+def test_a_report_tells_what_the_rules_say(ruled: Project, tmp_path: Path) -> None:
+    (tmp_path / "previewed").write_text(json.dumps({"steps": [], "diagnostics": [FAILED]}))
+    said = violated("listed-registry", "x goes to y; push to z.", "mandatory") + violated(
+        "b", "some advice.", "advisory"
+    )
+    (tmp_path / "events of previews").write_text(said)
+    done = ruled.run("report", "--format", "json")
+    assert done.exit_code == 2
+    assert json.loads(done.stdout)["errors"] == ["x goes to y; push to z."]
+
+
+FAILED = {"severity": "error", "message": "error: preview failed\n"}
 
 
 def test_a_failed_update_ends_with_pulumis_code_and_what_the_build_said(project: Project, tmp_path: Path) -> None:

@@ -72,7 +72,7 @@ def test_pulumi_gets_the_stacks_folder_and_variables_and_no_others(
     pulumi.answer("", {})
     ask(PulumiStack("prod", pulumi.path, folder, {"PULUMI_HOME": "/p", "PATH": "/usr/bin:/bin"}))
     assert pulumi.folder == folder
-    own = {"SSH_AUTH_SOCK"} if ask == PulumiStack.preview else set()
+    own = {"SSH_AUTH_SOCK", "PULUMI_DEBUG_COMMANDS"} if ask == PulumiStack.preview else set()
     assert pulumi.environment.keys() - {"PWD", "_", "SHLVL", "OLDPWD"} == {"PULUMI_HOME", "PATH"} | own
 
 

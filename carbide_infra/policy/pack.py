@@ -1,0 +1,78 @@
+"""The policy pack: the rules as Pulumi's engine runs them, mandatory for production, advisory for development."""
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from pulumi_policy import (
+    EnforcementLevel,
+    Policy,
+    PolicyConfigSchema,
+    PolicyPack,
+    ReportViolation,
+    ResourceValidationArgs,
+    ResourceValidationPolicy,
+)
+
+from carbide_infra.policy.rules import RULES, Rule
+from carbide_infra.stack.policy_pack import PROGRAM, is_production
+
+NAME = "carbide-infra"
+ADVICE = "-advice"
+"""What the name of a rule ends in where it advises a development stack."""
+
+_LEVELS = {"": EnforcementLevel.MANDATORY, ADVICE: EnforcementLevel.ADVISORY}
+
+
+def policies(project: Path) -> list[Policy]:
+    """Give each rule twice: the engine asks a policy for its level before it says which stack it works on.
+
+    Args:
+        project: the folder with Pulumi.yaml and the stacks' files.
+    """
+    advising = [rule for rule in RULES if rule.is_advice_too]
+    return [_policy(rule, "", project) for rule in RULES] + [_policy(rule, ADVICE, project) for rule in advising]
+
+
+def _policy(rule: Rule, suffix: str, project: Path) -> Policy:
+    return ResourceValidationPolicy(
+        name=f"{rule.name}{suffix}",
+        description=rule.description,
+        validate=_validation(rule, project, is_advice=bool(suffix)),
+        enforcement_level=_LEVELS[suffix],
+        config_schema=PolicyConfigSchema(dict(rule.schema)) if rule.schema else None,
+    )
+
+
+def _validation(
+    rule: Rule, project: Path, *, is_advice: bool
+) -> Callable[[ResourceValidationArgs, ReportViolation], None]:
+    def validate(args: ResourceValidationArgs, report: ReportViolation) -> None:
+        if args.resource_type not in rule.resources or _is_production(project, _stack_of(args.urn)) == is_advice:
+            return
+        config: dict[str, Any] = {key: schema["default"] for key, schema in rule.schema.items()}
+        for sentence in rule.check(args.props, config | dict(args.get_config() or {})):
+            report(f"{args.name} {sentence}.", None)
+
+    return validate
+
+
+def _stack_of(urn: str) -> str:
+    return urn.removeprefix("urn:pulumi:").partition("::")[0]
+
+
+_is_production = cache(is_production)
+
+
+def main() -> None:
+    """Serve the engine, which gives its address as the first argument, until it says to end."""
+    # The engine ends its plugins by a signal, and waits for seconds for one that does not hear it.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: os._exit(0))
+    if len(sys.argv) < 2:  # noqa: PLR2004 - the program's own name, and the address
+        sys.exit(f"{PROGRAM} is for Pulumi: pulumi preview --policy-pack policy/run")
+    PolicyPack(NAME, policies(Path.cwd()))
