@@ -63,7 +63,7 @@ def write_json(path: Path, value: object) -> None:
 
 def read_json(path: Path) -> dict[str, Any]:
     """Give a JSON object; an empty one when the file is missing, damaged or something else."""
-    with suppress(ValueError):
+    with suppress(ValueError, RecursionError):
         value = json.loads(read_text(path))
         if isinstance(value, dict):
             return value

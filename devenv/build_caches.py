@@ -50,7 +50,8 @@ def left_folder(root: Path) -> Iterator[Path | None]:
 @contextmanager
 def _claims() -> Iterator[Path]:
     """Keep all folders with those who have them."""
-    pool = make_private(cache_dir() / "buildkit")
+    # BuildKit resolves no path below a symbolic link, and builds fail in the middle.
+    pool = make_private(cache_dir() / "buildkit").resolve()
     with (pool / "claims.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield pool

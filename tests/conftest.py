@@ -11,6 +11,7 @@ import hypothesis
 import pytest
 
 from tests.docker.machine import clear_after_killed
+from tests.support.figures import figures
 
 # A machine that is busy with other tests is slow without being wrong.
 hypothesis.settings.register_profile("untimed", deadline=None)
@@ -45,8 +46,11 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     if is_worker(config):
         return
     session = Path(os.environ.pop(SESSION))
-    if (session / "checkout/.venv").exists():
-        subprocess.run(["make", "-s", "down"], cwd=session / "checkout", check=True, capture_output=True)
+    for checkout in filter(
+        lambda folder: (folder / ".venv").exists(), (session / "checkout", session / "faults/checkout")
+    ):
+        down = ["make", "-s", "--old-file=.venv/.requirements", "down"]
+        subprocess.run(down, cwd=checkout, check=True, capture_output=True)
     shutil.rmtree(session)
     clear_after_killed()
 
@@ -65,3 +69,9 @@ def _turn(item: pytest.Item) -> int:
 def session() -> Path:
     """The session's folder."""
     return Path(os.environ[SESSION])
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the figures of SECURITY.md."""
+    for line in figures(terminalreporter):
+        terminalreporter.write_line(line)

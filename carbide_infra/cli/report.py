@@ -95,7 +95,7 @@ def _saved(name: str) -> object:
     except OSError as error:
         message = f"--preview {name}: cannot be read ({error.strerror}); name a file, or - for stdin"
         raise CommandError(message) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         message = f"--preview {name}: is not JSON ({error}); save what `pulumi preview --json` prints on stdout"
         raise CommandError(message) from error
 

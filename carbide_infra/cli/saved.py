@@ -30,7 +30,7 @@ def saved_outputs(source: str) -> StackOutputs:
             f"{subject}: cannot be read: {error.strerror}; name a file with what `pulumi stack output --json` printed"
         )
         raise CommandError(message) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         message = f"{subject}: is not JSON ({error}); give what `pulumi stack output --json` printed"
         raise CommandError(message) from error
     if not isinstance(found, dict):

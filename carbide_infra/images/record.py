@@ -8,6 +8,7 @@ between.
 import json
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,7 +55,7 @@ class RecordedFile:
 
 
 def recorded_files(inputs: str) -> tuple[RecordedFile, ...]:
-    """Read the lines `mode SHA-256 size path`; a path may hold a line feed, which the record does not quote."""
+    """Read the lines `mode SHA-256 size path`; a path with a line feed is JSON, and in earlier records as it is."""
     lines: list[str] = []
     for line in inputs.split("\n"):
         if _LINE.fullmatch(line) or not lines:
@@ -62,7 +63,14 @@ def recorded_files(inputs: str) -> tuple[RecordedFile, ...]:
         else:
             lines[-1] += f"\n{line}"
     matches = filter(None, map(_LINE.fullmatch, lines))
-    return tuple(RecordedFile(match[1], match[2], int(match[3]), match[4]) for match in matches)
+    return tuple(RecordedFile(match[1], match[2], int(match[3]), _unquoted(match[4])) for match in matches)
+
+
+def _unquoted(path: str) -> str:
+    if path.startswith('"') and path.endswith('"'):
+        with suppress(ValueError):
+            return str(json.loads(path))
+    return path
 
 
 def recorded_texts(record: Mapping[str, Any]) -> dict[str, str]:

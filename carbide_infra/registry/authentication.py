@@ -124,7 +124,7 @@ class Authenticator:
             content = json.loads(answer.body)
             # The distribution's token servers say "token", OAuth ones "access_token"; some say both.
             return str(content.get("token") or content["access_token"])
-        except (ValueError, KeyError, AttributeError) as error:
+        except (ValueError, KeyError, AttributeError, RecursionError) as error:
             message = f"{self._server}: its token server {realm} gives no token; is there a proxy's page in between?"
             raise RegistryError(message) from error
 

@@ -191,7 +191,7 @@ def _names(preview: Preview) -> list[str]:
 def _services(preview: Preview) -> list[str]:
     try:
         names = json.loads(preview.config.get("services") or "[]")
-    except ValueError:
+    except (ValueError, RecursionError):
         return []
     return [str(name) for name in names] if isinstance(names, list) else []
 

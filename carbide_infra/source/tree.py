@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import json
 import os
 import posixpath
 import stat
@@ -52,7 +53,10 @@ class InputFile:
 
     def __str__(self) -> str:
         """As a line of the record that the state keeps: mode, SHA-256, size, path."""
-        return f"{'0755' if self.executable else '0644'} {self.sha256} {self.size} {self.path}"
+        mode, path = "0755" if self.executable else "0644", self.path
+        # On lines of its own, a name could stand for other files.
+        written = json.dumps(path) if "\n" in path or path.startswith('"') else path
+        return f"{mode} {self.sha256} {self.size} {written}"
 
 
 class Tree:
@@ -113,6 +117,9 @@ class Tree:
             save(self._kept, self._known)
 
     def _require_inside(self, name: str) -> None:
+        if posixpath.normpath(name).startswith(("../", "/")):
+            msg = f"{name} is outside the source tree {self.root}; put a copy into the tree"
+            raise InputError(msg)
         link = name if self._is_link(name) else self._linked_folder(posixpath.dirname(name))
         if link is None:
             return

@@ -34,7 +34,7 @@ def project_name(root: Path) -> str:
     """The name of the project in a folder, which its configuration's keys begin with; of none, this repository's."""
     try:
         name = yaml.safe_load((root / "Pulumi.yaml").read_text(encoding="utf-8"))["name"]
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError):
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError, RecursionError):
         return PROJECT
     return str(name)
 
@@ -68,7 +68,7 @@ def _entries(root: Path, stack: str) -> dict[str, Any]:
         entries = {key: typed[key] if isinstance(value, dict | list) else value for key, value in entries.items()}
     except FileNotFoundError:
         return {}
-    except (yaml.YAMLError, AttributeError, TypeError, ValueError) as error:
+    except (yaml.YAMLError, AttributeError, TypeError, ValueError, RecursionError) as error:
         message = f"{file} cannot be read as a stack's configuration: {error}"
         raise SetupError(message) from error
     prefix = f"{project_name(root)}:"
@@ -84,7 +84,7 @@ def require_quoted(root: Path, stack: str) -> None:
     try:
         text = (root / f"Pulumi.{stack}.yaml").read_text(encoding="utf-8")
         document = yaml.compose(text, yaml.SafeLoader)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError):
         return  # Others say what is wrong with the file.
     problems = [
         f'{key} = {written}: is {kind} to YAML, not text; write it in quotes: "{written}"'

@@ -115,6 +115,8 @@ def parsed(text: str, name: str) -> Sequence["dockerfile.Command"]:
         msg = f"{name} is no Dockerfile: it holds a NUL byte; name the file that `docker build -f` takes"
         raise InputError(msg)
     try:
+        # The library crashes on what is no UTF-8, and takes the process with it.
+        text.encode()
         commands: Sequence[Any] = dockerfile.parse_string(text.removeprefix("\ufeff"))
     except ValueError as error:
         problem = shown(str(error))

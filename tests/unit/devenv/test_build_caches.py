@@ -142,3 +142,9 @@ def test_nothing_is_cleared_away_where_another_checkout_builds(tmp_path: Path) -
         assert left == folder == claimed_folder(root)
     with running(folder), left_folder(root) as left:
         assert left is None
+
+
+def test_a_cache_folder_behind_a_symbolic_link_is_named_without_it(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "cache").symlink_to(tmp_path / "elsewhere")
+    assert claimed(tmp_path / "one") == tmp_path / "elsewhere/buildkit/1"

@@ -1,0 +1,1 @@
+"""Hostile input, generated: whatever strangers choose, there is a sentence, and no traceback, command or file."""
