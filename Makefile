@@ -126,6 +126,11 @@ test-production: $(READY) tools ## Log in, get private modules and look for leak
 test-look: $(READY) ## Render the reports as GitHub and a browser show them, pictures in .local/look
 	@$(VENV)/bin/python -m tests.look $(SCENES)
 
+.PHONY: test-faults
+test-faults: $(READY) tools ## Kill, fill, cut and damage what updates need, and feed them hostile input (RUNS=, EXAMPLES=)
+	@CARBIDE_FAULT_RUNS=$(or $(RUNS),1) CARBIDE_HOSTILE_EXAMPLES=$(or $(EXAMPLES),250) \
+	  $(VENV)/bin/pytest -m "slow or not slow" tests/faults tests/unit/hostile
+
 .PHONY: test-mutation
 test-mutation: $(READY) ## Find mistakes that no unit test notices (ALL=1, MODULES=, MINUTES=, JOBS=, TESTS=)
 	@$(VENV)/bin/python -m tests.mutation --memory $(CACHE)/test-lines $(if $(ALL),--all) \
