@@ -3,7 +3,9 @@
 import json
 import os
 import re
+import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +20,17 @@ from carbide_infra.catalogue.template import render
 from carbide_infra.config_values import VERSION
 from carbide_infra.errors import UserError
 from carbide_infra.images.record import recorded_files
+from carbide_infra.images.tags import aliases
 from carbide_infra.paths import project_root
 from carbide_infra.settings import Settings, load_settings
-from carbide_infra.source.facts import read_source
+from carbide_infra.source.facts import Source, read_source
 from carbide_infra.source.inputs import Inputs
 from carbide_infra.source.kept.reading import read
 from carbide_infra.source.staging import Place, StagingError, stage
 from carbide_infra.source.tree import InputError, Tree
 from carbide_infra.stack.stack_file import read_stack_file, require_quoted
 from tests.support.catalogue import FOLDER
+from tests.support.git_trees import commit, git
 from tests.unit.hostile.strategies import contents, few, fewer, mutilated, texts, values
 
 Case = Callable[[], None]
@@ -165,13 +169,56 @@ def test_any_name_of_a_branch_gives_tags_of_the_grammar(case: Case, tmp_path: Pa
     except UserError as error:
         plain(error)
         return
-    from dataclasses import replace  # noqa: PLC0415 - for this case alone
+    assert_grammar(replace(source, revision="a" * 40, has_known_release=True))
 
-    from carbide_infra.images.tags import aliases  # noqa: PLC0415
 
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("repository")
+    (root / "VERSION").write_text("1.4.0\n")
+    git(root, "init", "--quiet")
+    commit(root, "VERSION")
+    return root
+
+
+@fewer
+@given(texts)
+@example("$(touch${IFS}pwned)")
+@example("--upload-pack=x;id")
+@example("a" * 240)
+def test_any_branch_that_git_takes_gives_tags_of_the_grammar(case: Case, repository: Path, name: str) -> None:
+    case()
+    head = repository / ".git/HEAD"
+    before = head.read_text()
+    (repository / ".git/refs/heads").mkdir(exist_ok=True)
+    sha = git(repository, "rev-parse", "HEAD")
+    taken = git_takes(repository, f"refs/heads/x{name}", sha)
+    if not taken:
+        return
+    try:
+        source = read_source(repository, None)
+        assert source.branch == f"x{name}"
+        assert_grammar(replace(source, has_known_release=True))
+    finally:
+        head.write_text(before)
+    assert not (repository / "pwned").exists()
+
+
+def git_takes(root: Path, ref: str, sha: str) -> bool:
+    """Let a branch of this name be checked out."""
+    for command in (["update-ref", ref, sha], ["symbolic-ref", "HEAD", ref]):
+        try:
+            done = subprocess.run(["git", "-C", root, *command], capture_output=True, check=False)
+        except ValueError:  # a NUL byte
+            return False
+        if done.returncode:
+            return False
+    return True
+
+
+def assert_grammar(source: Source) -> None:
     settings = load_settings({"registryServer": "nvcr.io", "registryRepository": "team", "tagLatest": "true"}, {})
-    known = replace(source, revision="a" * 40, has_known_release=True)
-    assert all(TAG.fullmatch(alias.tag) for alias in aliases(settings, known, is_commit=True))
+    assert all(TAG.fullmatch(alias.tag) for alias in aliases(settings, source, is_commit=True))
 
 
 # ---- Names of files.
