@@ -22,6 +22,7 @@ from carbide_infra.paths import project_root, state_dir
 from carbide_infra.processes import last_lines, run
 from carbide_infra.programs import find_pulumi
 from carbide_infra.stack.display import shown
+from carbide_infra.stack.event_log import has_begun
 from carbide_infra.stack.following import Watch, followed
 from carbide_infra.stack.locks import has_dead_lock, note_update, running_update
 from carbide_infra.stack.policy_pack import is_production, policy_arguments, violations, with_violations
@@ -153,9 +154,14 @@ class PulumiStack:
         how = ("up", "--continue-on-error", "--suppress-outputs", "--event-log", str(event_log), *consent)
         how += policy_arguments(self.project)
         if watch is None or not consent:
-            return self._show(*how, event_log=event_log, started=self._note)
-        command = [str(self.pulumi), *how, *self._chosen]
-        return followed(command, self._logging, self.project, event_log, watch, self._note)
+            code = self._show(*how, event_log=event_log, started=self._note)
+        else:
+            command = [str(self.pulumi), *how, *self._chosen]
+            code = followed(command, self._logging, self.project, event_log, watch, self._note)
+        if code and not has_begun(event_log):
+            # Another one may have begun since the look above; Pulumi's advice is to cancel that.
+            self._require_no_other_update()
+        return code
 
     def refresh(self) -> int:
         """Bring the state up to what the registry has; gives the CLI's exit code."""

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from carbide_infra.cli.app import app
-from carbide_infra.errors import MissingPrerequisite, SetupError
+from carbide_infra.errors import CommandError, MissingPrerequisite, SetupError
 from carbide_infra.stack.deployed import Deployed
 from carbide_infra.stack.pulumi_stack import PulumiStack, open_stack
 from tests.support.fake_programs import FakeProgram
@@ -255,3 +255,20 @@ def test_a_stack_without_a_file_has_no_baseline(pulumi: FakeProgram, tmp_path: P
     done = run("baseline", "load", "--stack", "prod", "--file", "none.json", code=2)
     assert f"--stack prod: there is no {tmp_path / 'Pulumi.prod.yaml'}" in done.stderr
     assert pulumi.calls == []
+
+
+# ---- Two updates at once.
+
+
+@pytest.mark.parametrize("watched", [True, False])
+def test_an_update_that_another_one_comes_before_names_it(
+    pulumi: FakeProgram, tmp_path: Path, *, watched: bool
+) -> None:
+    """The other one takes the lock between our look and Pulumi's own."""
+    lock = tmp_path / ".pulumi/locks/organization/carbide-infra/prod/x.json"
+    content = json.dumps({"pid": 17, "hostname": "build-3", "username": "ci", "timestamp": "2026-11-26T09:30:01Z"})
+    pulumi.answer("up ", error=LOCKED, code=255, does=f"mkdir -p {lock.parent}; echo '{content}' > {lock}")
+    environment = {"PATH": os.defpath, "PULUMI_BACKEND_URL": f"file://{tmp_path}"}
+    stack = PulumiStack("prod", pulumi.path, tmp_path, environment)
+    with pytest.raises(CommandError, match=r"another update runs since .* \(process 17 of ci on build-3\)"):
+        stack.update(tmp_path / "log", (lambda _: None) if watched else None)
