@@ -41,7 +41,7 @@ def test_a_tag_that_stands_still_ends_the_update_and_is_named(tmp_path: Path) ->
     assert signals(event_log, 5, ends_at=1) == [signal.SIGINT]
     (failure,) = failures_in(event_log)
     assert failure.what == "carbide-rest-api: the tag 1.4.0"
-    assert failure.reason == "stood still for 300 s: x.test does not answer to its end"
+    assert failure.reason == "stood still for 300 s: x.test does not answer to its end; try again later"
     assert failure.is_passing
 
 
