@@ -37,6 +37,7 @@ def checked(root: Path, name: str) -> Iterator[Finding]:
     stack = _stack(name)
     values, findings = _configuration(root, name, stack)
     yield from findings
+    yield from check_state(stack)
     try:
         require_quoted(root, name)
         settings = load_settings(values, os.environ)
@@ -53,6 +54,12 @@ def checked(root: Path, name: str) -> Iterator[Finding]:
     yield from _builder(settings, selection)
     yield from check_store(os.environ)
     yield from _registry(root, settings, stack, selection.images[0].name)
+
+
+def check_state(stack: PulumiStack | None) -> Iterator[Finding]:
+    """Look whether a stack's state can be read, where it is a file; of the rest, Pulumi tells."""
+    if stack and (damage := stack.damage()):
+        yield fail("state", damage.told, damage.fix(typed("up", stack.name)))
 
 
 def _stack(name: str) -> PulumiStack | None:

@@ -21,6 +21,8 @@ from carbide_infra.errors import CommandError, SetupError
 from carbide_infra.paths import project_root, state_dir
 from carbide_infra.processes import last_lines, run
 from carbide_infra.programs import find_pulumi
+from carbide_infra.remedies import typed
+from carbide_infra.stack.damaged_state import DamagedState, damaged_state
 from carbide_infra.stack.display import shown
 from carbide_infra.stack.event_log import has_begun
 from carbide_infra.stack.following import Watch, followed
@@ -60,11 +62,18 @@ class PulumiStack:
 
         Raises:
             SetupError: there is no such stack, or the backend does not answer; in Pulumi's words.
+            CommandError: its state is damaged.
         """
+        self._require_whole_state()
         return self._json("stack", "output", "--json")
 
     def exported(self, *, show_secrets: bool = False) -> dict[str, Any]:
-        """Its state."""
+        """Its state.
+
+        Raises:
+            CommandError: it is damaged.
+        """
+        self._require_whole_state()
         return self._json("stack", "export", *(("--show-secrets",) if show_secrets else ()))
 
     def resources(self) -> list[dict[str, Any]]:
@@ -90,6 +99,7 @@ class PulumiStack:
 
     def forget(self, urn: str) -> None:
         """Take a resource, and those that depend on it, out of the state; the registry keeps what it is."""
+        self._require_whole_state()
         self._run("state", "delete", urn, "--target-dependents", "--yes", *self._chosen)
 
     def preview(self) -> dict[str, Any]:
@@ -97,7 +107,9 @@ class PulumiStack:
 
         Raises:
             SetupError: it did not come so far; in Pulumi's words.
+            CommandError: its state is damaged.
         """
+        self._require_whole_state()
         with tempfile.TemporaryDirectory() as folder:
             # The JSON has nothing of what the rules say; the log has.
             log = Path(folder) / "events.json"
@@ -134,6 +146,7 @@ class PulumiStack:
 
     def show_preview(self) -> int:
         """Show what an update would change; gives the CLI's exit code."""
+        self._require_whole_state()
         return self._show("preview", *self._rules_of_previews, environment=self._alone())
 
     def update(self, event_log: Path, watch: Watch | None = None) -> int:
@@ -147,9 +160,10 @@ class PulumiStack:
             watch: shows the images' progress in the place of Pulumi's own display, unless that has to ask.
 
         Raises:
-            CommandError: another update runs.
+            CommandError: another update runs, or the state is damaged.
         """
         self._require_no_other_update()
+        self._require_whole_state()
         consent = self._consent()
         how = ("up", "--continue-on-error", "--suppress-outputs", "--event-log", str(event_log), *consent)
         how += policy_arguments(self.project)
@@ -166,14 +180,25 @@ class PulumiStack:
     def refresh(self) -> int:
         """Bring the state up to what the registry has; gives the CLI's exit code."""
         self._require_no_other_update()
+        self._require_whole_state()
         return self._show("refresh", "--suppress-outputs", *self._consent(), started=self._note)
 
     def release_dead_lock(self) -> bool:
         """Cancel the update of a process that was killed; tell whether there was one."""
         dead = has_dead_lock(self._backend, self.project, self.name)
         if dead:
+            self._require_whole_state()
             self._run("cancel", "--yes", self.name)
         return dead
+
+    def damage(self) -> DamagedState | None:
+        """What is wrong with its state; None where it is whole, or nobody here can know."""
+        return damaged_state(self._backend, self.project, project_name(self.project), self.name)
+
+    def _require_whole_state(self) -> None:
+        if damage := self.damage():
+            message = f"stack {self.name}: {damage.told}; {damage.fix(typed('up', self.name))}"
+            raise CommandError(message)
 
     def _require_no_other_update(self) -> None:
         other = running_update(self._backend, self.name, project_name(self.project))

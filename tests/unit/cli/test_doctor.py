@@ -10,6 +10,7 @@ from typer.testing import CliRunner, Result
 
 from carbide_infra.cli.app import app
 from carbide_infra.diagnosis.finding import fail, ok
+from tests.support.fake_programs import FakeProgram
 
 
 @pytest.fixture
@@ -46,3 +47,25 @@ def test_it_works_without_the_engine() -> None:
     assert (found["pulumi"]["level"], found["pulumi"]["told"]) == ("fail", "is not on PATH")
     assert found["stack"]["level"] == "warn"
     assert found["configuration"]["level"] == "fail"
+
+
+def test_row_20_a_damaged_state_is_named_with_the_way_back(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pulumi = FakeProgram(project / "programs", "pulumi")
+    pulumi.answer("config", {})
+    monkeypatch.setenv("PATH", f"{pulumi.path.parent}:{os.defpath}")
+    monkeypatch.setenv("PULUMI_BACKEND_URL", f"file://{project}")
+    state = project / ".pulumi/stacks/carbide-infra/dev.json"
+    state.parent.mkdir(parents=True)
+    whole = '{"version": 3, "checkpoint": {"latest": null}}'
+    state.write_text(whole[:20])
+    state.with_name("dev.json.bak").write_text(whole)
+    done = run("--stack", "dev", "--json")
+    assert done.exit_code == 1
+    found = next(finding for finding in json.loads(done.stdout) if finding["subject"] == "state")
+    assert found["level"] == "fail"
+    assert f"the state in {state} is damaged" in found["told"]
+    assert f"{state}.bak, is whole" in found["told"]
+    assert f"cp {state}.bak {state}" in found["fix"]
+    assert state.read_text() == whole[:20], "nothing is copied unasked"
+    state.write_text(whole)
+    assert "state" not in {finding["subject"] for finding in json.loads(run("--stack", "dev", "--json").stdout)}
