@@ -19,6 +19,8 @@ from carbide_infra.paths import project_root
 from carbide_infra.stack.stack_file import DEV_STACK
 
 _STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red"}
+# What begins a line of a fix that is a command to be copied.
+_COMMAND = "\n    "
 
 app = typer.Typer(add_completion=False)
 AsJson = Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")]
@@ -65,11 +67,17 @@ def _given(file: Path | None) -> list[Finding]:
 def _print(findings: Sequence[Finding]) -> None:
     console = wide_console()
     table = Table.grid(padding=(0, 2))
+    below: list[str] = []
     for finding in findings:
         told = Text(finding.told, overflow="fold")
         if finding.fix:
-            told.append(f"\n→ {finding.fix}", style=_STYLES[finding.level])
+            words, *commands = finding.fix.split(_COMMAND)
+            told.append(f"\n→ {words}{' below' if commands else ''}", style=_STYLES[finding.level])
+            below += commands
         table.add_row(Text(finding.level, style=_STYLES[finding.level]), finding.subject, told)
     console.print(table)
+    for command in below:
+        # Folded, it could not be copied.
+        console.print(Text(f"    {command}"), soft_wrap=True)
     counts = {level: sum(finding.level == level for finding in findings) for level in _STYLES}
     console.print(f"{counts['ok']} ok, {counts['warn']} to know, {counts['fail']} to fix")

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner, Result
 
 from carbide_infra.cli.app import app
@@ -69,3 +70,13 @@ def test_row_20_a_damaged_state_is_named_with_the_way_back(project: Path, monkey
     assert state.read_text() == whole[:20], "nothing is copied unasked"
     state.write_text(whole)
     assert "state" not in {finding["subject"] for finding in json.loads(run("--stack", "dev", "--json").stdout)}
+
+
+def test_a_command_that_is_to_be_copied_is_not_folded(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("carbide_infra.cli.doctor.wide_console", lambda: Console(width=40))
+    command = f"cp {'x' * 50}.bak {'x' * 50}"
+    given = [fail("state", "is damaged", f"copy it back:\n    {command}"), fail("go", "is missing", "install it")]
+    (project / "findings.json").write_text(json.dumps([asdict(finding) for finding in given]))
+    lines = run("--findings", "findings.json").stdout.splitlines()
+    assert f"    {command}" in lines
+    assert "copy it back: below" in " ".join(" ".join(lines).split())
