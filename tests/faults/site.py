@@ -6,7 +6,7 @@ import re
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -163,21 +163,24 @@ class Site:
             assert time.monotonic() < deadline, "the moment did not come"
             time.sleep(_PAUSE)
 
-    def until_it_says(self, words: str, running: Running, since: float) -> None:
-        """Wait until the engine's log of this update has these words."""
-        self.until(lambda: any(words in text for text in self._event_logs(since)), running)
+    def until_it_says(self, words: str, running: Running, before: Collection[Path]) -> None:
+        """Wait until the engine's log of this update, which is none of those before, has these words."""
+        self.until(lambda: any(words in text for text in self._new_logs(before)), running)
 
-    def _event_logs(self, since: float) -> Iterator[str]:
-        for file in (self.local / "events").glob("*.json"):
+    def event_logs(self) -> frozenset[Path]:
+        """The engine's logs of all updates so far."""
+        return frozenset((self.local / "events").glob("*.json"))
+
+    def _new_logs(self, before: Collection[Path]) -> Iterator[str]:
+        for file in self.event_logs().difference(before):
             with suppress(OSError):
-                if file.stat().st_mtime >= since:
-                    yield file.read_text(errors="replace")
+                yield file.read_text(errors="replace")
 
     def compiling(self) -> Running:
         """An update of an edited tree, as the compiler begins."""
         self.edit()
-        since, running = time.time() - 1, self.start(*MAKE, "up")
-        self.until_it_says("sh /build.sh", running, since)
+        before, running = self.event_logs(), self.start(*MAKE, "up")
+        self.until_it_says("sh /build.sh", running, before)
         return running
 
     def daemon(self, name: str) -> int:
