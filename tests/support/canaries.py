@@ -11,8 +11,12 @@ from pathlib import Path
 
 
 def forms_of(secret: str) -> Iterator[bytes]:
-    """A secret as it is, in an address, and as base64 at each of the three places of a longer text."""
+    """A secret as it is, in JSON, in an address, and as base64 at each of the three places of a longer text."""
     yield secret.encode()
+    # Go writes it so; a secret in a document in JSON in a document is escaped twice.
+    escaped = secret.replace("&", "\\u0026")
+    yield escaped.encode()
+    yield escaped.replace("\\", "\\\\").encode()
     yield urllib.parse.quote(secret, safe="").encode()
     for lead in range(3):
         whole = base64.b64encode(b"\0" * lead + secret.encode()).rstrip(b"=")

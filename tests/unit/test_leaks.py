@@ -118,5 +118,6 @@ def test_a_canary_is_found_in_each_of_its_forms(around: str) -> None:
         search = Search({name: value})
         search.look("base64", base64.b64encode(f"{around}{value}{around}".encode()))
         search.look("packed", gzip.compress(f"{around}{value}".encode()))
+        search.look("JSON", json.dumps(around + value).replace("&", "\\u0026"))
         search.look("nothing", around)
-        assert search.found == [f"{name} in base64", f"{name} in packed"], list(forms_of(value))
+        assert search.found == [f"{name} in {form}" for form in ("base64", "packed", "JSON")], list(forms_of(value))
