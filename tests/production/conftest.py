@@ -55,7 +55,7 @@ def site(checkout: Checkout, authority: Authority, tmp_path_factory: pytest.Temp
         token_registry(folder / "nvcr", host, files, TokenService(accounts)) as nvcr,
         basic_registry(folder / "bases", host, files, login) as bases,
     ):
-        checkout = replace(checkout, environment=environment_of(checkout, proxy, folder))
+        checkout = replace(checkout, environment=environment_of(checkout, folder))
         _log_in(folder / "docker", bases.address, *login)
         checkout.make("local-up", "STACK=dev")
         _fill(bases, checkout)

@@ -92,6 +92,13 @@ class Site:
         (self.checkout.root / f"Pulumi.{name}.yaml").write_text(json.dumps({"config": keys}, indent=2) + "\n")
         return Stack(self, name).given(CARBIDE_REGISTRY_PASSWORD=SECRETS["NGC key"])
 
+    def behind_proxy(self) -> "Site":
+        """The same where the git server is behind a proxy that wants a login; the builder starts anew for it."""
+        address = f"http://{PROXY_USER}:{SECRETS['proxy password']}@{self.proxy.address}"
+        return replace(
+            self, checkout=replace(self.checkout, environment={**self.checkout.environment, "HTTPS_PROXY": address})
+        )
+
     def base(self, name: str, tag: str) -> str:
         """A base image in the other registry, by its digest."""
         return f"{self.bases.address}/library/{name}:{tag}@{self.bases.digest(f'library/{name}', tag)}"
@@ -160,8 +167,12 @@ class Stack:
         command = 'pulumi config set --stack "$STACK" --secret "$KEY" --non-interactive'
         environment = {**self.checkout.environment, "KEY": key}
         with_key = replace(self.checkout, environment=environment)
-        script = f'eval "$(make -s env)"\nprintf %s "$VALUE" | {command}'
-        replace(with_key, environment={**environment, "VALUE": value}).run("bash", "-ec", script)
+        lines = (
+            'eval "$(make -s env)"',
+            'pulumi stack select --create "$STACK" --non-interactive',
+            f'printf %s "$VALUE" | {command}',
+        )
+        replace(with_key, environment={**environment, "VALUE": value}).run("bash", "-ec", "\n".join(lines))
 
     def state(self) -> dict[str, Any]:
         """The state as it lies on the disk; nothing where there is none."""
@@ -210,7 +221,7 @@ class Ended:
         return found[0]
 
 
-def environment_of(checkout: Checkout, proxy: FakeProxy, folder: Path) -> dict[str, str]:
+def environment_of(checkout: Checkout, folder: Path) -> dict[str, str]:
     """The environment of a runner with secrets, on a branch that is nobody's release."""
     login = folder / "docker"
     kept = {name: text for name, text in checkout.environment.items() if name != "CARBIDE_GITCREDS"}
@@ -220,7 +231,6 @@ def environment_of(checkout: Checkout, proxy: FakeProxy, folder: Path) -> dict[s
         "GITHUB_TOKEN": SECRETS["GitHub token"],
         "GOMODCACHE": str(_module_cache(folder / "modules")),
         "GOPRIVATE": f"{GIT_HOST},127.0.0.1",
-        "HTTPS_PROXY": f"http://{PROXY_USER}:{SECRETS['proxy password']}@{proxy.address}",
         "PULUMI_CONFIG_PASSPHRASE": SECRETS["passphrase"],
     }
 

@@ -39,6 +39,12 @@ def stack_with(site: Site, name: str, ending: str, folder: Path, **config: objec
     return site.stack(name, tree_with(module, environment, folder), **config), module
 
 
+@pytest.fixture(scope="module")
+def site(site: Site) -> Site:
+    """Modules come through a proxy, as in a company."""
+    return site.behind_proxy()
+
+
 ENDINGS = pytest.mark.parametrize("ending", [".git", ""], ids=["by-its-name", "by-a-page"])
 
 
