@@ -1,10 +1,12 @@
 """The engine tests' session: one folder for all workers of pytest-xdist, and its end, however they end."""
 
+import fcntl
 import os
 import shutil
 import signal
 import subprocess
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
@@ -12,6 +14,7 @@ import pytest
 
 from tests.docker.machine import clear_after_killed
 from tests.support.figures import figures
+from tests.support.locks import locked
 
 # A machine that is busy with other tests is slow without being wrong.
 hypothesis.settings.register_profile("untimed", deadline=None)
@@ -61,8 +64,29 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _turn(item: pytest.Item) -> int:
-    is_engine = item.nodeid.startswith(("tests/engine/", "tests/production/"))
-    return (1 if item.get_closest_marker("apart") else 0) * 2 if is_engine else 1
+    return (1 if item.get_closest_marker("apart") else 0) * 2 if _needs_daemons(item) else 1
+
+
+def _needs_daemons(item: pytest.Item) -> bool:
+    return item.nodeid.startswith(("tests/engine/", "tests/production/"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Keep the engine tests' daemons running for every test but one that says it stops them, its fixtures included.
+
+    Pytest asks every conftest of this for each test, whatever folder that is in: so there is one.
+    """
+    if not _needs_daemons(item):
+        return (yield)
+    session = Path(os.environ[SESSION])
+    stops = item.get_closest_marker("stops_daemons") is not None
+    # Who waits at the gate is the next: else readers that come and go would never let a writer in.
+    with locked(session / "gate.lock", fcntl.LOCK_EX):
+        daemons = (session / "daemons.lock").open("a")
+        fcntl.flock(daemons, fcntl.LOCK_EX if stops else fcntl.LOCK_SH)
+    with daemons:
+        return (yield)
 
 
 @pytest.fixture(scope="session")

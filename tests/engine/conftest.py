@@ -12,7 +12,6 @@ import shutil
 import ssl
 import subprocess
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,10 +20,10 @@ import certifi
 import pytest
 
 from carbide_infra.paths import project_root
-from tests.conftest import SESSION
 from tests.engine.containers import Bundle
 from tests.engine.registry import Platform, Repository
 from tests.support.authority import Authority
+from tests.support.locks import locked
 
 MARKER = "s3cr3t-marker-of-the-engine-tests"
 # Go asks the next proxy when this one cannot be reached, so builds work and the marker has travelled.
@@ -89,30 +88,9 @@ def copy_project(folder: Path) -> None:
         subprocess.run(["git", *IDENTITY, *command], cwd=folder, check=True)
 
 
-@contextmanager
-def locked(file: Path, mode: int) -> Iterator[None]:
-    """Hold a lock that all workers know."""
-    with file.open("a") as stream:
-        fcntl.flock(stream, mode)
-        yield
-
-
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Keep in one worker what shares a checkout."""
     item.add_marker(pytest.mark.xdist_group(item.path.name if item.get_closest_marker("apart") else "checkout"))
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
-    """Keep the daemons running for every test but one that says it stops them, its fixtures included."""
-    session = Path(os.environ[SESSION])
-    stops = item.get_closest_marker("stops_daemons") is not None
-    # Who waits at the gate is the next: else readers that come and go would never let a writer in.
-    with locked(session / "gate.lock", fcntl.LOCK_EX):
-        daemons = (session / "daemons.lock").open("a")
-        fcntl.flock(daemons, fcntl.LOCK_EX if stops else fcntl.LOCK_SH)
-    with daemons:
-        return (yield)
 
 
 @pytest.fixture(scope="session")

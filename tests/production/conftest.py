@@ -14,7 +14,6 @@ from tests.engine.conftest import (
     authority,
     checkout,
     private_ca,
-    pytest_runtest_protocol,
 )
 from tests.engine.conftest import pytest_itemcollected as in_the_workers_of_the_engine
 from tests.production.git_server import GitServer
@@ -24,7 +23,7 @@ from tests.production.tokens import Account, TokenService
 from tests.support.authority import Authority
 from tests.support.proxy_server import FakeProxy
 
-__all__ = ["authority", "checkout", "private_ca", "pytest_runtest_protocol"]
+__all__ = ["authority", "checkout", "private_ca"]
 
 _READER = {"": frozenset({"pull"})}
 _OTHER_TEAM = {"elsewhere/": frozenset({"pull", "push"})}

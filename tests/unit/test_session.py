@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 from carbide_infra.paths import project_root
 
@@ -18,3 +19,11 @@ def test_programs_that_a_test_run_in_the_background_starts_heed_interrupts() -> 
     command = [*IN_THE_BACKGROUND, sys.executable, "-c", START_ANOTHER]
     done = subprocess.run(command, cwd=project_root(), capture_output=True, text=True, check=True)
     assert done.stdout == "-2\n"
+
+
+def test_one_conftest_alone_keeps_the_daemons_running() -> None:
+    # Pytest asks all of them for every test: a second one would wait for the lock that the first one holds.
+    tests = Path(__file__).parents[1]
+    assert [file for file in tests.rglob("conftest.py") if "pytest_runtest_protocol" in file.read_text()] == [
+        tests / "conftest.py"
+    ]
