@@ -21,6 +21,8 @@ from carbide_infra.errors import CommandError
 from carbide_infra.paths import project_root
 from carbide_infra.settings import load_settings, selected_images
 from carbide_infra.stack.stack_file import project_name, read_stack_file
+from devenv.cli import ACTIONLINT_ARGUMENTS
+from devenv.toolchain import ensure_actionlint
 from tests.support.adoptable import SUBFOLDER, cloned, kept, nine_images, shop, write
 
 WORKFLOWS = "acme/carbide-infra@0123456789012345678901234567890123456789"
@@ -37,6 +39,12 @@ FILES = {
 }
 
 Init = Callable[..., Result]
+
+
+@pytest.fixture(scope="session")
+def actionlint() -> Path:
+    """The one of `make lint`, from the cache that all share: tests have one of their own."""
+    return ensure_actionlint(lambda _: None)
 
 
 @pytest.fixture(autouse=True)
@@ -116,6 +124,13 @@ def test_the_workflow_passes_the_linter_of_workflows(init: Init, tmp_path: Path)
     command = [str(zizmor), "--offline", "--no-progress", "--format", "json", str(file)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, json.loads(done.stdout)) == (0, [])
+
+
+def test_the_workflow_passes_the_linter_of_github_s_language(actionlint: Path, init: Init, tmp_path: Path) -> None:
+    init(nine_images(), folder=SUBFOLDER)
+    command = [str(actionlint), *ACTIONLINT_ARGUMENTS, ".github/workflows/images.yml"]
+    done = subprocess.run(command, cwd=tmp_path / "clone", capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "")
 
 
 def test_a_second_run_changes_nothing_and_shows_what_is_new(init: Init, tmp_path: Path) -> None:
