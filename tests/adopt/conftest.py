@@ -2,21 +2,37 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
 
 import pytest
 
 from carbide_infra.paths import project_root
 from tests.adopt.callers import Package
 from tests.adopt.engine import cannot_run, machine_environment, not_run
-from tests.engine.conftest import IDENTITY, Deployed, checkout, copy_project, deployed, private_ca
+from tests.engine.conftest import IDENTITY, Deployed, authority, checkout, copy_project, deployed, private_ca
 
 # Fixtures that pytest finds by their names here.
-__all__ = ["checkout", "deployed", "private_ca"]
+__all__ = ["authority", "checkout", "deployed", "private_ca"]
+
+_TOLD = pytest.StashKey[list[str]]()
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
     """`make test` leaves them out: they have a command of their own."""
     item.add_marker(pytest.mark.slow)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Show what a reader should see of tests that passed."""
+    if lines := config.stash.get(_TOLD, []):
+        terminalreporter.section("what was seen")
+        terminalreporter.write_line("\n".join(lines))
+
+
+@pytest.fixture(scope="session")
+def tell(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Keep a line for the end."""
+    return request.config.stash.setdefault(_TOLD, []).append
 
 
 @pytest.fixture(scope="session", autouse=True)
