@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -14,7 +15,7 @@ from carbide_infra.adoption.clone import Repository, repository_of
 from carbide_infra.adoption.comparison import compared
 from carbide_infra.adoption.discovery import as_name
 from carbide_infra.adoption.project import WORKFLOW, Project, Registry
-from carbide_infra.adoption.requirements import locked
+from carbide_infra.adoption.requirements import absolute_place, locked, shared_place
 from carbide_infra.adoption.survey import Question, Survey, repository_name, survey
 from carbide_infra.adoption.told import Adopted
 from carbide_infra.adoption.tree_files import TreeFiles
@@ -29,6 +30,7 @@ from carbide_infra.workflows import UNKNOWN, Workflows, named_workflows
 
 app = typer.Typer(add_completion=False)
 _LISTED = 12
+_WHEELS = "for them, have the wheels at an index, at an address without a login, or in a folder of the repository"
 _FOLDER = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_.-]*(/[A-Za-z0-9_.][A-Za-z0-9_.-]*)*")
 
 
@@ -157,7 +159,7 @@ def _write(project: Project, top: Path, found: Survey, find_links: Sequence[str]
     else:
         if not os.path.lexists(top / requirements):
             try:
-                new[requirements] = locked(find_links)
+                new[requirements] = locked(find_links, top, top / project.folder)
             except CommandError as error:
                 problem = str(error)
         for path in write_new(top, new):
@@ -168,6 +170,9 @@ def _write(project: Project, top: Path, found: Survey, find_links: Sequence[str]
         complain(f"{WORKFLOW} is not written: {UNKNOWN}", typer.colors.YELLOW)
     if problem:
         complain(problem, typer.colors.YELLOW)
+    for place in find_links if requirements in new else ():
+        if shared_place(place, top, top / project.folder) is None:
+            progress(f"NOTE: {requirements}: the workflows find no wheels in {place}; {_WHEELS}")
     _show_next(os.path.relpath(top / project.folder), find_links)
     return WELL
 
@@ -204,7 +209,7 @@ def _show_rest(found: Survey) -> None:
 
 
 def _show_next(folder: str, find_links: Sequence[str]) -> None:
-    links = "".join(f" --find-links {Path(place).absolute()}" for place in find_links)
+    links = "".join(f" --find-links {shlex.quote(absolute_place(place))}" for place in find_links)
     progress(
         f"\nNext:\n  cd {folder} && python3 -m venv .venv && .venv/bin/pip install{links} -r requirements.txt\n"
         "  .venv/bin/carbide-infra preview --stack dev"

@@ -406,11 +406,46 @@ def test_uv_locks_with_all_hashes(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     uv.chmod(0o755)
     monkeypatch.setattr(requirements, "_uv", lambda: str(uv))
     monkeypatch.setattr(requirements, "_own_version", lambda: "0.1.0")
-    assert requirements.locked(["dist"]) == "carbide-infra==0.1.0 --hash=sha256:00\n"
+    assert requirements.locked(["dist"], tmp_path, tmp_path / "images") == "carbide-infra==0.1.0 --hash=sha256:00\n"
     assert (tmp_path / "uv.in").read_text() == "carbide-infra[build]==0.1.0"
     arguments = (tmp_path / "uv.args").read_text()
     assert "--universal --generate-hashes" in arguments
     assert f"--find-links {Path('dist').absolute()}" in arguments
+
+
+def test_the_file_names_the_places_that_others_have(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(requirements, "_locked", lambda _: LOCK)
+    places = [str(tmp_path / "clone/a/wheels"), "https://example.com/wheels/", str(tmp_path / "laptop")]
+    text = requirements.locked(places, tmp_path / "clone", tmp_path / "clone/a/images")
+    assert text == f"--find-links ../wheels\n--find-links https://example.com/wheels/\n{LOCK}"
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "https://me:t0ken@example.com/wheels",
+        "https://example.com/w --index-url x",
+        "https://x.example/a\n-r b",
+        "a\nb",
+        "${X}",
+    ],
+)
+def test_the_file_has_nothing_of_a_place_that_is_another_s(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert requirements.shared_place(place, tmp_path, tmp_path / "images") is None
+
+
+def test_wheels_that_no_job_finds_are_said(init: Init) -> None:
+    done = init(shop(), "--find-links", "/laptop/dist", "--find-links", "https://example.com/wheels")
+    notes = [line for line in done.stderr.splitlines() if "wheels" in line and line.startswith("NOTE")]
+    (note,) = notes
+    assert note == (
+        "NOTE: images/requirements.txt: the workflows find no wheels in /laptop/dist; for them, have the wheels at an "
+        "index, at an address without a login, or in a folder of the repository"
+    )
+    assert "--find-links /laptop/dist --find-links https://example.com/wheels -r" in done.stderr
 
 
 def test_what_nobody_has_names_what_to_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -420,7 +455,7 @@ def test_what_nobody_has_names_what_to_run(monkeypatch: pytest.MonkeyPatch, tmp_
     monkeypatch.setattr(requirements, "_uv", lambda: str(uv))
     monkeypatch.setattr(requirements, "_own_version", lambda: "0.1.0")
     with pytest.raises(CommandError) as raised:
-        requirements.locked([])
+        requirements.locked([], tmp_path, tmp_path / "images")
     assert str(raised.value) == (
         "requirements.txt is not written, for carbide-infra[build]==0.1.0 cannot be had here (No solution found: there "
         "is none); run `make wheels` in a checkout of carbide-infra, and this again with --find-links CHECKOUT/dist"
@@ -441,7 +476,7 @@ def test_the_page_shows_the_real_output(init: Init, tmp_path: Path) -> None:
     done = init(shop(), "--find-links", "~/carbide-infra/dist")
     assert shown(done.stdout) in PAGE
     for line in (
-        shown(done.stderr).replace(str(Path("~/carbide-infra/dist").absolute()), "~/carbide-infra/dist").splitlines()
+        shown(done.stderr).replace(str(Path("~/carbide-infra/dist").expanduser()), "~/carbide-infra/dist").splitlines()
     ):
         assert line in PAGE.splitlines(), line
     assert (tmp_path / "clone/images/services.yaml").read_text() in PAGE
