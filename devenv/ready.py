@@ -1,16 +1,20 @@
 """From a bare machine to one that the program runs on: binaries, environment, and on demand the daemons."""
 
 import os
+from collections.abc import Sequence
 from contextlib import nullcontext, suppress
 from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from carbide_infra.catalogue.model import Image
 from carbide_infra.endpoint import read_endpoint
-from carbide_infra.errors import SetupError
-from carbide_infra.paths import project_root
+from carbide_infra.errors import SetupError, UserError
+from carbide_infra.paths import cache_dir, project_root
 from carbide_infra.progress import Report
+from carbide_infra.registry.reference import Reference
 from carbide_infra.settings import Settings, load_settings, selected_images
+from carbide_infra.source.kept.context import images_of
 from carbide_infra.stack.builder import VARIABLE
 from carbide_infra.stack.pinning import catalogue_bases, unpinned_bases
 from carbide_infra.stack.stack_file import ANY_REGISTRY, DEV_STACK, read_stack_file
@@ -87,7 +91,24 @@ def start_daemons(root: Path, tools: Tools, settings: Settings, report: Report) 
 
 def _bases(settings: Settings, root: Path) -> BaseImages:
     selection = selected_images(settings, root)
-    return BaseImages(builders=selection.builders, runtimes=selection.bases)
+    builders, runtimes = dict.fromkeys(selection.builders), {name: set(on) for name, on in selection.bases.items()}
+    for image in selection.images:
+        for reference in _named_by_kept(image, settings, root):
+            if Reference.of(reference).is_golang:
+                builders.setdefault(reference)
+            else:
+                runtimes.setdefault(reference, set()).update(image.platforms)
+    return BaseImages(tuple(builders), {name: tuple(sorted(on)) for name, on in runtimes.items()})
+
+
+def _named_by_kept(image: Image, settings: Settings, root: Path) -> Sequence[str]:
+    """What an image's own Dockerfile builds on; one that cannot be read is for the program to tell of."""
+    if image.kept is None:
+        return ()
+    try:
+        return sorted(images_of(image, settings.source_root(root), cache_dir()))
+    except UserError:
+        return ()
 
 
 def _settings(root: Path, stack: str, start: Start) -> Settings:

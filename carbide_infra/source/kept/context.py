@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 from carbide_infra.catalogue.model import Image, KeptDockerfile
+from carbide_infra.catalogue.values import reference_problem
 from carbide_infra.source.inputs import InputError, Wanted
 from carbide_infra.source.kept.ignoring import Ignored
 from carbide_infra.source.kept.reading import Reading, Taken, read, shown
@@ -29,6 +30,18 @@ def with_dockerfile(image: Image, root: Path, cache_dir: Path) -> Image:
     found = _reading(image, image.kept, Tree(root.resolve(), cache_dir))
     said = {"bases": found.arguments, "user": found.user, "own_labels": frozenset(found.labels)}
     return image.model_copy(update={"base": found.base, "kept": image.kept.model_copy(update=said)})
+
+
+def images_of(image: Image, root: Path, cache_dir: Path) -> frozenset[str]:
+    """Every image that its own Dockerfile builds on or copies from, as far as that can be told; none without one.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    if image.kept is None:
+        return frozenset()
+    found = _reading(image, image.kept, Tree(root.resolve(), cache_dir))
+    return frozenset(name for name in (*found.images, *found.arguments.values()) if reference_problem(name) is None)
 
 
 def text_of(kept: KeptDockerfile, root: Path, cache_dir: Path) -> str:

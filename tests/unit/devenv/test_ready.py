@@ -8,7 +8,7 @@ from carbide_infra.endpoint import Endpoint, write_endpoint
 from carbide_infra.paths import project_root
 from carbide_infra.settings import ConfigError
 from devenv import ready
-from devenv.ready import Start, _is_wanted, _settings
+from devenv.ready import Start, _bases, _is_wanted, _settings
 
 PINNED = f"alpine:3.22@sha256:{'a' * 64}"
 
@@ -66,3 +66,24 @@ def test_a_source_that_is_not_there_is_told_before_anything_is_built(root: Path)
     configure(root, source="none")
     with pytest.raises(ConfigError, match="is not a folder"):
         _settings(root, "dev", Start.ALWAYS)
+
+
+def test_a_dockerfile_of_an_image_s_own_has_its_bases_seen_to_as_well(root: Path) -> None:
+    dockerfile = (
+        "ARG BASE=alpine:3.22\nFROM golang:1.25 AS build\nFROM $BASE AS runtime\nFROM ${NOBODY}\n"
+        "FROM runtime\nCOPY --from=build /a /a\nCOPY --from=busybox:1 /b /b\n"
+    )
+    (root / "source/Dockerfile").write_text(dockerfile)
+    (root / "services.yaml").write_text("images: {kept: {dockerfile: Dockerfile, platforms: [linux/arm64]}}\n")
+    configure(root, catalogue="services.yaml")
+    bases = _bases(_settings(root, "dev", Start.ALWAYS), root)
+    assert bases.builders == ("golang:1.25",)
+    assert bases.runtimes == {"alpine:3.22": ("linux/arm64",), "busybox:1": ("linux/arm64",)}
+
+
+def test_what_cannot_be_read_is_for_the_preview_to_tell(root: Path) -> None:
+    (root / "services.yaml").write_text("images: {kept: {dockerfile: Dockerfile}}\n")
+    configure(root, catalogue="services.yaml")
+    assert _bases(_settings(root, "dev", Start.ALWAYS), root).references == ()
+    configure(root, catalogue="services.yaml", source="none")
+    assert _bases(_settings(root, "dev", Start.UNPINNED), root).references == ()
