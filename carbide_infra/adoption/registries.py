@@ -18,7 +18,8 @@ _SERVER = re.compile(_HOST)
 _KEYS = re.compile(r"(^|_)(registry|image|images|tags|repository)(_|$)|image_name", re.IGNORECASE)
 # Where actions and bases are from, and not where images go.
 _NOT_A_REGISTRY = frozenset({"github.com", "api.github.com", "token.actions.githubusercontent.com"})
-_SERVER_OR_LOCAL = re.compile(rf"local|localhost(:\d+)?|{_HOST}")
+# By its port alone a name without a dot is a server's.
+_SERVER_OR_LOCAL = re.compile(rf"local|localhost|[a-z0-9][a-z0-9-]*:\d+|{_HOST}")
 
 
 def of_user(text: str) -> Registry:

@@ -40,6 +40,7 @@ def test_the_user_says_it() -> None:
     for text, server, repository in (
         ("registry.example.com/team/shop", "registry.example.com", "team/shop"),
         ("localhost:5000/team", "localhost:5000", "team"),
+        ("build-7:5443/team", "build-7:5443", "team"),
         ("local", "local", ""),
         ("local/shop", "local", "shop"),
     ):
@@ -47,7 +48,8 @@ def test_the_user_says_it() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["team/shop", "https://a.example/b", "a.example", "a.example/B", "a.example/b\nc: d", ""]
+    "text",
+    ["team/shop", "a:/b", "-a:5/b", "a:5", "https://a.example/b", "a.example", "a.example/B", "a.example/b\nc: d", ""],
 )
 def test_what_is_no_registry_is_refused(text: str) -> None:
     with pytest.raises(CommandError, match=r"^--registry "):
