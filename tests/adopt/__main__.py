@@ -18,7 +18,7 @@ def main(options: Sequence[str]) -> int:
     if reason := cannot_run():
         print(f"not run: {reason}")  # noqa: T201
         return int(os.environ.get("CARBIDE_REQUIRE_ALL") == "1")
-    return int(pytest.main([*options, str(Path(__file__).parent)]))
+    return int(pytest.main(["-rs", *options, str(Path(__file__).parent)]))
 
 
 if __name__ == "__main__":

@@ -37,10 +37,15 @@ def not_run(reason: str) -> NoReturn:
     pytest.skip(f"not run: {reason}")
 
 
-def machine_environment(checkout: Path) -> dict[str, str]:
-    """The engine that a checkout has set up, without the checkout's own packages, stack and passphrase."""
-    command = [".venv/bin/python", "-m", "devenv", "env", "--github"]
-    said = subprocess.run(command, cwd=checkout, check=True, stdout=subprocess.PIPE, text=True).stdout
+def machine_environment(checkout: Path, project: Path | None = None) -> dict[str, str]:
+    """The engine that a checkout has set up, without the checkout's own packages, stack and passphrase.
+
+    Args:
+        checkout: has the kit.
+        project: whose engine it is, where that is not the checkout's own.
+    """
+    command = [str(checkout / ".venv/bin/python"), "-m", "devenv", "env", "--github"]
+    said = subprocess.run(command, cwd=project or checkout, check=True, stdout=subprocess.PIPE, text=True).stdout
     engine = dict(line.split("=", 1) for line in said.splitlines())
     folders = [name for name in engine["PATH"].split(os.pathsep) if Path(name).name != "bin" or ".venv" not in name]
     taken = {name: engine[name] for name in _TAKEN if name in engine}

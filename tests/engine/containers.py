@@ -62,16 +62,25 @@ class Bundle:
             subprocess.run(["runc", "delete", "--force", name], capture_output=True, check=False)
             process.wait(timeout=10)
 
+    def _user(self) -> tuple[int, int]:
+        """Number and group's number of the user, whom the image may name as its passwd has it."""
+        user, _, group = (self.config.get("User") or "0:0").partition(":")
+        if user.isdecimal():
+            return int(user), int(group or 0)
+        lines = (self.folder / "rootfs/etc/passwd").read_text().splitlines()
+        known = {name: (int(uid), int(gid)) for name, _, uid, gid, *_ in (line.split(":") for line in lines)}
+        return known[user]
+
     def _write_spec(self, arguments: Sequence[str], env: Mapping[str, str], *, host_network: bool) -> None:
         (self.folder / "config.json").unlink(missing_ok=True)
         subprocess.run(["runc", "spec", "--bundle", str(self.folder)], check=True)
         spec = json.loads((self.folder / "config.json").read_text())
-        uid, gid = map(int, self.config["User"].split(":"))
+        uid, gid = self._user()
         spec["root"] = {"path": "rootfs", "readonly": True}
         spec["process"] |= {
             "terminal": False,
             "args": [*(self.config.get("Entrypoint") or ()), *(arguments or self.config.get("Cmd") or ())],
-            "cwd": self.config["WorkingDir"],
+            "cwd": self.config.get("WorkingDir") or "/",
             "env": [*self.config.get("Env", []), *(f"{key}={value}" for key, value in env.items())],
             "user": {"uid": uid, "gid": gid},
             "noNewPrivileges": True,
