@@ -63,7 +63,8 @@ def site(checkout: Checkout, authority: Authority, tmp_path_factory: pytest.Temp
 
 @pytest.fixture(autouse=True)
 def _as_at_first(site: Site) -> Iterator[None]:
-    yield
+    with site.ruled():
+        yield
     site.nvcr.forget()
 
 

@@ -3,7 +3,8 @@
 import json
 import secrets
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -38,6 +39,7 @@ images:
     package: .
     provides: []
     platforms: [linux/amd64]
+    sizeBudget: 50MB
 """
 MAIN = "package main\n\nfunc main() {}\n"
 
@@ -91,6 +93,18 @@ class Site:
         # JSON is YAML.
         (self.checkout.root / f"Pulumi.{name}.yaml").write_text(json.dumps({"config": keys}, indent=2) + "\n")
         return Stack(self, name).given(CARBIDE_REGISTRY_PASSWORD=SECRETS["NGC key"])
+
+    @contextmanager
+    def ruled(self) -> Iterator[None]:
+        """Have the project's rules ask for what its stacks here are like."""
+        file = self.checkout.root / "policy/config.json"
+        before = file.read_text(encoding="utf-8")
+        rules = json.loads(before)
+        rules["listed-registry"] = {"registries": [self.nvcr.server, self.bases.address]}
+        rules["all-platforms"] = {"platforms": ["linux/amd64"]}
+        file.write_text(json.dumps(rules), encoding="utf-8")
+        yield
+        file.write_text(before, encoding="utf-8")
 
     def behind_proxy(self) -> "Site":
         """The same where the git server is behind a proxy that wants a login; the builder starts anew for it."""
