@@ -1,5 +1,8 @@
-"""Files that somebody or something has damaged: staged contexts, caches, and what a checkout keeps."""
+"""What somebody or something has damaged: contexts, caches, what a checkout keeps, the state, a registry."""
 
+import json
+import re
+import shutil
 from collections.abc import Iterable
 from itertools import cycle
 from pathlib import Path
@@ -53,3 +56,46 @@ def test_what_a_checkout_keeps_is_damaged(site: Site, content: bytes) -> None:
         assert (site.local / name).exists(), name
         (site.local / name).write_bytes(content)
     site.settle()
+
+
+@slow
+@pytest.mark.parametrize("content", [None, b"", b"\xff\xfe\x00", b"null"], ids=["half", "empty", "binary", "null"])
+def test_row_20_the_state_is_damaged(site: Site, content: bytes | None) -> None:
+    state = site.local / "state/.pulumi/stacks/carbide-infra/dev.json"
+    whole = state.read_bytes()
+    damaged = whole[: len(whole) // 2] if content is None else content
+    state.write_bytes(damaged)
+    before = state.with_name("dev.json.bak").read_bytes()
+    for command in ("up", "preview", "report", "refresh", "verify", "images"):
+        refused = site.make(command)
+        assert refused.code != 0, command
+        assert f"the state in {state} is damaged" in refused.text, refused.text
+        assert f"{state}.bak, is whole" in refused.text
+        assert f"\n    cp {state}.bak {state}" in refused.text
+        assert "Traceback" not in refused.text
+    told = json.loads(site.carbide("doctor", "--json").text)
+    found = next(finding for finding in told if finding["subject"] == "state")
+    assert (found["level"], str(state) in found["told"]) == ("fail", True)
+    assert re.search(r"^FAIL +state ", site.make("doctor").text, re.MULTILINE | re.IGNORECASE)
+    assert (state.read_bytes(), state.with_name("dev.json.bak").read_bytes()) == (damaged, before)
+    assert site.run("sh", "-c", found["fix"].splitlines()[-1]).code == 0
+    site.settle()
+
+
+@slow
+def test_the_registry_has_lost_a_manifest(site: Site) -> None:
+    image = site.images()[IMAGE]
+    digest = image["digest"].removeprefix("sha256:")
+    repository = site.local / f"registry/docker/registry/v2/repositories/carbide/{IMAGE}"
+    shutil.rmtree(repository / f"_manifests/revisions/sha256/{digest}")
+    for tag in (repository / "_manifests/tags").iterdir():
+        if (tag / "current/link").read_text().strip() == image["digest"]:
+            shutil.rmtree(tag)
+    lost = site.make("verify")
+    assert lost.code != 0
+    assert IMAGE in lost.text
+    found = site.make("refresh")
+    assert found.code == 0, found.text
+    assert IMAGE in found.text
+    site.settle()
+    assert site.images()[IMAGE]["digest"] == image["digest"]
