@@ -173,6 +173,9 @@ def failures_in(event_log: Path) -> list[Failure]:
 def _failure(urn: str, metadata: Mapping[str, Any], told: Sequence[tuple[str, str]]) -> Failure | None:
     kind, _, name = urn.rpartition("::")
     problem = next((text.strip() for severity, text in reversed(told) if severity == "error"), "")
+    if problem == _DEADLINE:
+        # Of a builder that has gone the provider says so at first, and then that it waited for it.
+        problem = next((text.strip() for _, text in told if _GONE.search(text)), problem)
     inputs = (metadata.get("new") or {}).get("inputs") or {}
     if kind.endswith(f"${IMAGE_TYPE}"):
         tag = next(iter(inputs.get("tags") or []), "")
