@@ -7,6 +7,11 @@ _UNSEEN += (*range(0x2028, 0x202A), *range(0x2066, 0x206A), *range(0xD800, 0xE00
 _SHOWN = {code: f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" for code in _UNSEEN}  # noqa: PLR2004 - a byte
 
 
+def shown(text: str) -> str:
+    """A text of somebody else's in a message of one line, whatever is in it."""
+    return text if text.isprintable() else ascii(text)
+
+
 class UserError(Exception):
     """Something is not as asked; the message names what, and the way out.
 

@@ -16,7 +16,7 @@ import yaml
 from carbide_infra.adoption.discovery import as_name
 from carbide_infra.adoption.dockerfiles import Recipe
 from carbide_infra.adoption.tree_files import TreeFiles
-from carbide_infra.errors import CommandError, MissingPrerequisite
+from carbide_infra.errors import CommandError, MissingPrerequisite, shown
 from carbide_infra.processes import last_lines
 from carbide_infra.programs import find_buildx
 
@@ -143,8 +143,7 @@ def _evaluated(texts: Mapping[str, str]) -> Mapping[str, Any]:
 
 def _problem(texts: Mapping[str, str], why: str) -> str:
     name = next(iter(texts))
-    shown = why if why.isprintable() else ascii(why)
-    return f"{name} does not evaluate ({shown}); put that right, or leave it out with --skip {name}"
+    return f"{name} does not evaluate ({shown(why)}); put that right, or leave it out with --skip {name}"
 
 
 def recipes_of(plan: Mapping[str, Any], where: str, files: TreeFiles) -> Iterator[Recipe]:

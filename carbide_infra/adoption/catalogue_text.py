@@ -9,6 +9,7 @@ import yaml
 
 from carbide_infra.adoption.told import Adopted, Said
 from carbide_infra.catalogue.language import SCHEMA_VERSION
+from carbide_infra.errors import shown
 
 _ORDER = (
     *("title", "description", "dockerfile", "context", "target", "args", "secrets", "package", "module"),
@@ -40,7 +41,7 @@ def entry_lines(image: Adopted, shared: Mapping[str, Said] | None = None) -> lis
     """One image, without what stands above all; with all that is known where nobody knows what stands there."""
     own = image.entry if image.is_kept or shared is None else dict(_without(image.entry, shared))
     heading = [f"  {scalar(image.name)}:"]
-    kept = [f"    # kept as it is: {_comment(str(image.unsayable[0]))}"] if image.unsayable else []
+    kept = [f"    # kept as it is: {shown(str(image.unsayable[0]))}"] if image.unsayable else []
     return [*heading, *kept, *_map(own, "    ")]
 
 
@@ -153,12 +154,7 @@ def _places(said: Said) -> set[str]:
 
 
 def _commented(line: str, where: str) -> str:
-    return f"{line}  # {_comment(where)}" if where else line
-
-
-def _comment(text: str) -> str:
-    """In one line, whatever it holds."""
-    return text if text.isprintable() else ascii(text)
+    return f"{line}  # {shown(where)}" if where else line
 
 
 def flow(value: Any) -> str:  # noqa: ANN401 - what YAML has

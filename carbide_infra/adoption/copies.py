@@ -18,7 +18,7 @@ from carbide_infra.adoption.pieces import (
 )
 from carbide_infra.adoption.stage import Context, Stage
 from carbide_infra.adoption.words import short, value_of
-from carbide_infra.source.kept.reading import shown
+from carbide_infra.errors import shown
 
 if TYPE_CHECKING:
     import dockerfile

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from carbide_infra.adoption.catalogue_text import scalar
+from carbide_infra.errors import shown
 from carbide_infra.workflows import Workflows
 
 WORKFLOW = ".github/workflows/images.yml"
@@ -82,7 +83,7 @@ class Project:
         values = {
             "source": scalar(self.source),
             "catalogue": "services.yaml",
-            "registryServer": f"{scalar(registry.server)}  # {_comment(registry.where)}",
+            "registryServer": f"{scalar(registry.server)}  # {shown(registry.where)}",
             "registryRepository": scalar(registry.repository),
             "sourceUrl": scalar(self.source_url),
             **more,
@@ -94,7 +95,7 @@ class Project:
         secrets = "".join(f"\n      {each}: ${{{{ secrets.{each} }}}}" for each in _SECRETS)
 
         return f"""\
-# Previews, updates and releases of the images in {_comment(self.folder)}, by the workflows of carbide-infra.
+# Previews, updates and releases of the images in {shown(self.folder)}, by the workflows of carbide-infra.
 name: images
 
 on:
@@ -146,7 +147,3 @@ jobs:
     with: *project
     secrets: *secrets
 """
-
-
-def _comment(text: str) -> str:
-    return text if text.isprintable() else ascii(text)

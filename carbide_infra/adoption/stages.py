@@ -9,7 +9,7 @@ from carbide_infra.adoption.pieces import Built, Empty, Placed
 from carbide_infra.adoption.stage import Context, Stage, inherit
 from carbide_infra.adoption.told import Said
 from carbide_infra.adoption.words import DEFAULT_PATH, pairs, value_of
-from carbide_infra.source.kept.reading import shown
+from carbide_infra.errors import shown
 from carbide_infra.source.kept.variables import UnknownError, expanded, platform_arguments
 
 if TYPE_CHECKING:

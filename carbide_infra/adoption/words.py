@@ -3,7 +3,7 @@
 import shlex
 from collections.abc import Mapping
 
-from carbide_infra.source.kept.reading import shown
+from carbide_infra.errors import shown
 from carbide_infra.source.kept.variables import UnknownError, expanded
 
 _LENGTH = 60

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
+from carbide_infra.errors import shown
 from carbide_infra.source.origins import Origin
 
 _SHORT = 12
@@ -13,14 +14,14 @@ def warnings_of(origins: Mapping[str, Origin]) -> Iterator[str]:
         one = next(iter(alike.values()))
         more = _and_more(path for origin in alike.values() for path in origin.differing)
         yield (
-            f"{_shown(first)} {one.differing[first]} commit {_short(one)}{more}: neither the git SHA nor latest as a "
+            f"{shown(first)} {one.differing[first]} commit {_short(one)}{more}: neither the git SHA nor latest as a "
             f"tag, and no revision, for {', '.join(alike)}"
         )
     for first, alike in _by_first_file(origins, lambda origin: origin.converted):
         one = next(iter(alike.values()))
         more = _and_more(path for origin in alike.values() for path in origin.converted)
         yield (
-            f"{_shown(first)} has other line ends than in commit {_short(one)}{more}, as its attributes allow: where "
+            f"{shown(first)} has other line ends than in commit {_short(one)}{more}, as its attributes allow: where "
             f"it is embedded or copied, {', '.join(alike)} will not be what another machine builds of that commit"
         )
 
@@ -43,8 +44,3 @@ def _and_more(paths: Iterable[str]) -> str:
 
 def _short(origin: Origin) -> str:
     return (origin.commit or "")[:_SHORT]
-
-
-def _shown(path: str) -> str:
-    """A file's name, which may hold anything, on one line."""
-    return path if path.isprintable() else ascii(path)

@@ -10,9 +10,10 @@ from pathlib import Path
 
 from carbide_infra.catalogue.model import Image, KeptDockerfile
 from carbide_infra.catalogue.values import reference_problem
+from carbide_infra.errors import shown
 from carbide_infra.source.inputs import InputError, Wanted
 from carbide_infra.source.kept.ignoring import Ignored
-from carbide_infra.source.kept.reading import Reading, Taken, read, shown
+from carbide_infra.source.kept.reading import Reading, Taken, read
 from carbide_infra.source.tree import Tree
 from carbide_infra.source.whole_tree import files_below, whole_tree
 

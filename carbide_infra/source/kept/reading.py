@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from carbide_infra.catalogue.bases import NOTHING
 from carbide_infra.catalogue.values import reference_problem
+from carbide_infra.errors import shown
 from carbide_infra.source.kept.variables import UnknownError, expanded, platform_arguments
 from carbide_infra.source.tree import InputError
 
@@ -74,11 +75,6 @@ class _Stage:
     known: dict[str, str | None] = field(default_factory=dict)  # variables; None for one that cannot be told
     fixed: set[str] = field(default_factory=set)  # those that ENV set: no ARG changes them
     is_read: bool = False
-
-
-def shown(text: str) -> str:
-    """A text of somebody else's in a message of one line, whatever is in it."""
-    return text if text.isprintable() else ascii(text)
 
 
 def read(text: str, name: str, target: str | None, given: Mapping[str, str | None], platform: str) -> Reading:
