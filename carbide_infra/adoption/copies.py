@@ -1,6 +1,5 @@
 """Follows files into the stages of a Dockerfile: by COPY, ADD and bind mounts, from the context and other stages."""
 
-import csv
 import posixpath
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -19,6 +18,7 @@ from carbide_infra.adoption.pieces import (
 from carbide_infra.adoption.stage import Context, Stage
 from carbide_infra.adoption.words import short, value_of
 from carbide_infra.errors import shown
+from carbide_infra.source.kept.stages import mounts
 
 if TYPE_CHECKING:
     import dockerfile
@@ -173,10 +173,7 @@ class Copies:
     def mounted(self, command: "dockerfile.Command", stage: Stage) -> list[Placed]:
         """What a RUN sees beside the stage's own files."""
         found = []
-        for flag in command.flags:
-            name, _, options = flag.partition("=")
-            row = next(csv.reader([options]), []) if name == "--mount" else []
-            keys = {key.lower(): value for key, _, value in (part.partition("=") for part in row)}
+        for keys in mounts(command):
             if keys.get("type") == "secret":
                 stage.secrets.setdefault(
                     keys.get("id") or posixpath.basename(keys.get("target", "")), command.start_line

@@ -10,6 +10,7 @@ from carbide_infra.adoption.stage import Context, Stage, inherit
 from carbide_infra.adoption.told import Said
 from carbide_infra.adoption.words import DEFAULT_PATH, pairs, value_of
 from carbide_infra.errors import shown
+from carbide_infra.source.kept.stages import Arguments, named_stage, stage_name
 from carbide_infra.source.kept.variables import UnknownError, expanded, platform_arguments
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ class Stages:
 
     def __init__(self, commands: Sequence["dockerfile.Command"], context: Context, run: Run) -> None:
         self.context, self._run = context, run
+        self._arguments = Arguments(context.arguments, _ANY_PLATFORM, value_of)
         self._global: dict[str, str | None] = dict(_ANY_PLATFORM)
         self.arguments: dict[str, int] = {}
         self.stages: list[Stage] = []
@@ -41,13 +43,11 @@ class Stages:
     def _divide(self, command: "dockerfile.Command") -> None:
         match command.cmd.upper():
             case "FROM":
-                words = command.value
-                is_named = len(words) == 3 and words[1].upper() == "AS"  # noqa: PLR2004
-                self.stages.append(Stage(words[2].lower() if is_named else "", command))
+                self.stages.append(Stage(stage_name(command), command))
             case _ if self.stages:
                 self.stages[-1].commands.append(command)
             case "ARG":
-                self._declare(command, self._global, set(), {})
+                self._declare(command, self._global)
 
     @property
     def packages(self) -> frozenset[str]:
@@ -57,21 +57,13 @@ class Stages:
 
     def image(self, target: str | None) -> Stage | None:
         """The stage that is the image, read; None where there is no such stage."""
-        stage = self.stage(target, len(self.stages)) if target else self.stages[-1]
+        stage = named_stage(self.stages, target) if target else self.stages[-1]
         if stage is not None:
             self._read(stage)
         return stage
 
-    def stage(self, name: str, before: int) -> Stage | None:
-        """An earlier stage, by name or number."""
-        earlier = self.stages[:before]
-        found = next((stage for stage in reversed(earlier) if stage.name and stage.name == name.lower()), None)
-        if found is None and name.isdecimal() and int(name) < len(earlier):
-            return earlier[int(name)]
-        return found
-
     def _earlier(self, name: str, before: Stage) -> Stage | None:
-        found = self.stage(name, self.stages.index(before))
+        found = named_stage(self.stages[: self.stages.index(before)], name)
         if found is not None:
             self._read(found)
         return found
@@ -92,12 +84,12 @@ class Stages:
             what = f"builds on {shown(written)}, which only a build argument says"
             stage.note(self.context.where(line), what, "give its ARG a default")
             return
-        parent = None if base.isdecimal() else self.stage(base, self.stages.index(stage))
+        # FROM takes no number for a stage.
+        parent = None if base.isdecimal() else self._earlier(base, stage)
         if parent is None:
             stage.base = Said(base, self.context.where(line))
             stage.known["PATH"] = DEFAULT_PATH
             return
-        self._read(parent)
         inherit(stage, parent)
 
     # ---- Instructions.
@@ -154,20 +146,12 @@ class Stages:
         self,
         command: "dockerfile.Command",
         known: dict[str, str | None],
-        fixed: set[str],
-        outer: Mapping[str, str | None],
+        fixed: set[str] | frozenset[str] = frozenset(),
+        outer: Mapping[str, str | None] | None = None,
     ) -> None:
         for word in command.value:
-            name, has_default, default = word.partition("=")
-            self.arguments.setdefault(name, command.start_line)
-            if name in fixed:
-                continue
-            if name in self.context.arguments:
-                known[name] = self.context.arguments[name]
-            elif has_default:
-                known[name] = value_of(default, known)
-            else:
-                known[name] = outer.get(name, _ANY_PLATFORM.get(name))
+            self.arguments.setdefault(word.partition("=")[0], command.start_line)
+        self._arguments.declare(command, known, fixed, outer)
 
     def _environment(self, command: "dockerfile.Command", stage: Stage, where: str) -> None:
         before = dict(stage.known)

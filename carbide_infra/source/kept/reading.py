@@ -1,6 +1,5 @@
 """Reads a Dockerfile by BuildKit's own grammar: what it takes from its context, and which images it builds on."""
 
-import csv
 import posixpath
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from carbide_infra.catalogue.bases import NOTHING
 from carbide_infra.catalogue.values import reference_problem
 from carbide_infra.errors import shown
+from carbide_infra.source.kept.stages import Arguments, mounts, named_stage, stage_name
 from carbide_infra.source.kept.variables import UnknownError, expanded, platform_arguments
 from carbide_infra.source.tree import InputError
 
@@ -147,7 +147,7 @@ def tricks(text: str) -> Iterator[str]:
 class _Reader:
     def __init__(self, name: str, given: Mapping[str, str | None], platform: Mapping[str, str]) -> None:
         self.reading = Reading()
-        self._name, self._given, self._platform = name, given, platform
+        self._name, self._arguments = name, Arguments(given, platform, _unquoted)
         self._global: dict[str, str | None] = dict(platform)
         self._stages: list[_Stage] = []
 
@@ -157,13 +157,11 @@ class _Reader:
                 if not command.value:
                     msg = f"{self._name}:{command.start_line}: FROM names no image"
                     raise InputError(msg)
-                words = command.value
-                name = words[2].lower() if len(words) == 3 and words[1].upper() == "AS" else ""  # noqa: PLR2004
-                self._stages.append(_Stage(name, command))
+                self._stages.append(_Stage(stage_name(command), command))
             elif self._stages:
                 self._stages[-1].commands.append(command)
             elif command.cmd.upper() == "ARG":
-                self._declare(command, self._global, set(), {})
+                self._arguments.declare(command, self._global)
         if not self._stages:
             msg = f"{self._name} has no FROM; name a Dockerfile"
             raise InputError(msg)
@@ -171,7 +169,7 @@ class _Reader:
     def wanted(self, target: str | None) -> _Stage:
         if target is None:
             return self._stages[-1]
-        stage = self._stage(target, len(self._stages))
+        stage = named_stage(self._stages, target)
         if stage is None:
             names = ", ".join(stage.name for stage in self._stages if stage.name) or "none with a name"
             msg = f"{self._name} has no stage {target!r} (it has {names}); name one of them as target"
@@ -208,13 +206,8 @@ class _Reader:
 
     # ---- Stages and the images that they stand on.
 
-    def _stage(self, name: str, before: int) -> _Stage | None:
-        """An earlier stage, by its name or its number."""
-        earlier = self._stages[:before]
-        found = next((stage for stage in reversed(earlier) if stage.name and stage.name == name.lower()), None)
-        if found is None and name.isdecimal() and int(name) < len(earlier):
-            return earlier[int(name)]
-        return found
+    def _earlier(self, name: str, stage: _Stage) -> _Stage | None:
+        return named_stage(self._stages[: self._stages.index(stage)], name)
 
     def _base(self, stage: _Stage) -> str | None:
         """What FROM names; None where that cannot be told."""
@@ -225,9 +218,8 @@ class _Reader:
 
     def _parent(self, stage: _Stage) -> _Stage | None:
         base = self._base(stage)
-        index = self._stages.index(stage)
         # FROM takes no number for a stage.
-        return None if base is None or base.isdecimal() else self._stage(base, index)
+        return None if base is None or base.isdecimal() else self._earlier(base, stage)
 
     def _stand_on_base(self, stage: _Stage) -> None:
         written, line = stage.base.value[0], stage.base.start_line
@@ -253,7 +245,7 @@ class _Reader:
 
     def _from(self, name: str, line: int, stage: _Stage) -> None:
         """Where COPY or a mount takes its files from, if not from the context."""
-        found = self._stage(name, self._stages.index(stage))
+        found = self._earlier(name, stage)
         if found is not None:
             self._visit(found)
         elif "$" in name:
@@ -274,33 +266,16 @@ class _Reader:
         line = command.start_line
         match command.cmd.upper():
             case "ARG":
-                self._declare(command, stage.known, stage.fixed, self._global)
+                self._arguments.declare(command, stage.known, stage.fixed, self._global)
             case "ENV":
                 self._set(command, stage)
             case "COPY" | "ADD":
                 self._copy(command, stage)
             case "RUN":
-                self._run(command, stage)
+                for options in mounts(command):
+                    self._mount(options, command, stage)
             case "ONBUILD" if command.sub_cmd and command.sub_cmd.upper() in {"ADD", "COPY", "RUN"}:
                 self.reading.whole.setdefault(f"line {line} leaves it to another build what is copied")
-
-    def _declare(
-        self,
-        command: "dockerfile.Command",
-        known: dict[str, str | None],
-        fixed: set[str],
-        outer: Mapping[str, str | None],
-    ) -> None:
-        for word in command.value:
-            name, has_default, default = word.partition("=")
-            if name in fixed:
-                continue
-            if name in self._given:
-                known[name] = self._given[name]
-            elif has_default:
-                known[name] = _unquoted(default, known)
-            else:
-                known[name] = outer.get(name, self._platform.get(name))
 
     def _set(self, command: "dockerfile.Command", stage: _Stage) -> None:
         before = dict(stage.known)
@@ -338,15 +313,6 @@ class _Reader:
             self.reading.whole.setdefault(f"line {line} takes all of it")
         else:
             self.reading.taken.setdefault(Taken(path, line))
-
-    def _run(self, command: "dockerfile.Command", stage: _Stage) -> None:
-        for flag in command.flags:
-            name, _, options = flag.partition("=")
-            if name == "--mount":
-                row = next(csv.reader([options]), [])
-                self._mount(
-                    {key.lower(): value for key, _, value in (part.partition("=") for part in row)}, command, stage
-                )
 
     def _mount(self, options: Mapping[str, str], command: "dockerfile.Command", stage: _Stage) -> None:
         if "from" in options:
