@@ -12,6 +12,7 @@ from carbide_infra.catalogue.document import Document, UnreadableError, parse
 from carbide_infra.catalogue.language import SCHEMA_VERSION, Entry, SharedKeys
 from carbide_infra.catalogue.language import Catalogue as Language
 from carbide_infra.catalogue.merging import PROGRAM, Layer, Merger, problem_at, said
+from carbide_infra.catalogue.migration import too_new
 from carbide_infra.catalogue.model import Image
 from carbide_infra.catalogue.problems import CatalogueError, Key, Problem, explained, nearest, path
 
@@ -201,10 +202,8 @@ def _require_known_version(data: Mapping[str, Any], document: Document, name: st
     """A file for a newer program has keys that this one cannot judge, so nothing else is said of it."""
     version = data.get("schemaVersion", SCHEMA_VERSION)
     if isinstance(version, int) and version > SCHEMA_VERSION:
-        text = f"is for a newer carbide-infra, this one reads {SCHEMA_VERSION} at most; install the one that wrote it"
-        raise CatalogueError(
-            [Problem(f"{name}:{document.line(('schemaVersion',))}", "schemaVersion", str(version), text)]
-        )
+        where = f"{name}:{document.line(('schemaVersion',))}"
+        raise too_new(where, version)
 
 
 def _own_template(said: object, file: Path, problems: list[Problem], where: str) -> str | None:

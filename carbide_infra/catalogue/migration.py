@@ -18,11 +18,16 @@ def migrated(text: str, name: str, steps: Mapping[int, Callable[[str], str]] = S
     """
     version = version_of(text, name)
     if version > to:
-        said = f"is for a newer carbide-infra, this one reads {to} at most; install the one that wrote it"
-        raise CatalogueError([Problem(name, "schemaVersion", str(version), said)])
+        raise too_new(name, version, to)
     for at in range(version, to):
         text = steps[at](text)
     return _naming(text, to)
+
+
+def too_new(where: str, version: int, newest: int = SCHEMA_VERSION) -> CatalogueError:
+    """What to raise for a file of a version that this program does not know."""
+    text = f"is for a newer carbide-infra, this one reads {newest} at most; install the one that wrote it"
+    return CatalogueError([Problem(where, "schemaVersion", str(version), text)])
 
 
 def version_of(text: str, name: str) -> int:
