@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from carbide_infra.adoption.dockerfiles import PLACES, Recipe
+from carbide_infra.adoption.go_list import NOT_THEIRS
 from carbide_infra.adoption.tree_files import TreeFiles
 from carbide_infra.errors import CommandError
 from carbide_infra.registry.reference import COMPONENT
@@ -14,7 +15,7 @@ _DOCKERFILE = re.compile(
     r"(Dockerfile|Containerfile)([._-](?P<suffix>[\w.-]+))?|(?P<prefix>[\w.-]+)\.(Dockerfile|dockerfile|Containerfile)"
 )
 _TEMPLATE = re.compile(r".*\.(tmpl|tpl|j2|jinja2?|in|template|erb|m4|gotmpl)")
-_NOT_THEIRS = frozenset({"vendor", "testdata", "node_modules", "third_party", ".devcontainer", ".github"})
+_OF_TOOLS = frozenset({".devcontainer", ".github"})
 # What tells a variant of an image, and not an image.
 _VARIANTS = frozenset(
     {
@@ -44,7 +45,7 @@ def is_template(name: str) -> bool:
 def _is_dockerfile(name: str) -> bool:
     folder, base = posixpath.split(name)
     is_one = _DOCKERFILE.fullmatch(base) is not None and not base.endswith(".dockerignore")
-    return is_one and not _NOT_THEIRS & set(folder.split("/"))
+    return is_one and not (NOT_THEIRS | _OF_TOOLS) & set(folder.split("/"))
 
 
 def recipes(names: Sequence[str], others: Sequence[str], repository: str) -> list[Recipe]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from carbide_infra.adoption.accounts import Account
 from carbide_infra.adoption.bases import default_user
+from carbide_infra.adoption.go_list import package_path
 from carbide_infra.adoption.pieces import AccountFile, Built, Empty, FromImage, FromTree, Placed, Provided, Unclear
 from carbide_infra.adoption.stage import Context, Stage
 from carbide_infra.adoption.told import Said, Unsayable
@@ -93,10 +94,10 @@ class Entry:
         self.notes += dict.fromkeys(note for built in builts for note in built.notes)
         usual = f"/app/{posixpath.basename(first.package) if first.package != '.' else self._name}"
         if len(binaries) == 1 and binaries[0].place == usual:
-            self._say("package", _package(first), first.where)
+            self._say("package", package_path(first.package), first.where)
         else:
             items = [
-                Said({"package": _package(built), "path": placed.place}, built.where)
+                Said({"package": package_path(built.package), "path": placed.place}, built.where)
                 for placed, built in zip(binaries, builts, strict=True)
             ]
             self._say("binaries", items, first.where)
@@ -380,10 +381,6 @@ def named_ports(ports: Mapping[int, Said]) -> dict[str, Said]:
         name = usual if usual and usual not in named else f"port-{number}"
         named[name] = said
     return named
-
-
-def _package(built: Built) -> str:
-    return "." if built.package == "." else f"./{built.package}"
 
 
 def _plain(said: Said) -> str:

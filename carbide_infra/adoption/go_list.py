@@ -8,13 +8,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from carbide_infra.adoption.tree_files import TreeFiles
+from carbide_infra.adoption.words import place
 from carbide_infra.errors import CommandError
 from carbide_infra.source.go_command import GoCommand, GoError, GoUnavailableError, ModuleAccess, go_command, last_line
 from carbide_infra.source.go_list import documents
 
 _MODULE = re.compile(r"^module\s+\"?(?P<path>[^\s\"]+)\"?", re.MULTILINE)
 _GO = re.compile(r"^(?P<key>go|toolchain)\s+(go)?(?P<version>\d+\.\d+[^\s]*)", re.MULTILINE)
-_NOT_THEIRS = frozenset({"vendor", "testdata", "node_modules", "third_party"})
+NOT_THEIRS = frozenset({"vendor", "testdata", "node_modules", "third_party"})
+"""Folders of a clone that hold what is somebody else's."""
+
+
+def package_path(folder: str) -> str:
+    """How a folder of the source root is named as a package."""
+    return "." if folder == "." else f"./{folder}"
 
 
 @dataclass(frozen=True)
@@ -59,7 +66,7 @@ def go_release(files: TreeFiles, module: str) -> tuple[str, str] | None:
     # A go line is the least that serves: the newest of its releases does, too.
     pattern = r"\d+\.\d+" if match["key"] == "go" else r"\d+\.\d+(\.\d+)?((rc|beta)\d+)?"
     version = re.match(pattern, match["version"])
-    return (version[0], f"{name}:{text.count(chr(10), 0, match.start()) + 1}") if version else None
+    return (version[0], place(name, text, match.start())) if version else None
 
 
 def packages_of(files: TreeFiles, cache_dir: Path) -> Packages:
@@ -84,7 +91,7 @@ def packages_of(files: TreeFiles, cache_dir: Path) -> Packages:
 def _modules(files: TreeFiles) -> Iterator[tuple[str, str]]:
     for name in files.names:
         folder, base = posixpath.split(name)
-        if base == "go.mod" and not _NOT_THEIRS & set(folder.split("/")):
+        if base == "go.mod" and not NOT_THEIRS & set(folder.split("/")):
             found = _MODULE.search(files.text(name))
             if found:
                 yield folder or ".", found["path"]

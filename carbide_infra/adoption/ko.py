@@ -8,7 +8,7 @@ from typing import Any
 
 from carbide_infra.adoption.bases import default_user
 from carbide_infra.adoption.discovery import as_name
-from carbide_infra.adoption.go_list import Packages, go_release
+from carbide_infra.adoption.go_list import Packages, go_release, package_path
 from carbide_infra.adoption.told import Adopted, Said
 from carbide_infra.adoption.tree_files import TreeFiles
 from carbide_infra.catalogue.document import UnreadableError, parse
@@ -76,7 +76,7 @@ def _image(
     notes: list[str] = []
     entry = {
         # ko puts a binary there, and the environment says so.
-        "binaries": Said([Said({"package": _package(package), "path": f"/ko-app/{named}"}, where)], where),
+        "binaries": Said([Said({"package": package_path(package), "path": f"/ko-app/{named}"}, where)], where),
         "ldflags": Said(["-s", "-w"], f"{where}: ko's own"),
         "base": base,
         "user": _user(base, notes),
@@ -103,10 +103,6 @@ def _image(
         entry["files"] = Said([Said({"from": f"{package}/kodata", "to": "/var/run/ko"}, f"{package}/kodata")], where)
         entry["environment"] = Said({"KO_DATA_PATH": Said("/var/run/ko", f"{package}/kodata")}, f"{package}/kodata")
     return Adopted(as_name(str(build.get("id") or named)), FILE, entry, notes=tuple(notes))
-
-
-def _package(folder: str) -> str:
-    return "." if folder == "." else f"./{folder}"
 
 
 def _user(base: Said, notes: list[str]) -> Said:

@@ -8,6 +8,7 @@ import yaml
 
 from carbide_infra.adoption.project import Registry
 from carbide_infra.adoption.tree_files import TreeFiles
+from carbide_infra.adoption.words import place
 from carbide_infra.errors import CommandError
 from carbide_infra.registry.reference import COMPONENT
 from carbide_infra.source.tree import InputError
@@ -76,8 +77,7 @@ def _found(files: TreeFiles) -> Iterator[tuple[str, str, str]]:
 
 def _one(server: str, path: str, name: str, text: str) -> Iterator[tuple[str, str, str]]:
     if server not in _NOT_A_REGISTRY:
-        at = text.find(server)
-        yield server, path, f"{name}:{text.count(chr(10), 0, at) + 1}"
+        yield server, path, place(name, text, text.find(server))
 
 
 def _values(data: Any, seen: set[tuple[int, bool]], *, is_wanted: bool) -> Iterator[str]:  # noqa: ANN401 - what YAML has

@@ -17,7 +17,7 @@ from carbide_infra.adoption.project import Registry
 from carbide_infra.adoption.told import Adopted, Said, Unsayable
 from carbide_infra.adoption.tree_files import TreeFiles
 from carbide_infra.catalogue.checks import check_images
-from carbide_infra.catalogue.loading import Stack, load_catalogue
+from carbide_infra.catalogue.loading import Catalogue, Stack, load_catalogue
 from carbide_infra.catalogue.model import Image
 from carbide_infra.catalogue.problems import CatalogueError, Problem
 from carbide_infra.errors import CommandError
@@ -201,18 +201,19 @@ def resolved(images: Sequence[Adopted]) -> tuple[Image, ...]:
     Raises:
         CatalogueError: a value is none of the catalogue's language.
     """
+    return _catalogue(images).images
+
+
+def _catalogue(images: Sequence[Adopted]) -> Catalogue:
     with tempfile.TemporaryDirectory(prefix="carbide-init-") as folder:
         file = Path(folder) / "services.yaml"
         file.write_text(catalogue_text(images), encoding="utf-8")
-        return load_catalogue(file, "services.yaml").images
+        return load_catalogue(file, "services.yaml")
 
 
 def _problems(found: Adopted, root: Path) -> Sequence[Problem]:
-    with tempfile.TemporaryDirectory(prefix="carbide-init-") as folder:
-        file = Path(folder) / "services.yaml"
-        file.write_text(catalogue_text([found]), encoding="utf-8")
-        catalogue = load_catalogue(file, "services.yaml")
-        return check_images(catalogue, _NO_STACK, catalogue.images, root, is_development=False).errors
+    catalogue = _catalogue([found])
+    return check_images(catalogue, _NO_STACK, catalogue.images, root, is_development=False).errors
 
 
 def _with_inputs(

@@ -28,6 +28,11 @@ def value_of(text: str, known: Mapping[str, str | None]) -> str | None:
     return filled if filled.isprintable() else None
 
 
+def place(name: str, text: str, at: int) -> str:
+    """A position in a file's text, as file and line."""
+    return f"{name}:{text.count(chr(10), 0, at) + 1}"
+
+
 def short(text: str) -> str:
     """A script in one line of a message."""
     line = " ".join(text.split())

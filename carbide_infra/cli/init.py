@@ -66,8 +66,8 @@ def init(  # noqa: PLR0913, PLR0917 - one for each option
         msg = f"{root} is a project already; run this in the folder that has the source"
         raise CommandError(msg)
     repository = repository_of(root)
-    name = repository_name(repository.top, repository.url)
-    question = Question(root, cache_dir(), as_name(name), (*(skip or ()), folder), as_is)
+    name = as_name(repository_name(repository.top, repository.url))
+    question = Question(root, cache_dir(), name, (*(skip or ()), folder), as_is)
     found = survey(question)
     if check:
         return _check(root / folder / "services.yaml", f"{folder}/services.yaml", found)
@@ -76,7 +76,7 @@ def init(  # noqa: PLR0913, PLR0917 - one for each option
         raise CommandError(msg)
     if (root / folder / "services.yaml").is_file():
         _show_new(root / folder / "services.yaml", f"{folder}/services.yaml", found)
-    project = _project(root, folder, repository, registry, named_workflows(workflows), found)
+    project = _project(question, folder, repository, registry, named_workflows(workflows), found)
     return _write(project, repository.top, found, find_links or (), dry_run=dry_run)
 
 
@@ -106,15 +106,15 @@ def _show_new(file: Path, name: str, found: Survey) -> None:
 
 
 def _project(
-    root: Path, folder: str, repository: Repository, registry: str, workflows: Workflows | None, found: Survey
+    question: Question, folder: str, repository: Repository, registry: str, workflows: Workflows | None, found: Survey
 ) -> Project:
+    root, name = question.root, question.repository
     inside = os.path.relpath(root, repository.top)
     path = os.path.normpath(f"{inside}/{folder}")
     if not _FOLDER.fullmatch(path):
         msg = f"{path}: is not a path that a workflow can name; run this in a folder of plain characters"
         raise CommandError(msg)
     names = {image.name for image in found.images}
-    name = as_name(repository_name(repository.top, repository.url))
     said = found.registry or registries.of_workflows(TreeFiles.of(repository.top, cache_dir()), names)
     return Project(
         name=f"{name}-images",
