@@ -90,6 +90,17 @@ class Caller:
         command = ["git", *IDENTITY, "-C", str(self.clone), *arguments]
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
+    def merge(self, branch: str) -> None:
+        """Merge a branch into main, as GitHub does, and push it."""
+        self.git("merge", "--quiet", "--no-ff", "-m", "Merge", branch)
+        self.git("push", "--quiet", "origin", "main")
+
+    def tag(self, name: str) -> str:
+        """Tag what is checked out and push that; gives the ref."""
+        self.git("tag", name)
+        self.git("push", "--quiet", "origin", name)
+        return f"refs/tags/{name}"
+
     def commit(self, files: Mapping[str, str], message: str = "Change files") -> str:
         """Write files, commit and push the branch; gives the commit."""
         for name, text in files.items():

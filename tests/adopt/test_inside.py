@@ -155,12 +155,9 @@ def test_a_pull_request_is_previewed_and_commented_on_merged_and_released(caller
 
     # The merge is built, and its tag released.
     caller.secrets = secrets
-    caller.git("merge", "--quiet", "--no-ff", "-m", "Merge", "feature")
-    caller.git("push", "--quiet", "origin", "main")
+    caller.merge("feature")
     assert ran(caller, caller.pushed()) == {"up": "success"}
     second = images_of(caller)
     assert {name for name in second if second[name]["digest"] != first[name]["digest"]} == {FRONT}
-    caller.git("tag", "v1.2.0")
-    caller.git("push", "--quiet", "origin", "v1.2.0")
-    assert ran(caller, caller.pushed("refs/tags/v1.2.0")) == {"release": "success"}
+    assert ran(caller, caller.pushed(caller.tag("v1.2.0"))) == {"release": "success"}
     assert all(image["digest"] in caller.summary("release") for image in second.values())

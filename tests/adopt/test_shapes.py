@@ -277,12 +277,10 @@ def test_on_github_it_is_previewed_commented_on_merged_and_released(
     assert head[:10] in body
 
     caller.secrets = secrets
-    caller.git("merge", "--quiet", "--no-ff", "-m", "Merge", "feature")
-    caller.git("push", "--quiet", "origin", "main")
+    caller.merge("feature")
     assert ran(caller, caller.pushed()) == {"up": "success"}
     second = images_of(caller)
     assert {name for name in second if second[name]["digest"] != first[name]["digest"]} == {image}
-    caller.git("tag", f"v{second[image]['version']}")
-    caller.git("push", "--quiet", "origin", f"v{second[image]['version']}")
-    assert ran(caller, caller.pushed(f"refs/tags/v{second[image]['version']}")) == {"release": "success"}
+    tagged = caller.tag(f"v{second[image]['version']}")
+    assert ran(caller, caller.pushed(tagged)) == {"release": "success"}
     assert all(found["digest"] in caller.summary("release") for found in second.values())

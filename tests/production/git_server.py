@@ -7,13 +7,12 @@ import urllib.parse
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from tests.support.authority import ServerFiles
 from tests.support.git_trees import git
-from tests.support.servers import serving
+from tests.support.servers import QuietHandler, QuietServer, serving
 
 
 @dataclass
@@ -36,8 +35,7 @@ class GitServer:
 
     @contextmanager
     def running(self, files: ServerFiles) -> Iterator["GitServer"]:
-        server = _Server(("127.0.0.1", 0), type("Handler", (_Handler,), {"server_of_git": self}))
-        server.socket = files.context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+        server = QuietServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"server_of_git": self}), files.context)
         self.address = f"127.0.0.1:{server.server_address[1]}"
         with serving(server):
             yield self
@@ -58,19 +56,8 @@ def publish(root: Path, host: str, path: str, files: Mapping[str, str], tag: str
     return module
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - the base class's types
-        """Keep quiet of clients that do not trust us."""
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+class _Handler(QuietHandler):
     server_of_git: ClassVar[GitServer]
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        pass
 
     def handle_any(self) -> None:
         server, where = self.server_of_git, urllib.parse.urlsplit(self.path)

@@ -16,7 +16,6 @@ import urllib.parse
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -25,7 +24,7 @@ from devenv.toolchain import ensure_registry_server
 from tests.production.tokens import ISSUER, SERVICE, TokenService
 from tests.support.authority import ServerFiles
 from tests.support.registry_server import Fault, Request
-from tests.support.servers import await_port, serving
+from tests.support.servers import QuietHandler, QuietServer, await_port, serving
 
 _HOP = frozenset({"connection", "transfer-encoding", "keep-alive"})
 
@@ -133,8 +132,7 @@ class Front:
 
     @contextmanager
     def running(self, host: Host, files: ServerFiles) -> Iterator[None]:
-        server = _Server((host.address, 0), type("Handler", (_Handler,), {"front": self}))
-        server.socket = files.context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+        server = QuietServer((host.address, 0), type("Handler", (_Handler,), {"front": self}), files.context)
         self.server = f"{host.name}:{server.server_address[1]}"
         with serving(server):
             yield
@@ -155,20 +153,9 @@ class Front:
         return authorization
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - the base class's types
-        """Keep quiet of clients that hang up."""
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+class _Handler(QuietHandler):
     disable_nagle_algorithm = True
     front: ClassVar[Front]
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        pass
 
     def handle_any(self) -> None:
         body = self._body()

@@ -16,7 +16,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -25,7 +24,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from tests.support.servers import serving
+from tests.support.servers import QuietHandler, QuietServer, serving
 
 INDEX = "application/vnd.oci.image.index.v1+json"
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -174,32 +173,19 @@ class FakeRegistry:
     def running(self, context: ssl.SSLContext | None) -> Iterator[Self]:
         """Serve, with TLS where there is a context."""
         handler = type("Handler", (_Handler,), {"content": self})
-        server = _Server(("127.0.0.1", 0), handler)
-        if context:
-            server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+        server = QuietServer(("127.0.0.1", 0), handler, context)
         self.address = f"{'https' if context else 'http'}://127.0.0.1:{server.server_address[1]}"
         with serving(server):
             yield self
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - the base class's types
-        """Keep quiet of clients that hang up, such as one that does not trust us."""
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+class _Handler(QuietHandler):
     disable_nagle_algorithm = True
     content: ClassVar[FakeRegistry]
 
     def setup(self) -> None:
         super().setup()
         self.content.connections += 1
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        pass
 
     def _answer(self, status: int, body: bytes = b"", length: int | None = None, **headers: str) -> None:
         self.send_response(status)

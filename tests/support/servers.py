@@ -6,10 +6,45 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from socketserver import BaseServer
+from ssl import SSLContext
+from typing import Any
 
 _READY_SECONDS = 20.0
+
+
+class QuietServer(ThreadingHTTPServer):
+    """An HTTP server that says nothing of clients that hang up, such as those that do not trust it.
+
+    Args:
+        address: host and port; 0 for any.
+        handler: answers.
+        context: for TLS; None for none.
+    """
+
+    daemon_threads = True
+
+    def __init__(
+        self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler], context: SSLContext | None = None
+    ) -> None:
+        super().__init__(address, handler)
+        if context:
+            # The handshake is each request's own: one client must not hold up the others.
+            self.socket = context.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - the base class's types
+        """Keep quiet."""
+
+
+class QuietHandler(BaseHTTPRequestHandler):
+    """Answers HTTP/1.1, and logs nothing."""
+
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        """Keep quiet."""
 
 
 @contextmanager
