@@ -14,6 +14,7 @@ from carbide_infra.paths import cache_dir, state_dir
 from carbide_infra.settings import load_settings
 from carbide_infra.source.go_command import ModuleAccess
 from carbide_infra.source.private_modules import cause_of, git_says
+from carbide_infra.stack.builder import builder_failure, builder_of
 from carbide_infra.stack.failures import Failure, alike, failures_in, program_errors
 from carbide_infra.stack.following import Watch
 from carbide_infra.stack.policy_pack import violations
@@ -39,7 +40,7 @@ def updated(stack: PulumiStack, first: Path, second: Path, watch: Watch | None =
     """
     code = stack.update(first, watch)
     passing = [failure for failure in failures_in(first) if failure.is_passing] if code else []
-    if not passing:
+    if not passing or _has_no_builder(stack, passing):
         return code
     for heading, failed in alike(passing):
         progress(f"{heading}{_INDENTED}{failed.answer}")
@@ -47,6 +48,14 @@ def updated(stack: PulumiStack, first: Path, second: Path, watch: Watch | None =
     progress(f"{why}: repeating the update, once, in {seconds:.0f} s.")
     time.sleep(seconds)
     return stack.update(second, watch)
+
+
+def _has_no_builder(stack: PulumiStack, failures: Iterable[Failure]) -> bool:
+    """Whether the builder has gone and stays away: a repetition would only wait for it."""
+    if not any(failure.is_of_the_builder for failure in failures):
+        return False
+    name = builder_of(stack.project, stack.name, stack.environment)
+    return builder_failure(name, stack.environment) is not None
 
 
 def _wait(stack: PulumiStack, passing: Sequence[Failure]) -> tuple[float, str]:

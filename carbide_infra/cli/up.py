@@ -19,12 +19,11 @@ from carbide_infra.cli.tables import Column, common_to, print_columns, short_dig
 from carbide_infra.messages import progress
 from carbide_infra.paths import state_dir
 from carbide_infra.remedies import typed
-from carbide_infra.stack.builder import chosen_builder, require_builder
+from carbide_infra.stack.builder import builder_of, require_builder
 from carbide_infra.stack.event_log import has_begun, has_changes, image_seconds, new_digests, new_event_log
 from carbide_infra.stack.failures import failures_in
 from carbide_infra.stack.pulumi_stack import PulumiStack
 from carbide_infra.stack.registry_access import images_client
-from carbide_infra.stack.stack_file import read_stack_file
 from carbide_infra.stack.summary import Outcome, image_sizes, markdown_summary, over_budget
 
 app = typer.Typer(add_completion=False)
@@ -52,7 +51,7 @@ def up(
     An image that fails does not stop the others. The exit code is that of `pulumi up`.
     """
     opened = prepared(named_stack(stack))
-    require_builder(_builder(opened), opened.environment)
+    require_builder(builder_of(opened.project, opened.name, opened.environment), opened.environment)
     opened.require_policy()
     first = new_event_log(state_dir(opened.project), opened.name)
     event_logs = (first, first.with_name(f"{first.stem}-again.json"))
@@ -120,11 +119,6 @@ def as_data(
             for name, image in images.items()
         },
     }
-
-
-def _builder(stack: PulumiStack) -> str | None:
-    values = read_stack_file(stack.project, stack.name)
-    return chosen_builder(values.get("builder"), str(values.get("registryServer")), stack.environment)
 
 
 def _updated(stack: PulumiStack, event_logs: tuple[Path, Path], *, live: bool) -> int:

@@ -9,6 +9,7 @@ from pathlib import Path
 from carbide_infra.errors import MissingPrerequisite, SetupError
 from carbide_infra.programs import find_buildx
 from carbide_infra.settings import LOCAL_REGISTRY
+from carbide_infra.stack.stack_file import read_stack_file
 
 VARIABLE = "BUILDX_BUILDER"
 REMEDY = f"start it, or name another: docker buildx use, {VARIABLE}, the stack's builder"
@@ -76,18 +77,29 @@ def ask_builder(buildx: Path, name: str | None, environment: Mapping[str, str]) 
     return BuilderAnswer(facts.get("Name") or name or "of buildx's own choice", facts, problem)
 
 
+def builder_of(project: Path, stack: str, environment: Mapping[str, str]) -> str | None:
+    """The builder that a stack of a project builds on; None for buildx's current one."""
+    values = read_stack_file(project, stack)
+    return chosen_builder(values.get("builder"), str(values.get("registryServer")), environment)
+
+
+def builder_failure(name: str | None, environment: Mapping[str, str]) -> str | None:
+    """Why nothing can be built on a builder; None where something can, or nobody can ask."""
+    try:
+        buildx = find_buildx(environment)
+    except MissingPrerequisite:
+        # The provider has one of its own.
+        return None
+    return ask_builder(buildx, name, environment).failure
+
+
 def require_builder(name: str | None, environment: Mapping[str, str]) -> None:
     """Refuse to build on a builder that does not answer: each image would wait half a minute for it.
 
     Raises:
         SetupError: builder, endpoint and remedy.
     """
-    try:
-        buildx = find_buildx(environment)
-    except MissingPrerequisite:
-        # The provider has one of its own.
-        return
-    failure = ask_builder(buildx, name, environment).failure
+    failure = builder_failure(name, environment)
     if failure:
         message = f"{failure}; {REMEDY}"
         raise SetupError(message)

@@ -93,6 +93,11 @@ class Failure:
         return self.status == _TOO_MANY
 
     @property
+    def is_of_the_builder(self) -> bool:
+        """Whether the builder has gone while it was at work."""
+        return _GONE.search(self.problem) is not None
+
+    @property
     def may_ask_to_wait(self) -> bool:
         """Whether the answer is one that may say when to come back."""
         return self.is_too_much or self.status == _UNAVAILABLE
@@ -173,9 +178,6 @@ def failures_in(event_log: Path) -> list[Failure]:
 def _failure(urn: str, metadata: Mapping[str, Any], told: Sequence[tuple[str, str]]) -> Failure | None:
     kind, _, name = urn.rpartition("::")
     problem = next((text.strip() for severity, text in reversed(told) if severity == "error"), "")
-    if problem == _DEADLINE:
-        # Of a builder that has gone the provider says so at first, and then that it waited for it.
-        problem = next((text.strip() for _, text in told if _GONE.search(text)), problem)
     inputs = (metadata.get("new") or {}).get("inputs") or {}
     if kind.endswith(f"${IMAGE_TYPE}"):
         tag = next(iter(inputs.get("tags") or []), "")

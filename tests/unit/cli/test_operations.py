@@ -302,6 +302,29 @@ def test_what_fails_for_a_passing_reason_is_repeated_once(project: Project, tmp_
     assert (updates(project), waits) == (2, [5.0])
 
 
+@pytest.mark.parametrize(("answers", "times"), [(True, 2), (False, 1)])
+def test_without_a_builder_nothing_is_repeated(
+    project: Project,
+    tmp_path: Path,
+    waits: list[float],
+    answers: bool,  # noqa: FBT001
+    times: int,
+) -> None:
+    """It is there when the update begins, and gone, or back, in the end."""
+    project.ends_with(1)
+    failing(tmp_path, (URN, "failed to receive status: rpc error: code = Unavailable desc = error reading: EOF"))
+    then = "running" if answers else "error"
+    (tmp_path / "buildx").write_text(
+        f"#!/bin/sh\ngrep -q '^up ' {tmp_path}/asked 2>/dev/null && now={then} || now=running\n"
+        'printf "Name: local\\nStatus: %s\\n" "$now"\n'
+    )
+    (tmp_path / "buildx").chmod(0o755)
+    done = project.run("up")
+    assert done.exit_code == 1
+    assert "the builder ended, or was ended, while it was at work" in done.stderr
+    assert (updates(project), len(waits)) == (times, times - 1)
+
+
 def test_a_repetition_that_succeeds_is_a_success(project: Project, tmp_path: Path, waits: list[float]) -> None:
     failing(tmp_path, (TAG_URN, "connection reset by peer"))
     program = (tmp_path / "pulumi").read_text()

@@ -364,17 +364,3 @@ def test_steps_that_fail_alike_are_told_once_whatever_the_builder_says_around_th
 )
 def test_a_broken_connection_may_pass_however_it_is_written(words: str) -> None:
     assert of_an_image(words).is_passing
-
-
-def test_a_builder_that_has_gone_is_named_though_the_provider_then_waits_for_it(tmp_path: Path) -> None:
-    urn = "urn:pulumi:dev::p::carbide:image:ServiceImage$docker-build:index:Image::hello"
-    gone = "failed to receive status: rpc error: code = Unavailable desc = error reading from server: EOF"
-    events = [
-        {"diagnosticEvent": {"urn": urn, "severity": "info", "message": gone}},
-        {"diagnosticEvent": {"urn": urn, "severity": "error", "message": "context deadline exceeded"}},
-        {"resOpFailedEvent": {"metadata": {"urn": urn}}},
-    ]
-    log = tmp_path / "log"
-    log.write_text("".join(json.dumps(event) + "\n" for event in events))
-    (failure,) = failures_in(log)
-    assert failure.reason.startswith("the builder ended, or was ended, while it was at work")
