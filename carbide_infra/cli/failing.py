@@ -2,9 +2,9 @@
 
 import shutil
 import tempfile
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from time import sleep
 
 from carbide_infra.diagnosis.machine import check_disks, existing
 from carbide_infra.errors import UserError
@@ -46,7 +46,7 @@ def updated(stack: PulumiStack, first: Path, second: Path, watch: Watch | None =
         progress(f"{heading}{_INDENTED}{failed.answer}")
     seconds, why = _wait(stack, passing)
     progress(f"{why}: repeating the update, once, in {seconds:.0f} s.")
-    time.sleep(seconds)
+    sleep(seconds)
     return stack.update(second, watch)
 
 

@@ -256,7 +256,8 @@ def failing(folder: Path, *problems: tuple[str, str]) -> list[dict[str, Any]]:
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The seconds that the command would have waited."""
     waited: list[float] = []
-    monkeypatch.setattr("carbide_infra.cli.failing.time.sleep", waited.append)
+    # Its own name for it: subprocess sleeps too, while a program takes its time to end.
+    monkeypatch.setattr("carbide_infra.cli.failing.sleep", waited.append)
     return waited
 
 
