@@ -27,6 +27,9 @@ RUNTIME_ONLY = "CARBIDE_RUNTIME_ONLY"
 # The project's own command, carbide-infra. The modules of both distributions are then there: they are in one folder.
 EDITABLE = ("--no-index", "--no-deps", "--no-build-isolation", "--editable", ".")
 
+# What runs from the checkout itself.
+OWN_PACKAGES = ("carbide_infra", "devenv")
+
 
 def lines_of(package: str, requirements: str) -> str:
     """Cut one package and its hashes out of locked requirements."""
@@ -96,6 +99,7 @@ def install(venv: Path, requirements: Path, packages: Path) -> None:
     # Where PYTHONDONTWRITEBYTECODE is set, each start of Python would compile everything again.
     run(*into, "--require-hashes", "--compile-bytecode", "-r", packages, environment=environment)
     run(*into, *EDITABLE, environment=environment)
+    run(venv / "bin/python", "-m", "compileall", "-q", *OWN_PACKAGES)
 
 
 def wanted(requirements: Path, environment: Mapping[str, str]) -> Path:

@@ -109,3 +109,19 @@ def test_the_runtime_set_is_a_part_of_the_lock() -> None:
         assert one == other, name
     assert {"pulumi", "pulumi-docker-build", "typer", "pip", "hatchling"} <= set(names)
     assert not {"pytest", "ruff", "mypy", "hypothesis", "zizmor", "coverage", "uv"} & set(names)
+
+
+def test_the_project_s_own_code_is_compiled_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where PYTHONDONTWRITEBYTECODE is set, each preview would compile it again."""
+    commands: list[tuple[str, ...]] = []
+
+    def recorded(*command: str | Path, **_: object) -> str:
+        commands.append(tuple(map(str, command)))
+        return ""
+
+    monkeypatch.setenv("CARBIDE_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setattr(make_environment, "run", recorded)
+    (tmp_path / "requirements.txt").write_text("uv==1.0\n")
+    make_environment.install(tmp_path / "venv", tmp_path / "requirements.txt", tmp_path / "requirements.txt")
+    assert commands[-1] == (f"{tmp_path}/venv/bin/python", "-m", "compileall", "-q", "carbide_infra", "devenv")
+    assert all((paths.project_root() / package).is_dir() for package in commands[-1][-2:])
