@@ -86,23 +86,27 @@ def require_quoted(root: Path, stack: str) -> None:
         document = yaml.compose(text, yaml.SafeLoader)
     except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError):
         return  # Others say what is wrong with the file.
+    found = list(_unquoted(document))
+    # A preview has nothing of the kind, and reading the project's own file would be most of what this takes.
+    project = project_name(root) if found else PROJECT
     problems = [
         f'{key} = {written}: is {kind} to YAML, not text; write it in quotes: "{written}"'
-        for key, written, kind in _unquoted(document, f"{project_name(root)}:")
+        for namespace, key, written, kind in found
+        if namespace == project
     ]
     if problems:
         raise ConfigError("\n".join(problems))
 
 
-def _unquoted(document: yaml.Node | None, prefix: str) -> Iterator[tuple[str, str, str]]:
-    """Key, value as it is written, and kind of each text that is none to YAML."""
+def _unquoted(document: yaml.Node | None) -> Iterator[tuple[str, str, str, str]]:
+    """Project, key, value as it is written, and kind of each text that is none to YAML."""
     for section, values in _pairs(document):
         for name, value in _pairs(values) if section == "config" else ():
-            key = name.removeprefix(prefix)
-            if not isinstance(value, yaml.ScalarNode) or value.style or key not in TEXT_KEYS or key == name:
+            namespace, _, key = name.rpartition(":")
+            if not isinstance(value, yaml.ScalarNode) or value.style or key not in TEXT_KEYS:
                 continue
             if kind := _kind(value):
-                yield key, value.value, kind
+                yield namespace, key, value.value, kind
 
 
 def _pairs(node: yaml.Node | None) -> Iterator[tuple[str, yaml.Node]]:
