@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,6 +27,9 @@ from carbide_infra.source.inputs import Inputs
 from carbide_infra.source.kept.context import text_of
 from carbide_infra.source.origins import Origin
 from carbide_infra.source.staging import Place
+
+Renderer = Callable[..., str]
+"""Takes an image and whether modules come by ssh, and gives the text of its Dockerfile."""
 
 _KEY_LENGTH = 12
 # The provider compares a context's path, so it names no checkout and no stack: what is the same content has the same.
@@ -141,15 +144,19 @@ class Stack:
         server: registry host[:port].
         settings: the stack's configuration.
         stand_ins: base images in whose place this machine's builder has stand-ins, with the digests of those.
+        render: gives an image's Dockerfile, as `catalogue.template.render` does.
     """
 
     project: Path
     server: str
     settings: Settings
     stand_ins: Mapping[str, str] = field(default_factory=dict)
+    render: Renderer = render
 
 
-def dockerfile_of(image: Image, project: Path, folder: Path, *, ssh: bool = False) -> Dockerfile:
+def dockerfile_of(
+    image: Image, project: Path, folder: Path, *, ssh: bool = False, render: Renderer = render
+) -> Dockerfile:
     """An image's Dockerfile: the file beside the catalogue, where that says the same as the catalogue.
 
     Args:
@@ -157,6 +164,7 @@ def dockerfile_of(image: Image, project: Path, folder: Path, *, ssh: bool = Fals
         project: the folder with Pulumi.yaml.
         folder: the catalogue's.
         ssh: whether modules come by ssh.
+        render: gives its text.
     """
     text = render(image, ssh=ssh)
     location = os.path.relpath(folder / f"Dockerfile.{image.name}", project)
@@ -179,12 +187,13 @@ def kept_dockerfile_of(kept: KeptDockerfile, root: Path, project: Path) -> Docke
     return Dockerfile(text, None if location.startswith("..") else location)
 
 
-def edited_dockerfile(image: Image, folder: Path) -> str | None:
+def edited_dockerfile(image: Image, folder: Path, render: Renderer = render) -> str | None:
     """A warning where the file beside the catalogue says something else: nobody builds what was written there.
 
     Args:
         image: as the catalogue has it.
         folder: the catalogue's.
+        render: gives the text that it should have.
     """
     file = folder / f"Dockerfile.{image.name}"
     try:
@@ -215,7 +224,13 @@ def plans_of(
             # The bases that a stack has are build arguments; the file's are those of the catalogue.
             kept_dockerfile_of(image.kept, sources.root, stack.project)
             if image.kept
-            else dockerfile_of(image.on_bases_of(own[image.name]), stack.project, folder, ssh=settings.ssh_agent),
+            else dockerfile_of(
+                image.on_bases_of(own[image.name]),
+                stack.project,
+                folder,
+                ssh=settings.ssh_agent,
+                render=stack.render,
+            ),
             inputs[image.name],
             origins[image.name],
             sources.of(image),

@@ -13,12 +13,14 @@ from pulumi.runtime.config import CONFIG, is_config_secret
 from carbide_infra.catalogue.checks import check_images
 from carbide_infra.catalogue.model import Image
 from carbide_infra.catalogue.problems import CatalogueError
+from carbide_infra.catalogue.template import render
 from carbide_infra.endpoint import registry_server, require_running, stand_ins_of
 from carbide_infra.errors import UserError
 from carbide_infra.images.base_images import resolved
 from carbide_infra.images.build_secrets import build_secrets, require_agent
 from carbide_infra.images.component import BuildTarget
 from carbide_infra.images.inputs import inputs_of_images
+from carbide_infra.images.kept_rendering import kept_render
 from carbide_infra.images.plan import ImagePlan, Stack, edited_dockerfile, plans_of
 from carbide_infra.names import IMAGE_TYPE, INDEX_TYPE
 from carbide_infra.paths import cache_dir, state_dir
@@ -227,13 +229,15 @@ def _base_registries(settings: Settings) -> "Registries":
 def plan_images(settings: Settings, selection: Selection, sources: Sources, target: BuildTarget) -> Sequence[ImagePlan]:
     """Find each image's inputs, decide the image from them, and stage what it is built from."""
     project = Path.cwd()
-    stack = Stack(project, target.server, settings, stand_ins_of(settings.registry_server, project))
+    # What is built is rendered then and there, whatever stands in the cache folder.
+    renderer = kept_render if pulumi.runtime.is_dry_run() else render
+    stack = Stack(project, target.server, settings, stand_ins_of(settings.registry_server, project), renderer)
     inputs = _inputs(settings, selection.images, sources.root, target)
     plans = plans_of(selection, inputs, _origins(sources, inputs), sources, stack)
     own, folder = {image.name: image for image in selection.catalogue.images}, settings.catalogue_file(project).parent
     for plan in plans:
         is_written = plan.dockerfile.location or plan.image.kept
-        warning = None if is_written else edited_dockerfile(own[plan.image.name], folder)
+        warning = None if is_written else edited_dockerfile(own[plan.image.name], folder, renderer)
         if warning:
             pulumi.log.warn(warning)
     _stage(plans, sources.root, project)

@@ -21,6 +21,7 @@ from carbide_infra.program import steps
 from carbide_infra.registry.registries import Registries
 from carbide_infra.settings import load_settings, selected_images
 from carbide_infra.source.images import read_sources
+from carbide_infra.source.kept_answers import save
 from tests.support import registry_server
 from tests.support.outputs import digest_of
 from tests.support.recording_engine import (
@@ -373,6 +374,20 @@ def test_a_context_that_cannot_be_staged_is_a_message(project: Project) -> None:
     (project.contexts / API).write_text("a file where the folder belongs")
     assert f"build context {project.contexts / API}/" in (refusal := project.refusal())
     assert " cannot be staged: " in refusal
+
+
+def test_only_previews_take_a_dockerfile_from_the_cache_folder(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who could write there would otherwise write what is built."""
+    monkeypatch.setenv("CARBIDE_CACHE_DIR", str(tmp_path / "own-cache"))
+    true = context_of(project.up(preview=True))
+    kept = list((tmp_path / "own-cache").glob("dockerfile-*.json"))
+    assert len(kept) == 2
+    for file in kept:
+        save(file, {"text": "FROM scratch\n"})
+    assert context_of(project.up(preview=True)) != true
+    assert context_of(project.up()) == true
 
 
 # ---- Secrets.
