@@ -85,7 +85,7 @@ def upgrade(project: Path, wanted: Mapping[str, str], run: Run, digest_of: Calla
         UpgradeError: a version is not to be had; no file was changed.
     """
     before = {name: locked_version(part.binaries[0], project / "tools") for name, part in PARTS.items()}
-    after = {name: wanted.get(name) or _newest(part, project, run) for name, part in PARTS.items()}
+    after = {name: wanted.get(name) or _newest(name, project, run) for name in PARTS}
     if after != before:
         with TemporaryDirectory() as folder:
             copy = Path(folder)
@@ -97,10 +97,14 @@ def upgrade(project: Path, wanted: Mapping[str, str], run: Run, digest_of: Calla
     return [_told(name, before[name], after[name]) for name in PARTS]
 
 
-def _newest(part: Part, project: Path, run: Run) -> str:
-    binary = part.binaries[0]
+def _newest(name: str, project: Path, run: Run) -> str:
+    binary = PARTS[name].binaries[0]
     command = ("go", "list", "-m", "-f", "{{.Version}}", f"{binary.module}@latest")
-    return run(command, project / "tools" / binary.folder).strip().removeprefix("v")
+    try:
+        return run(command, project / "tools" / binary.folder).strip().removeprefix("v")
+    except UpgradeError as error:
+        message = f"{error}\nWhich {name} is the newest is not known here; say which: make upgrade {name.upper()}=1.2.3"
+        raise UpgradeError(message) from None
 
 
 def _copied(source: Path, target: Path) -> None:

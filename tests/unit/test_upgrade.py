@@ -103,6 +103,13 @@ def test_a_refusal_leaves_all_pins_as_they_were(failing: str, machine: Machine) 
     assert machine.files() == before
 
 
+def test_where_the_newest_is_not_known_a_version_can_be_named(machine: Machine) -> None:
+    machine.failing = "list"
+    with pytest.raises(UpgradeError, match=r"say which: make upgrade PULUMI=1\.2\.3"):
+        machine.upgrade()
+    assert machine.upgrade(**dict.fromkeys(PARTS, "9.9.9"))[0].endswith("9.9.9")
+
+
 def test_a_pin_that_is_not_found_leaves_all_as_they_were(machine: Machine) -> None:
     file = machine.root / ACTION
     file.write_text(file.read_text().replace("pulumi-version", "pulumi_version"))
