@@ -32,6 +32,7 @@ _EXPORTED = (
     "PULUMI_CONTINUE_ON_ERROR",
     "PULUMI_OPTION_NO_DEPENDENCIES",
     "PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER",
+    "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION",
     FILE,
     "BUILDX_CONFIG",
     "SSL_CERT_FILE",
@@ -39,8 +40,6 @@ _EXPORTED = (
     *NO_PROXIES,
     OWNER,
 )
-# Not for a user's shell, which works on other projects, too.
-_ACQUISITION = "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"
 _INSIDE_THE_STATE = frozenset(
     {"PULUMI_HOME", "PULUMI_BACKEND_URL", "BUILDX_CONFIG", "DOCKER_CONFIG", "SSL_CERT_FILE", FILE}
 )
@@ -67,7 +66,8 @@ def child_environment(root: Path, tools: Tools | None, stack: str) -> dict[str, 
     # Without it the first image that fails stops the others, and all outputs are shown as going.
     environment.setdefault("PULUMI_CONTINUE_ON_ERROR", "true")
     # pulumi-docker is for examples/deployment alone; looking for its plugin takes longer than a whole preview.
-    environment.setdefault(_ACQUISITION, "true")
+    # What another project lacks is still got by `pulumi install`.
+    environment.setdefault("PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION", "true")
     # A checkout that git has put back has no salt in its stack's file, and the one in the state is the right one.
     environment.setdefault("PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER", "true")
     environment = _with_passphrase(environment, root, stack)
@@ -171,7 +171,7 @@ def export_lines(environment: Mapping[str, str]) -> str:
 
 def github_lines(environment: Mapping[str, str]) -> str:
     """Write the same for the file by which a workflow's step sets variables for the next ones."""
-    added = {name: environment[name] for name in (*_EXPORTED, _ACQUISITION) if name in environment}
+    added = {name: environment[name] for name in _EXPORTED if name in environment}
     return "".join(f"{name}={value}\n" for name, value in added.items() if "\n" not in value)
 
 
