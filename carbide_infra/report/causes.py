@@ -58,10 +58,10 @@ def _common(reason: Reason, image: str) -> Reason:
 
 
 def _from_files(images: Iterable[ImageChange]) -> Iterator[Cause]:
-    reached: dict[FileChange, list[str]] = {}
+    reached: dict[FileChange, dict[str, None]] = {}
     for image in images:
         for file in _telling(image):
-            reached.setdefault(file, []).append(image.name)
+            reached.setdefault(file, {})[image.name] = None
     groups: dict[tuple[tuple[str, ...], bool], list[FileChange]] = {}
     for file, names in reached.items():
         groups.setdefault((tuple(sorted(names)), file.may_concern_others), []).append(file)

@@ -13,7 +13,7 @@ from carbide_infra.report.safe_text import code, name, prose
 LIMIT = 65_535
 """Bytes of a comment, at most; GitHub counts characters, of which there are never more."""
 
-_LONGEST_LINE, _MOST_LINES, _LONGEST_MARKER = 300, 60, 300
+_LONGEST_LINE, _LONGEST_MARKER = 300, 300
 _MOST_NAMES = 4
 
 
@@ -26,19 +26,20 @@ MARKS = words.Marks(code, name, prose, _link)
 
 @dataclass(frozen=True)
 class _Detail:
-    """How much is shown: so many causes before anything folded, images by name, listed files and warnings."""
+    """How much is shown: causes before anything folded, images by name, listed files, warnings, lines of a failure."""
 
     causes: int
     images: int
     listed: int
     warnings: int
+    said: int
 
 
 _DETAILS = (
-    _Detail(causes=6, images=60, listed=300, warnings=12),
-    _Detail(causes=6, images=40, listed=50, warnings=8),
-    _Detail(causes=4, images=10, listed=0, warnings=5),
-    _Detail(causes=2, images=0, listed=0, warnings=3),
+    _Detail(causes=6, images=60, listed=300, warnings=12, said=60),
+    _Detail(causes=6, images=40, listed=50, warnings=8, said=40),
+    _Detail(causes=4, images=10, listed=0, warnings=5, said=20),
+    _Detail(causes=2, images=0, listed=0, warnings=3, said=10),
 )
 
 
@@ -59,7 +60,7 @@ def _lines(report: Report, detail: _Detail) -> Iterator[str]:
     yield f"### {words.verdict(report, MARKS)}"
     yield from ("", words.explanation(report, MARKS))
     if report.errors:
-        yield from _failure(report)
+        yield from _failure(report, detail)
         return
     causes = causes_of(report)
     named = words.in_verdict(report)
@@ -73,16 +74,15 @@ def _lines(report: Report, detail: _Detail) -> Iterator[str]:
     yield from _meanings(report)
 
 
-def _failure(report: Report) -> Iterator[str]:
+def _failure(report: Report, detail: _Detail) -> Iterator[str]:
     yield from ("", words.next_step(report, MARKS))
     failure = failure_of(report.errors)
     if not failure.has_more:
         return
     # A block would not be folded by a phone.
     lines = [code(line.expandtabs(4), _LONGEST_LINE) for line in failure.text.splitlines() if line.strip()]
-    shown = "\\\n".join(
-        [*lines[:_MOST_LINES], *([words.more(len(lines) - _MOST_LINES)] if lines[_MOST_LINES:] else [])]
-    )
+    rest = len(lines[detail.said :])
+    shown = "\\\n".join([*lines[: detail.said], *([words.more(rest)] if rest else [])])
     yield from _folded(words.ALL_SAID, shown.split("\n"))
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from carbide_infra.cli.app import app
+from carbide_infra.report import words
 from carbide_infra.report.changes import Action, ImageChange, Report, Warned, report_of
 from carbide_infra.report.data import as_data
 from carbide_infra.report.files import FileChange, changed_files
@@ -277,6 +278,14 @@ def test_a_comment_is_never_too_long(
     assert len(text.encode()) <= LIMIT < 65_536
     assert text.startswith("<!-- carbide-infra: report of ")
     assert text.count("<details>") == text.count("</details>")
+
+
+def test_what_a_failed_program_says_in_wide_letters_is_never_too_long() -> None:
+    text = markdown(Report("project", "stack", (), errors=("\U0001d518" * 400,) * 100))
+    assert len(text.encode()) <= LIMIT
+    shown = sum(line.startswith("`\U0001d518") for line in text.splitlines())
+    assert shown > 20
+    assert f"\n{words.more(100 - shown)}\n" in text
 
 
 # ---- The command.
