@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from carbide_infra.source.go_command import GoCommand, GoError
-from carbide_infra.source.symbols import symbol_problems
+from carbide_infra.source.symbols import Files, symbol_problems
 from carbide_infra.source.tree import InputError, Tree, is_within
 
 _FIELDS = (
@@ -241,6 +241,7 @@ class Reading:
         self._go = go
         self._listings = listings
         self._cgo = cgo_packages(go, question)
+        self._variables: dict[tuple[Files, str], str] = {}
         self.folders: set[str] = set()
         self.sources: set[str] = set()
 
@@ -416,7 +417,8 @@ class Reading:
         listing = self._listings[0]
         packages = {package["ImportPath"]: package for package in listing.closure(folder)}
         by_problem: dict[str, list[str]] = {}
-        for symbol, problem in symbol_problems(self._go, listing.main(folder), packages, symbols).items():
+        problems = symbol_problems(self._go, listing.main(folder), packages, symbols, self._variables)
+        for symbol, problem in problems.items():
             by_problem.setdefault(problem, []).append(symbol)
         for problem, members in by_problem.items():
             nulls = ", ".join(f"{symbol}: null" for symbol in sorted(members))

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,15 @@ from carbide_infra.source.go_command import GoCommand
 # Syntax is all that is asked, so the Go on PATH will do: a release that was just fetched has nothing compiled yet.
 _ANY_GO = {"GOWORK": "off", "GOTOOLCHAIN": "local"}
 Package = Mapping[str, Any]
+Files = tuple[str, ...]
 
 
 def symbol_problems(
-    go: GoCommand, main: Package, packages: Mapping[str, Package], symbols: Mapping[str, str]
+    go: GoCommand,
+    main: Package,
+    packages: Mapping[str, Package],
+    symbols: Mapping[str, str],
+    known: dict[tuple[Files, str], str],
 ) -> dict[str, str]:
     """Why each symbol cannot be set; those that can be are left out.
 
@@ -24,9 +29,10 @@ def symbol_problems(
         main: the main package, whose symbols the linker knows as `main.…`.
         packages: what the binary is made of, by import path, as `go list` gives it.
         symbols: what the linker is to set, like `$module/version.Version`, by what the catalogue calls it.
+        known: answers by the files of a package and a name in it; new ones are added.
     """
     found: dict[str, str] = {}
-    wanted: dict[str, list[tuple[str, str]]] = {}
+    wanted: dict[str, tuple[Files, str, str]] = {}
     for symbol, linked in symbols.items():
         path, _, name = linked.replace(MODULE, main["Module"]["Path"], 1).rpartition(".")
         if path == main["ImportPath"]:
@@ -34,28 +40,29 @@ def symbol_problems(
             continue
         path = main["ImportPath"] if path == "main" else path
         if path in packages:
-            wanted.setdefault(path, []).append((symbol, name))
+            wanted[symbol] = (_files(packages[path]), path, name)
         else:
             found[symbol] = f"the binary does not import package {path}"
-    for (path, members), answer in zip(wanted.items(), _asked(go, packages, wanted), strict=True):
-        found |= {symbol: f"{path}.{name} {answer[name]}" for symbol, name in members if answer[name]}
-    return found
+    _ask(go, [(files, name) for files, _, name in wanted.values()], known)
+    problems = {symbol: (f"{path}.{name}", known[files, name]) for symbol, (files, path, name) in wanted.items()}
+    return found | {symbol: f"{variable} {problem}" for symbol, (variable, problem) in problems.items() if problem}
 
 
-def _asked(
-    go: GoCommand, packages: Mapping[str, Package], wanted: Mapping[str, Sequence[tuple[str, str]]]
-) -> Sequence[Mapping[str, str]]:
-    request = [
-        {
-            "files": [os.path.join(packages[path]["Dir"], file) for file in packages[path].get("GoFiles", ())],  # noqa: PTH118
-            "names": [name for _, name in members],
-        }
-        for path, members in wanted.items()
-    ]
-    if not request:
-        return ()
+def _files(package: Package) -> Files:
+    return tuple(os.path.join(package["Dir"], file) for file in package.get("GoFiles", ()))  # noqa: PTH118
+
+
+def _ask(go: GoCommand, variables: Iterable[tuple[Files, str]], known: dict[tuple[Files, str], str]) -> None:
+    """Each once: the binaries of a tree mostly have their version from one package."""
+    names: dict[Files, list[str]] = {}
+    for files, name in variables:
+        if (files, name) not in known:
+            names.setdefault(files, []).append(name)
+    if not names:
+        return
+    request = [{"files": files, "names": members} for files, members in names.items()]
     program = str(Path(__file__).with_name("main.go"))
     folder = Path(go.environment["TMPDIR"])
     text = go.run(folder, "run", program, given=json.dumps(request), variables=_ANY_GO)
-    answers: Sequence[Mapping[str, str]] = json.loads(text)
-    return answers
+    for files, answer in zip(names, json.loads(text), strict=True):
+        known.update({(files, name): problem for name, problem in answer.items()})

@@ -114,7 +114,9 @@ def test_code_for_cgo_is_warned_of_where_it_is_linked(tree: Tree) -> None:
 def test_symbols_that_the_linker_does_not_set_are_named_by_their_problem(
     tree: Tree, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def problems(_: object, main: dict[str, Any], packages: dict[str, Any], symbols: dict[str, str]) -> dict[str, str]:
+    def problems(
+        _: object, main: dict[str, Any], packages: dict[str, Any], symbols: dict[str, str], _known: object
+    ) -> dict[str, str]:
         assert (main["ImportPath"], set(packages), symbols) == ("m/cmd/a", {"m/cmd/a"}, {"B": "main.B", "A": "main.A"})
         return dict.fromkeys(symbols, "why")
 

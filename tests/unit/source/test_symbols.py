@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from carbide_infra.source.inputs import Target, Wanted, inputs_of
+from tests.support.started_programs import recorded
 
 pytestmark = pytest.mark.skipif(shutil.which("go") is None, reason="Go is asked")
 
@@ -55,6 +56,35 @@ def test_what_can_be_set_is_no_news(tmp_path: Path, cache: Path) -> None:
     names = ("Good", "Empty", "Joined", "Const", "Typed")
     symbols = [f"./version.{name}" for name in names] + ["ex.com/m/version.Good", "main.mine"]
     assert warnings(tmp_path, cache, *symbols) == ()
+
+
+def test_binaries_that_have_their_version_from_one_package_are_one_question(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    main = 'package main\n\nimport _ "ex.com/m/version"\n\nfunc main() {}\n'
+    for name, text in {
+        "go.mod": "module ex.com/m\n\ngo 1.21\n",
+        "a/a.go": main,
+        "b/b.go": main,
+        "c/c.go": main,
+    }.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    (tmp_path / "version").mkdir()
+    (tmp_path / "version/v.go").write_text(VERSION_GO, encoding="utf-8")
+    started = recorded(monkeypatch)
+    symbols = {"a": ("Good", "Fixed"), "b": ("Fixed", "Good"), "c": ("Fixed", "Good", "Number")}
+    wanted = {
+        name: Wanted(
+            [Target(f"./{name}", ("linux/amd64",), symbols=tuple((each, f"$module/version.{each}") for each in names))]
+        )
+        for name, names in symbols.items()
+    }
+    found = inputs_of(tmp_path, wanted, cache)
+    assert [len(each.warnings) for each in found.values()] == [1, 1, 2]
+    assert all("version.Fixed is a constant" in " ".join(each.warnings) for each in found.values())
+    # What only the last binary wants is asked for by itself.
+    assert [each.command[1] for each in started].count("run") == 2
 
 
 def test_symbols_of_one_problem_are_said_together(tmp_path: Path, cache: Path) -> None:
