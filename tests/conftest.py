@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,6 +31,7 @@ def is_worker(config: pytest.Config) -> bool:
 
 def pytest_configure(config: pytest.Config) -> None:
     heed_interrupts()
+    keep_bytecode()
     if not is_worker(config):
         os.environ[SESSION] = tempfile.mkdtemp(prefix="carbide-tests-")
 
@@ -42,6 +44,15 @@ def heed_interrupts() -> None:
     """
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def keep_bytecode() -> None:
+    """Let Python keep what it compiles, here, in workers and in programs that tests start, as it does by itself.
+
+    A container's variable often forbids it: each of hundreds of programs would compile the project anew.
+    """
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

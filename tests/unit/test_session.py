@@ -1,5 +1,6 @@
 """The tests' own session, where it decides how programs behave."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,12 +14,27 @@ from tests.conftest import heed_interrupts
 heed_interrupts()
 print(subprocess.run(["bash", "-c", "kill -INT $$; echo ignored"]).returncode)
 """
+KEEP_AND_START_ANOTHER = """
+import subprocess, sys
+from tests.conftest import keep_bytecode
+print(sys.dont_write_bytecode, flush=True)
+keep_bytecode()
+subprocess.run([sys.executable, "-c", "import sys; print(sys.dont_write_bytecode)"], check=True)
+print(sys.dont_write_bytecode)
+"""
 
 
 def test_programs_that_a_test_run_in_the_background_starts_heed_interrupts() -> None:
     command = [*IN_THE_BACKGROUND, sys.executable, "-c", START_ANOTHER]
     done = subprocess.run(command, cwd=project_root(), capture_output=True, text=True, check=True)
     assert done.stdout == "-2\n"
+
+
+def test_programs_that_a_test_starts_keep_what_they_compile() -> None:
+    command = [sys.executable, "-c", KEEP_AND_START_ANOTHER]
+    forbidden = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(command, cwd=project_root(), env=forbidden, capture_output=True, text=True, check=True)
+    assert done.stdout == "True\nFalse\nFalse\n"
 
 
 def test_one_conftest_alone_keeps_the_daemons_running() -> None:
