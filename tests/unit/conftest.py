@@ -17,6 +17,12 @@ from carbide_infra.source.go_list import numbers
 from tests.support.registry_server import LOGIN, FakeRegistry, make_tls
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Keep a file in one worker: its fixtures are made once, and xdist has not thousands to count after each test."""
+    if item.config.pluginmanager.hasplugin("xdist"):
+        item.add_marker(pytest.mark.xdist_group(str(item.path.relative_to(Path(__file__).parent))))
+
+
 @pytest.fixture(autouse=True)
 def nothing_known(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Docker Hub is nowhere, and nobody has ever seen an image."""
