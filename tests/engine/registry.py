@@ -95,6 +95,12 @@ class Repository:
     def _get(self, path: str, accept: str) -> bytes:
         headers = {"Accept": accept, **self.login}
         request = urllib.request.Request(f"https://{self.server}/v2/{self.name}/{path}", headers=headers)
-        context = ssl.create_default_context(cafile=str(self.ca_bundle))
+        context = _trusting(self.ca_bundle, self.ca_bundle.stat().st_mtime_ns)
         with urllib.request.urlopen(request, context=context, timeout=60) as response:
             return bytes(response.read())
+
+
+@cache
+def _trusting(ca_bundle: Path, _modified: int) -> ssl.SSLContext:
+    """Trust what is in the file, which takes longer to read than a request takes."""
+    return ssl.create_default_context(cafile=str(ca_bundle))
