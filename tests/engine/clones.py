@@ -21,13 +21,8 @@ def apart(deployed: Deployed, folder: Path) -> Stack:
 
 
 def deployed_clone(deployed: Deployed, folder: Path, umask: int = -1) -> Path:
-    """A fresh clone of the deployed commit, whatever another test has checked out just now."""
-    clone, git = cloned(deployed.checkout, folder, umask), deployed.checkout.git
-    git("-C", str(clone), "switch", "--quiet", "--force-create", "main", deployed.revision)
-    # A test of releases may have tags there for a while.
-    for tag in git("-C", str(clone), "tag").split():
-        git("-C", str(clone), "tag", "--delete", tag)
-    return clone
+    """A fresh clone of the deployed commit, whatever another test has checked out, tagged or left out just now."""
+    return _cloned(deployed.checkout, folder, str(deployed.commits), umask=umask)
 
 
 def shallow(checkout: Checkout, folder: Path) -> Path:

@@ -137,6 +137,7 @@ class Deployed:
     Attributes:
         checkout: where others may be at work by now.
         state: a copy of the backend's folder as it was then.
+        commits: a bare copy of its repository, of then.
         revision: the commit.
         output: what `make up` printed, and said beside it.
         images: the stack's output.
@@ -144,6 +145,7 @@ class Deployed:
 
     checkout: Checkout
     state: Path
+    commits: Path
     revision: str
     output: str
     images: dict[str, Any]
@@ -168,10 +170,11 @@ def deployed(checkout: Checkout, session: Path) -> Deployed:
         if not result.exists():
             done = checkout.make("up")
             shutil.copytree(checkout.root / ".local/state", session / "state")
+            checkout.git("clone", "--quiet", "--bare", str(checkout.root), str(session / "commits.git"))
             result.write_text(
                 json.dumps([checkout.git("rev-parse", "HEAD"), done.stdout + done.stderr, checkout.images()])
             )
-    return Deployed(checkout, session / "state", *json.loads(result.read_text()))
+    return Deployed(checkout, session / "state", session / "commits.git", *json.loads(result.read_text()))
 
 
 @pytest.fixture
