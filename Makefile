@@ -119,8 +119,8 @@ test-adopt: $(READY) tools ## Do as a repository of somebody else's that calls t
 	@$(VENV)/bin/python -m tests.adopt $(TESTS)
 
 .PHONY: test-production
-test-production: $(READY) tools ## Log in, get private modules and look for leaks, with real servers
-	@$(VENV)/bin/pytest tests/production
+test-production: $(READY) tools ## Log in, get private modules, look for leaks, build anew elsewhere, with real servers
+	@$(VENV)/bin/pytest tests/production tests/engine/test_reproducible.py
 
 .PHONY: test-look
 test-look: $(READY) ## Render the reports as GitHub and a browser show them, pictures in .local/look

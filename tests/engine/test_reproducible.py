@@ -20,6 +20,15 @@ pytestmark = pytest.mark.apart
 IPAM = "carbide-rest-ipam"
 START = 30
 STOP = 60
+MAIN = "ipam/cmd/server/main.go"
+# The second builder compiles the standard library, for each platform: of that a service needs four times as much.
+SMALL = """\
+package main
+
+import "github.com/nvidia/carbide-rest-api/common/pkg/version"
+
+func main() { println(version.Version, version.BuildTime) }
+"""
 
 
 @contextmanager
@@ -63,14 +72,20 @@ def await_builder(process: subprocess.Popen[bytes], address: str, stack: Stack, 
         time.sleep(0.2)
 
 
-def changed(deployed: Deployed, folder: Path) -> Stack:
-    """A clone with a commit that is later than the layers which the first builder has cached."""
+def changed(deployed: Deployed, folder: Path, main: str) -> Stack:
+    """A clone with a commit that is later than the layers which the first builder has cached.
+
+    Args:
+        main: instead of the service's own main file; empty to keep that.
+    """
     folder.mkdir()
     stack = apart(deployed, folder).configured(registryRepository="here", services=[IPAM])
     checkout = Checkout(stack.root, stack.environment)
     # The commit of VERSION gives SOURCE_DATE_EPOCH.
     version = checkout.source / "VERSION"
     version.write_text("# A comment\n" + version.read_text())
+    if main:
+        (checkout.source / MAIN).write_text(main)
     checkout.git("commit", "--quiet", "--all", "--message", "Touch VERSION")
     return stack
 
@@ -93,8 +108,11 @@ def platforms(deployed: Deployed, place: str, images: Mapping[str, Any]) -> dict
     return {name: found.digest for name, found in repository.platforms(images[IPAM]["digest"]).items()}
 
 
-def test_another_machine_makes_the_same_image(deployed: Deployed, tmp_path: Path) -> None:
-    stack = changed(deployed, tmp_path / "here")
+@pytest.mark.parametrize(
+    "main", [SMALL, pytest.param("", marks=pytest.mark.slow)], ids=["a small program", "the service"]
+)
+def test_another_machine_makes_the_same_image(deployed: Deployed, tmp_path: Path, main: str) -> None:
+    stack = changed(deployed, tmp_path / "here", main)
     here = stack.up()
     assert set(here) == {IPAM}
     builder = tmp_path / "builder"
