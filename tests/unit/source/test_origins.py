@@ -3,17 +3,19 @@
 import hashlib
 import os
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from carbide_infra.errors import UserError
 from carbide_infra.source.commit import Commit
-from carbide_infra.source.facts import read_source
+from carbide_infra.source.facts import Source, read_source
 from carbide_infra.source.git import Git
 from carbide_infra.source.inputs import InputFile
 from carbide_infra.source.kept_answers import save
 from carbide_infra.source.origin_warnings import warnings_of
-from carbide_infra.source.origins import Origin, origins_of
+from carbide_infra.source.origins import Origin, differing, origins_of
 from tests.support.git_trees import commit, git
 from tests.support.started_programs import recorded
 
@@ -499,11 +501,59 @@ def test_a_commit_that_cannot_be_read_is_claimed_by_nobody(tree: Path) -> None:
     folder = git(tree, "rev-parse", "HEAD:a")
     (tree / ".git/objects" / folder[:2] / folder[2:]).unlink()
     found = origins_of({"i": source}, {"i": [input_file(tree, "a/a.go")]}, tree / ".git/cache")
-    assert not found["i"].is_commit
+    assert found["i"].differing.keys() == {"VERSION", "a/a.go"}
     assert len(list(warnings_of(found))) == 1
 
 
+# ---- All that is checked out, for a release.
+
+
+def all_differing(root: Path, source: Source | None = None) -> list[str]:
+    (root / ".git/cache").mkdir(exist_ok=True)
+    return differing(source or read_source(root, None), root / ".git/cache")
+
+
+def test_every_file_on_disk_is_compared_whatever_it_is_for(tree: Path) -> None:
+    (tree / "link").symlink_to("docs")
+    (tree / "gone").touch()
+    commit(tree, "b.go", "a.go", "docs/page")
+    assert all_differing(tree) == []
+    (tree / "gone").unlink()
+    (tree / "link").unlink()
+    (tree / "link").symlink_to("a.go")
+    assert all_differing(tree) == [], "what is missing, and what is a link, is for git to say"
+    (tree / "docs/page").write_text("edited\n")
+    (tree / "a.go").chmod(0o755)
+    assert all_differing(tree) == ["a.go", "docs/page"]
+
+
+def test_it_is_the_commit_of_the_source_that_counts(tree: Path) -> None:
+    commit(tree, "a.go")
+    before = read_source(tree, None)
+    commit(tree, "a.go")
+    assert all_differing(tree) == []
+    assert all_differing(tree, before) == ["a.go"]
+    assert all_differing(tree, replace(before, revision=None)) == [], "where none is known, what is checked out"
+
+
+def test_a_commit_that_cannot_be_read_ends_a_release(tree: Path) -> None:
+    revision = commit(tree, "a/a.go")
+    source = read_source(tree, None)
+    folder = git(tree, "rev-parse", "HEAD:a")
+    (tree / ".git/objects" / folder[:2] / folder[2:]).unlink()
+    with pytest.raises(UserError, match=f"git does not tell what commit {revision} holds .* make a new clone"):
+        all_differing(tree, source)
+
+
 # ---- Work once.
+
+
+def test_each_tree_has_a_memory_of_its_own(tree: Path) -> None:
+    commit(tree, "a.go")
+    other = cloned()(tree)
+    for root in (tree, other):
+        differing(read_source(root, None), (tree / ".git"))
+    assert len(list((tree / ".git").glob("blobs-*.json"))) == 2
 
 
 def test_what_has_been_read_is_not_read_again(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
