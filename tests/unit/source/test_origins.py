@@ -230,12 +230,24 @@ def test_each_file_has_attributes_of_its_own(tree: Path) -> None:
     assert "crypt" in found.differing["b.txt"]
 
 
-def test_attributes_are_those_of_the_commit(tree: Path) -> None:
+@pytest.mark.parametrize("staged", [False, True])
+def test_attributes_are_those_of_the_commit(tree: Path, *, staged: bool) -> None:
     (tree / "a.txt").write_bytes(b"one\n")
     commit(tree)
     (tree / "a.txt").write_bytes(b"one\r\n")
     (tree / ".gitattributes").write_text("* text\n")
+    if staged:
+        git(tree, "add", ".gitattributes")
     assert not claims(tree, "a.txt")
+
+
+def test_finding_attributes_writes_nothing_where_we_are(
+    tree: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = tmp_path_factory.mktemp("here")
+    monkeypatch.chdir(here)
+    assert with_attributes(tree, "* text\n", b"one\n", b"one\r\n").is_commit
+    assert list(here.iterdir()) == []
 
 
 def pointer(content: bytes) -> bytes:
@@ -284,7 +296,7 @@ def test_what_another_filter_makes_is_unknown(attributes: str, name: str, tree: 
 def test_a_file_behind_a_link_is_the_one_that_the_commit_has_there(tree: Path) -> None:
     commit(tree, "real/x/a.go", "other/x/a.go", "other/x/b.go")
     (tree / "deep").mkdir()
-    (tree / "deep/folder").symlink_to("../real/./x")
+    (tree / "deep/folder").symlink_to("..//real/./x/")
     (tree / "file.go").symlink_to("deep/folder/../x/a.go")
     linked = commit(tree)
     assert origin(tree, "file.go").revision == origin(tree, "deep/folder/a.go").revision == linked
@@ -307,6 +319,17 @@ def test_a_link_that_leads_nowhere_in_the_commit_holds_nothing(target: str, tree
     (tree / "loop").unlink()
     (tree / "loop").write_text("new\n")
     assert origin(tree, "loop").differing == {"loop": "is not in"}
+
+
+@pytest.mark.parametrize("links", [40, 41])
+def test_as_many_links_are_followed_as_linux_follows(links: int, tree: Path) -> None:
+    commit(tree, "file0.go")
+    for number in range(1, links + 1):
+        (tree / f"file{number}.go").symlink_to(f"file{number - 1}.go")
+    commit(tree)
+    source = read_source(tree, None)
+    found = Commit(Git(tree), str(source.revision)).find(f"file{links}.go")
+    assert (found is not None) == (links == 40)
 
 
 def test_no_path_leads_out_of_the_commit(tree: Path) -> None:
