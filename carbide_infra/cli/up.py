@@ -20,7 +20,14 @@ from carbide_infra.messages import progress
 from carbide_infra.paths import state_dir
 from carbide_infra.remedies import typed
 from carbide_infra.stack.builder import builder_of, require_builder
-from carbide_infra.stack.event_log import has_begun, has_changes, image_seconds, new_digests, new_event_log
+from carbide_infra.stack.event_log import (
+    found_pending,
+    has_begun,
+    has_changes,
+    image_seconds,
+    new_digests,
+    new_event_log,
+)
 from carbide_infra.stack.failures import failures_in
 from carbide_infra.stack.pulumi_stack import PulumiStack
 from carbide_infra.stack.registry_access import images_client
@@ -62,6 +69,8 @@ def up(
     if code and not has_begun(first):
         # Pulumi has said why, and what the stack had before says nothing of it.
         return code
+    if not code and any(map(found_pending, event_logs)) and (begun := opened.clear_pending()):
+        progress(f"What an update before was killed at is pending no more: {', '.join(begun)}")
     last = next(event_log for event_log in reversed(event_logs) if event_log.exists())
     failures = failures_in(last)
     outcome = Outcome(

@@ -12,6 +12,7 @@ from carbide_infra.names import IMAGE_TYPE
 from carbide_infra.state_files import make_private
 
 _KEPT = 10
+_PENDING = "pending operations from previous deployment"
 
 
 def new_event_log(folder: Path, stack: str) -> Path:
@@ -68,6 +69,12 @@ def has_changes(event_log: Path) -> bool:
     """Whether the update did anything but find every resource as it was."""
     summaries = [event["summaryEvent"] for event in events(event_log) if "summaryEvent" in event]
     return any(set(summary.get("resourceChanges", {})) - {"same"} for summary in summaries)
+
+
+def found_pending(event_log: Path) -> bool:
+    """Whether the update found operations that one before was killed at."""
+    told = (event["diagnosticEvent"].get("message", "") for event in events(event_log) if "diagnosticEvent" in event)
+    return any(_PENDING in message for message in told)
 
 
 def events(event_log: Path) -> Iterator[dict[str, Any]]:

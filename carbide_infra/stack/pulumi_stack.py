@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from carbide_infra.errors import CommandError, SetupError
+from carbide_infra.names import STACK_TYPE
 from carbide_infra.paths import project_root, state_dir
 from carbide_infra.processes import last_lines, run
 from carbide_infra.programs import find_pulumi
@@ -31,6 +32,8 @@ from carbide_infra.stack.policy_pack import is_production, policy_arguments, vio
 from carbide_infra.stack.ssh_agent import without_agent
 from carbide_infra.stack.stack_file import DEV_STACK, project_name
 from carbide_infra.state_files import PRIVATE_UMASK
+
+_BEGUN = "creating"
 
 
 @dataclass(frozen=True)
@@ -181,7 +184,22 @@ class PulumiStack:
         """Bring the state up to what the registry has; gives the CLI's exit code."""
         self._require_no_other_update()
         self._require_whole_state()
-        return self._show("refresh", "--suppress-outputs", *self._consent(), started=self._note)
+        # What a killed update had begun to make, the next one makes again: the same bytes, under the same names.
+        how = ("--suppress-outputs", "--clear-pending-creates", *self._consent())
+        return self._show("refresh", *how, started=self._note)
+
+    def clear_pending(self) -> list[str]:
+        """Have Pulumi forget what it had begun to make when it was killed, and has made since; gives its names.
+
+        An update leaves such a note in the state, so that each one after it warns of it.
+        """
+        deployment = self.exported().get("deployment") or {}
+        begun = [one["resource"]["urn"] for one in deployment.get("pending_operations") or () if one["type"] == _BEGUN]
+        if begun:
+            stack = next(item["urn"] for item in deployment["resources"] if item["type"] == STACK_TYPE)
+            # Nothing else is looked at.
+            self._run("refresh", "--clear-pending-creates", "--target", stack, "--yes", *self._chosen)
+        return sorted({urn.rpartition("::")[2] for urn in begun})
 
     def release_dead_lock(self) -> bool:
         """Cancel the update of a process that was killed; tell whether there was one."""

@@ -367,7 +367,7 @@ def test_refresh_forgets_what_is_damaged_once_and_nothing_that_is_whole(
     assert forgotten(checkout) == [api, db_alias], "the alias of a forgotten image goes with it"
     assert checkout.pulumi.calls[:2] == [
         SELECT,
-        "refresh --suppress-outputs --yes --skip-preview --stack dev --non-interactive",
+        "refresh --suppress-outputs --clear-pending-creates --yes --skip-preview --stack dev --non-interactive",
     ]
     lines = done.stderr.splitlines()
     assert len(lines) == 2

@@ -233,6 +233,55 @@ def test_stdout_is_kept_from_programs_that_are_started(capfd: pytest.CaptureFixt
     assert capfd.readouterr().out == "data\n"
 
 
+# ---- What an update was killed at.
+
+STACK_URN = "urn:pulumi:dev::carbide-infra::pulumi:pulumi:Stack::carbide-infra-dev"
+WARNING = f"Attempting to deploy or update resources with 1 pending operations from previous deployment.\n  * {URN}, "
+CLEARED = f"refresh --clear-pending-creates --target {STACK_URN} --yes --stack dev --non-interactive"
+
+
+def pending(project: Project, *operations: str) -> None:
+    """An update that finds what one before was killed at."""
+    told = {"severity": "warning", "message": WARNING + "interrupted while creating\n"}
+    with (project.folder / "events").open("a") as events:
+        events.write(json.dumps({"diagnosticEvent": told}) + "\n")
+    resources = [{"type": "pulumi:pulumi:Stack", "urn": STACK_URN}, {"type": "docker-build:index:Image", "urn": URN}]
+    entries = [{"type": operation, "resource": {"urn": URN}} for operation in operations]
+    state = {"deployment": {"resources": resources, "pending_operations": entries}}
+    (project.folder / "export").write_text(json.dumps(state))
+
+
+def test_what_pulumi_was_killed_at_is_pending_no_more_when_it_is_made(project: Project) -> None:
+    """Pulumi keeps a note of what it had begun to create until somebody at a terminal says that it may go."""
+    pending(project, "creating")
+    done = project.run("up")
+    assert done.exit_code == 0, done.output
+    assert [line for line in project.asked() if line.startswith("refresh")] == [CLEARED]
+    assert f"What an update before was killed at is pending no more: {IMAGE}" in done.stderr
+
+
+@pytest.mark.parametrize(("code", "operations"), [(1, ["creating"]), (0, ["updating"]), (0, [])])
+def test_what_is_not_made_stays_pending(project: Project, code: int, operations: list[str]) -> None:
+    """Another operation's note goes with any update; of one that fails, nobody knows."""
+    pending(project, *operations)
+    project.ends_with(code)
+    done = project.run("up")
+    assert done.exit_code == code
+    assert "pending no more" not in done.stderr
+    assert [line for line in project.asked() if line.startswith("refresh")] == []
+
+
+def test_a_stack_of_which_nothing_is_pending_is_not_asked_for_its_state(project: Project) -> None:
+    assert project.run("up").exit_code == 0
+    assert [line for line in project.asked() if line.startswith(("stack export", "refresh"))] == []
+
+
+def test_a_refresh_clears_what_pulumi_was_killed_at(project: Project) -> None:
+    assert project.run("refresh").exit_code == 0
+    refresh = next(line for line in project.asked() if line.startswith("refresh"))
+    assert "--clear-pending-creates" in refresh.split()
+
+
 # ---- Failures that no compiler caused.
 
 TAG_URN = URN.replace(":Image::", ":Index::") + "-version"
