@@ -36,6 +36,8 @@ _MISSING = re.compile(r"name_unknown|repository .*does not exist|\b404\b", re.IG
 _GUESS = "push access denied, repository does not exist or may require authorization: server message: "
 _NO_GUESS = "push access denied: "
 _GONE = re.compile(r"code = Unavailable|error reading from server|transport is closing|buildkitd\.sock: connect:")
+# In front of what a builder says, its provider says what it was doing; nobody does where the provider has gone.
+_NO_PROVIDER = re.compile(r'error reading from server|connection error: desc = "transport')
 _UNSTORED = re.compile(r"invalid content range|no space left on device|disk quota exceeded", re.IGNORECASE)
 _DEADLINE = "context deadline exceeded"
 _OF_THE_STEP = "did not complete successfully"
@@ -95,7 +97,7 @@ class Failure:
     @property
     def is_of_the_builder(self) -> bool:
         """Whether the builder has gone while it was at work."""
-        return _GONE.search(self.problem) is not None
+        return self._gone == "builder"
 
     @property
     def may_ask_to_wait(self) -> bool:
@@ -131,8 +133,8 @@ class Failure:
         if self.problem.strip() == _DEADLINE:
             return "was not ready within an hour: builder or registry do not answer; carbide-infra doctor asks both"
         said = self.answer
-        if _GONE.search(said):
-            return f"the builder ended, or was ended, while it was at work ({said}); the same command starts it again"
+        if self._gone:
+            return f"{said}; the same command starts it again"
         remedy = self._remedy(said)
         return f"{said}; {remedy}" if remedy else said or "failed, and nobody said why; carbide-infra doctor"
 
@@ -140,12 +142,21 @@ class Failure:
     def answer(self) -> str:
         """Who said what, with registry and repository where a registry did; without what to do about it."""
         said = _said(self.problem)
+        if self._gone:
+            return f"the {self._gone} ended, or was ended, while it was at work ({said})"
         status, place = _STATUS.search(self.problem), self.place
         is_token_service = "/v2/" not in status["url"] if status else bool(_TOKEN.search(self.problem))
         if place is None or not is_token_service or place[1] in said:
             return said
         # A token service has a name of its own, or the builder tells none.
         return f"{place[0]}/{place[1]}: {said}"
+
+    @property
+    def _gone(self) -> str:
+        """Which of the programs that make an image has gone while it was at work."""
+        if _NO_PROVIDER.match(self.problem):
+            return "provider"
+        return "builder" if _GONE.search(self.problem) else ""
 
     def _remedy(self, said: str) -> str:
         if self.is_passing:

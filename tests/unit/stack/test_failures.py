@@ -227,6 +227,8 @@ def test_what_reads_the_tag_back_says_its_status_otherwise() -> None:
 # ---- Reasons.
 
 GONE = "rpc error: code = Unavailable desc = error reading from server: EOF"
+LOST = "error reading from server: EOF"
+NOBODY = 'connection error: desc = "transport: Error while dialing: dial tcp 127.0.0.1:1: connect: connection refused"'
 PLACE = f"x.test:5443/team/{API}"
 GUESS = "push access denied, repository does not exist or may require authorization: server message: "
 FETCHED = "unexpected status from GET request to"
@@ -276,6 +278,9 @@ AGAIN = "the same command starts it again"
             of_an_image(f"failed to receive status: {GONE}"),
             f"the builder ended, or was ended, while it was at work (failed to receive status: {GONE}); {AGAIN}",
         ),
+        # A killed provider: what was with it, and what came after.
+        (of_an_image(f"{LOST}\n"), f"the provider ended, or was ended, while it was at work ({LOST}); {AGAIN}"),
+        (of_a_tag(NOBODY), f"the provider ended, or was ended, while it was at work ({NOBODY}); {AGAIN}"),
         (
             of_an_image(pushed("unknown: invalid content range")),
             f"{REFUSED}invalid content range; a disk is full: the builder's, or the registry's",
@@ -314,6 +319,13 @@ AGAIN = "the same command starts it again"
 )
 def test_a_reason_names_who_said_what_to_which_step(failure: Failure, reason: str) -> None:
     assert failure.reason == reason
+
+
+@pytest.mark.parametrize("problem", [LOST, NOBODY])
+def test_a_provider_that_ended_is_no_builder_that_is_gone_and_may_be_back(problem: str) -> None:
+    failure = of_an_image(problem)
+    assert (failure.is_of_the_builder, failure.is_passing) == (False, True)
+    assert failure.answer == f"the provider ended, or was ended, while it was at work ({problem})"
 
 
 def test_a_reason_that_several_have_stands_there_once() -> None:
