@@ -22,8 +22,9 @@ def figures(reporter: pytest.TerminalReporter) -> Iterator[str]:
     faults = list(_reports(reporter, "tests/faults/"))
     if faults:
         names = {re.sub(r"run\d+-?", "", report.nodeid) for report in faults}
-        survived = sum(report.passed for report in faults)
-        yield f"faults: {len(names)} x {fault_runs()} runs, {survived} of {len(faults)} survived"
+        survived, not_run = sum(report.passed for report in faults), sum(report.skipped for report in faults)
+        rest = f", {not_run} not run" if not_run else ""
+        yield f"faults: {len(names)} x {fault_runs()} runs, {survived} of {len(faults)} survived{rest}"
     hostile = list(_reports(reporter, "tests/unit/hostile/"))
     if hostile:
         cases = sum(number for report in hostile for name, number in report.user_properties if name == CASES)
@@ -31,7 +32,7 @@ def figures(reporter: pytest.TerminalReporter) -> Iterator[str]:
 
 
 def _reports(reporter: pytest.TerminalReporter, folder: str) -> Iterator[Any]:
-    for outcome in ("passed", "failed", "error"):
+    for outcome in ("passed", "failed", "error", "skipped"):
         for report in reporter.stats.get(outcome, ()):
-            if folder in report.nodeid and (report.when == "call" or report.failed):
+            if folder in report.nodeid and (report.when == "call" or not report.passed):
                 yield report
