@@ -68,9 +68,17 @@ def _candidates(root: Path, pool: Path) -> Iterator[Path]:
 
 
 def _is_used(folder: Path) -> bool:
-    """Whether a BuildKit runs in it: that holds this lock."""
+    """Whether a BuildKit runs in it: that holds these locks.
+
+    At its end, one removes its lock file after it has unlocked it; the next may have locked it by then, and has
+    only its database's lock left.
+    """
+    return any(_is_locked(folder / name) for name in ("buildkitd.lock", "cache.db"))
+
+
+def _is_locked(file: Path) -> bool:
     try:
-        with (folder / "buildkitd.lock").open("rb") as lock:
+        with file.open("rb") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except FileNotFoundError:
         return False

@@ -120,6 +120,19 @@ def test_a_lock_that_is_shared_is_use(tmp_path: Path, pool: Path) -> None:
         assert claimed(tmp_path / "one") == pool / "2"
 
 
+@pytest.mark.parametrize("left", ["nothing", "another lock"])
+def test_a_builder_whose_lock_another_has_removed_keeps_its_folder(tmp_path: Path, pool: Path, left: str) -> None:
+    """A BuildKit unlocks its lock, and then removes it: by then it may be the next one's. The database stays."""
+    folder = claimed(tmp_path / "one")
+    with (folder / "cache.db").open("a") as database:
+        fcntl.flock(database, fcntl.LOCK_EX)
+        if left == "another lock":
+            (folder / "buildkitd.lock").touch()
+        assert claimed(tmp_path / "two") == pool / "2"
+        with left_folder(tmp_path / "one") as unused:
+            assert unused is None
+
+
 def test_a_deleted_folder_is_made_anew(tmp_path: Path, pool: Path) -> None:
     claimed(tmp_path / "one").rmdir()
     assert claimed(tmp_path / "one") == pool / "1"
