@@ -7,14 +7,17 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
+import yaml
+
 from tests.engine.registry import Repository
 
-IMAGE = "carbide-rest-ipam"
+IMAGE, PACKAGE = "carbide-rest-ipam", "ipam/cmd/server"
 SECONDS = 120.0
 # The Python environment is the project's own, which no other checkout may make anew.
 MAKE = ("make", "-s", "--old-file=.venv/.requirements")
@@ -55,7 +58,11 @@ class Running:
     output: Path
 
     def ended(self) -> Ended:
-        code = self.process.wait(timeout=SECONDS)
+        try:
+            code = self.process.wait(timeout=SECONDS)
+        except subprocess.TimeoutExpired:
+            self.kill_all()
+            pytest.fail(f"did not end:\n{self.output.read_text(errors='replace')}")
         return Ended(code, self.output.read_text(errors="replace"))
 
     def below(self, program: str) -> int | None:
@@ -108,7 +115,7 @@ class Site:
 
     @property
     def main(self) -> Path:
-        return self.root / "examples/carbide-rest-api/ipam/cmd/server/main.go"
+        return self.root / "examples/carbide-rest-api" / PACKAGE / "main.go"
 
     # ---- Commands.
 
@@ -145,13 +152,26 @@ class Site:
         done = subprocess.run(command, cwd=self.root, capture_output=True, text=True, check=True)
         return done.stdout.strip()
 
-    def edit(self) -> None:
+    def edit(self, package: str = PACKAGE) -> None:
         """Make and commit a change that is to be compiled and pushed."""
         self._edits += 1
         text = _EDIT.replace("NUMBER", str(time.time_ns()))
-        self.main.with_name("edit.go").write_text(text)
+        (self.root / "examples/carbide-rest-api" / package / "edit.go").write_text(text)
         self.git("add", "examples")
         self.git("commit", "--quiet", "--message", f"Edit {self._edits}")
+
+    @contextmanager
+    def services(self, *names: str) -> Iterator[None]:
+        """The stack with these images, and with what it had again in the end."""
+        file = self.root / "Pulumi.dev.yaml"
+        before = file.read_text()
+        content = yaml.safe_load(before)
+        content["config"]["carbide-infra:services"] = list(names)
+        file.write_text(yaml.safe_dump(content))
+        try:
+            yield
+        finally:
+            file.write_text(before)
 
     # ---- At the right moment.
 

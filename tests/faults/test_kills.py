@@ -6,9 +6,10 @@ import time
 
 import pytest
 
-from tests.faults.site import MAKE, Site
+from tests.faults.site import IMAGE, MAKE, Site
 
 slow = pytest.mark.slow
+ANOTHER, OF_ANOTHER = "carbide-rest-cert-manager", "cert-manager/cmd/credsmgr"
 
 
 @slow
@@ -36,6 +37,19 @@ def test_the_registry_is_killed_while_it_is_pushed_to(site: Site) -> None:
 
 
 @slow
+def test_the_provider_is_killed_while_it_builds(site: Site) -> None:
+    running = site.compiling()
+    provider = running.below("pulumi-resource-docker-build")
+    assert provider
+    os.kill(provider, signal.SIGKILL)
+    ended = running.ended()
+    assert "Traceback" not in ended.text
+    assert "the provider ended, or was ended, while it was at work" in ended.text, ended.text
+    assert ended.code == 0, "the update is repeated, with another provider"
+    site.settle()
+
+
+@slow
 def test_pulumi_is_killed_while_it_updates(site: Site) -> None:
     running = site.compiling()
     pulumi = running.below("pulumi")
@@ -45,6 +59,27 @@ def test_pulumi_is_killed_while_it_updates(site: Site) -> None:
     assert site.exported()["deployment"]["pending_operations"]
     again = site.settle()
     assert "The last update was killed: releasing its lock on the stack" in again.text
+
+
+@slow
+@pytest.mark.parametrize("command", ["up", "refresh"])
+def test_pulumi_is_killed_while_it_makes_an_image_that_was_never_there(site: Site, command: str) -> None:
+    """What is half made is in no state: Pulumi knows only that it had begun."""
+    with site.services(IMAGE, ANOTHER):
+        site.edit(OF_ANOTHER)
+        running = site.compiling()
+        pulumi = running.below("pulumi")
+        assert pulumi
+        os.kill(pulumi, signal.SIGKILL)
+        assert running.ended().code != 0
+        pending = site.exported()["deployment"]["pending_operations"]
+        assert "creating" in {operation["type"] for operation in pending}
+        again = site.make(command)
+        assert again.code == 0, again.text
+        assert not site.exported()["deployment"].get("pending_operations")
+        site.settle()
+        assert set(site.images()) == {IMAGE, ANOTHER}
+    site.settle()
 
 
 @slow
@@ -66,4 +101,19 @@ def test_a_preview_is_broken_off(site: Site, number: signal.Signals) -> None:
     site.until(lambda: running.below("pulumi-resource-docker-build") is not None, running)
     os.killpg(running.process.pid, number)
     assert running.ended().code != 0
+    site.settle()
+
+
+@slow
+def test_a_report_after_pulumi_was_killed(site: Site) -> None:
+    """The operation that is still pending is no reason for a report to fail."""
+    running = site.compiling()
+    pulumi = running.below("pulumi")
+    assert pulumi
+    os.kill(pulumi, signal.SIGKILL)
+    running.ended()
+    assert site.exported()["deployment"]["pending_operations"]
+    report = site.make("report", FORMAT="json")
+    assert report.code == 0, report.text
+    assert IMAGE in report.text
     site.settle()
