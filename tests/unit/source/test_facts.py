@@ -202,7 +202,11 @@ def test_tags_that_were_fetched_by_address_alone_may_be_missing(tree: Path) -> N
 
 @pytest.mark.parametrize(
     "said",
-    [("remote.origin.tagOpt", "--tags"), ("remote.origin.fetch", "+refs/tags/*:refs/tags/*")],
+    [
+        ("remote.origin.tagOpt", "--tags"),
+        ("remote.origin.fetch", "+refs/tags/*:refs/tags/*"),
+        ("remote.origin.fetch", "refs/*:refs/*"),
+    ],
 )
 def test_a_copy_that_fetches_all_tags_knows_that_there_are_none(said: tuple[str, str], tree: Path) -> None:
     clone = copied(tree, "clone")
@@ -295,6 +299,12 @@ def test_a_ref_of_the_ci_counts_more_than_what_is_checked_out(tree: Path) -> Non
     assert built(tree, "refs/tags/nightly") == (None, None)
     assert built(tree, "refs/tags/v1") == (None, None)
     assert built(tree, None) == built(tree, "") == ("main", None)
+
+
+@pytest.mark.parametrize("full_ref", ["main", "heads/main", "refs/", "refs/heads", "refs/heads/"])
+def test_a_ref_that_is_no_full_name_is_refused(full_ref: str, tree: Path) -> None:
+    with pytest.raises(ConfigError, match=rf"^CARBIDE_REF = '{full_ref}': is no full name .* good value: refs/heads/m"):
+        read_source(tree, None, full_ref=full_ref)
 
 
 def built(tree: Path, full_ref: str | None) -> tuple[str | None, str | None]:
@@ -451,7 +461,32 @@ def test_the_nearest_tag_names_the_version(tree: Path) -> None:
     assert (later.version, later.epoch, later.released) == ("1.5.0", at_tag.epoch, at_tag.revision)
     assert later.revision != at_tag.revision
     assert later.warnings == ()
-    assert read_source(tree, "2.0.0", rule=rule).version == "2.0.0"
+
+
+def test_a_version_that_is_given_is_of_the_age_of_the_nearest_tag(tree: Path) -> None:
+    rule = TagVersion(git_tag="v*")
+    assert read_source(tree, "2.0.0", rule=rule).epoch == 0
+    git(tree, "commit", "--quiet", "--allow-empty", "--date=@1750000000", "-m", "Tagged")
+    git(tree, "tag", "v1.5.0")
+    tagged = int(git(tree, "log", "-1", "--format=%ct"))
+    subprocess.run(
+        ["git", "-C", tree, *IDENTITY, "commit", "--quiet", "--allow-empty", "-m", "Later"],
+        check=True,
+        env={**os.environ, "GIT_COMMITTER_DATE": f"@{tagged + 1000} +0000"},
+    )
+    given = read_source(tree, "2.0.0", rule=rule)
+    assert (given.version, given.epoch, given.released) == ("2.0.0", tagged, None)
+    git(tree, "tag", "v2.0.0")
+    assert read_source(tree, "2.0.0", rule=rule).released == given.revision
+
+
+def test_a_version_that_is_given_is_held_against_the_tag(tree: Path) -> None:
+    git(tree, "tag", "v1.4.0")
+    git(tree, "checkout", "--quiet", "--detach")
+    rule = TagVersion(git_tag="v*")
+    assert read_source(tree, None, rule=rule).warnings == ()
+    (warning,) = read_source(tree, "1.5.0", rule=rule).warnings
+    assert warning == "version = '1.5.0': is not that of the tag v1.4.0; no image gets the tag 1.5.0"
 
 
 @pytest.mark.parametrize(
