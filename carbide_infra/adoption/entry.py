@@ -11,7 +11,7 @@ from carbide_infra.adoption.bases import default_user
 from carbide_infra.adoption.go_list import package_path
 from carbide_infra.adoption.pieces import AccountFile, Built, Empty, FromImage, FromTree, Placed, Provided, Unclear
 from carbide_infra.adoption.stage import Context, Stage
-from carbide_infra.adoption.told import Said, Unsayable
+from carbide_infra.adoption.told import Said, Unsayable, usual_path
 from carbide_infra.catalogue.bases import NOTHING
 from carbide_infra.names import CREATED_LABEL, DESCRIPTION_LABEL, REVISION_LABEL, TITLE_LABEL, VERSION_LABEL
 
@@ -92,8 +92,7 @@ class Entry:
         builts = [placed.piece for placed in binaries if isinstance(placed.piece, Built)]
         first = builts[0]
         self.notes += dict.fromkeys(note for built in builts for note in built.notes)
-        usual = f"/app/{posixpath.basename(first.package) if first.package != '.' else self._name}"
-        if len(binaries) == 1 and binaries[0].place == usual:
+        if len(binaries) == 1 and binaries[0].place == usual_path(first.package, self._name):
             self._say("package", package_path(first.package), first.where)
         else:
             items = [
@@ -271,11 +270,7 @@ class Entry:
             self._say("kind", "job", "by its name, and no EXPOSE")
 
     def _say_health(self, said: Said, first: str) -> None:
-        health = dict(said.value)
-        command = ["{binary}" if word == first else word for word in health["command"]]
-        usual = {"interval": "30s", "timeout": "5s", "startPeriod": "10s", "retries": 3}
-        times = {key: value for key, value in health.items() if key != "command" and value != usual[key]}
-        self._say("health", {"command": command, **times}, said.where)
+        self.said["health"] = health_of(said, first)
 
     def _say_stop_signal(self, said: Said) -> None:
         text = str(said.value)
@@ -381,6 +376,20 @@ def named_ports(ports: Mapping[int, Said]) -> dict[str, Said]:
         name = usual if usual and usual not in named else f"port-{number}"
         named[name] = said
     return named
+
+
+def health_of(said: Said, first: str) -> Said:
+    """A health check as the catalogue has it, without the times that it has by itself.
+
+    Args:
+        said: its command, and all of its times.
+        first: path of the image's first binary.
+    """
+    health = dict(said.value)
+    command = ["{binary}" if word == first else word for word in health["command"]]
+    usual = {"interval": "30s", "timeout": "5s", "startPeriod": "10s", "retries": 3}
+    times = {key: value for key, value in health.items() if key != "command" and value != usual[key]}
+    return Said({"command": command, **times}, said.where)
 
 
 def _plain(said: Said) -> str:

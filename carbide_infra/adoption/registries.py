@@ -40,12 +40,13 @@ def of_user(text: str) -> Registry:
     return Registry(server, repository, "--registry")
 
 
-def of_workflows(files: TreeFiles, names: set[str]) -> Registry | None:
+def of_workflows(files: TreeFiles, names: set[str], pulled: Registry | None = None) -> Registry | None:
     """What the repository's workflows push to, where one of them says it plainly.
 
     Args:
         files: of the repository.
         names: those of its images, which are no part of the prefix.
+        pulled: where charts take its images from, which counts for more than a workflow that names none of them.
     """
     found = list(_found(files))
     plain = [(server, path, where) for server, path, where in found if path]
@@ -53,6 +54,8 @@ def of_workflows(files: TreeFiles, names: set[str]) -> Registry | None:
         head, _, last = path.rpartition("/")
         if last in names and head:
             return Registry(server, head, where)
+    if pulled:
+        return pulled
     if plain:
         server, path, where = plain[0]
         return Registry(server, path, where)

@@ -10,9 +10,11 @@ from pathlib import Path
 from carbide_infra.adoption import ko
 from carbide_infra.adoption.build_files import build_files
 from carbide_infra.adoption.catalogue_text import catalogue_text
+from carbide_infra.adoption.charts import Charts, renamed, with_charts
 from carbide_infra.adoption.discovery import dockerfiles, is_template, matches, recipes, require_distinct
 from carbide_infra.adoption.dockerfiles import Clone, Recipe, adopted
 from carbide_infra.adoption.go_list import Packages, go_release, packages_of
+from carbide_infra.adoption.helm_values import helm_values
 from carbide_infra.adoption.project import Registry
 from carbide_infra.adoption.told import Adopted, Said, Unsayable
 from carbide_infra.adoption.tree_files import TreeFiles
@@ -40,6 +42,7 @@ class Survey:
         loose: main packages that no image has.
         notes: what a person should look at.
         registry: where build files push to; None where none says it.
+        pulled: where Helm charts take the images from; None where none says it.
     """
 
     images: tuple[Adopted, ...]
@@ -47,6 +50,7 @@ class Survey:
     loose: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     registry: Registry | None = None
+    pulled: Registry | None = None
 
 
 @dataclass(frozen=True)
@@ -73,11 +77,22 @@ class _Surveyor:
     question: Question
     clone: Clone
     notes: list[str] = field(default_factory=list)
+    charts: Charts = field(default_factory=Charts)
+
+    def is_skipped(self, name: str) -> bool:
+        """Whether a file is left out."""
+        return any(matches(name, pattern) for pattern in self.question.skipped)
+
+    def read_charts(self) -> None:
+        """What Helm charts say of images."""
+        said = helm_values(self.clone.files, self.is_skipped)
+        self.charts = Charts(said.running)
+        self.notes += said.notes
 
     def recipes(self) -> list[Recipe]:
         """Those of build files, and of the Dockerfiles that none of these names."""
         files, skipped = self.clone.files, self.question.skipped
-        said = build_files(files, lambda name: any(matches(name, pattern) for pattern in skipped))
+        said = build_files(files, self.is_skipped)
         self.notes += said.notes
         there = dockerfiles(files, skipped)
         names = [name for name in there if not is_template(name)]
@@ -85,6 +100,8 @@ class _Surveyor:
         named = [recipe for recipe in said.recipes if recipe.file in names]
         rest = [name for name in names if name not in {recipe.file for recipe in named}]
         found = _distinct(named) + recipes(rest, names, self.question.repository)
+        found, notes = renamed(found, self.charts.running, self.question.repository)
+        self.notes += notes
         return sorted(found, key=lambda recipe: recipe.name)
 
     def image(self, recipe: Recipe) -> Adopted:
@@ -96,6 +113,11 @@ class _Surveyor:
                 found = adopted(recipe, self.clone, because=reasons)
         if found.is_kept:
             self._require_nameable(found)
+        return self._with_charts(found)
+
+    def _with_charts(self, found: Adopted) -> Adopted:
+        found, notes = with_charts(found, self.charts, lambda image: list(self._reasons(image)))
+        self.notes += notes
         return found
 
     def _require_nameable(self, found: Adopted) -> None:
@@ -109,7 +131,7 @@ class _Surveyor:
 
     def without_dockerfile(self, images: Sequence[Adopted]) -> list[Adopted]:
         """Images of main packages that ko builds."""
-        if any(matches(ko.FILE, pattern) for pattern in self.question.skipped):
+        if self.is_skipped(ko.FILE):
             return []
         if self.question.as_is:
             if self.clone.files.is_file(ko.FILE):
@@ -125,7 +147,7 @@ class _Surveyor:
             if reasons:
                 self.notes += [f"{ko.FILE}: {reason}; add it to the catalogue by hand" for reason in reasons]
             else:
-                found.append(image)
+                found.append(self._with_charts(image))
         return found
 
     def _adopted(self, recipe: Recipe) -> Adopted:
@@ -166,6 +188,7 @@ def survey(question: Question) -> Survey:
     files = TreeFiles.of(question.root, question.cache_dir)
     packages = Packages({}, ()) if question.as_is else packages_of(files, question.cache_dir)
     surveyor = _Surveyor(question, Clone(files, packages), list(packages.problems))
+    surveyor.read_charts()
     found = surveyor.recipes()
     require_distinct(found)
     images = [surveyor.image(recipe) for recipe in found]
@@ -174,10 +197,11 @@ def survey(question: Question) -> Survey:
     images, inputs = _with_inputs(images, by_name, surveyor)
     taken = {package for image in images for package in (*image.packages, *image.compiled)}
     loose = tuple(main for main in packages.mains if main not in taken)
-    notes = [*surveyor.notes, *(note for image in images for note in image.notes)]
+    pulled, notes = surveyor.charts.pulled({image.name for image in images})
+    notes = [*surveyor.notes, *(note for image in images for note in image.notes), *notes]
     pushed = next((recipe for recipe in found if recipe.registry), None)
     registry = Registry(*pushed.registry.partition("/")[::2], pushed.where) if pushed else None
-    return Survey(tuple(images), inputs, loose, tuple(dict.fromkeys(notes)), registry)
+    return Survey(tuple(images), inputs, loose, tuple(dict.fromkeys(notes)), registry, pulled)
 
 
 def _distinct(found: Sequence[Recipe]) -> list[Recipe]:

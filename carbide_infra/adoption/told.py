@@ -1,5 +1,6 @@
 """What is found out about one image: values with the place that each is from, and what no entry can say."""
 
+import posixpath
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -69,3 +70,16 @@ class Adopted:
         several = self.entry.get("binaries")
         named = [one.value] if one else [item.value["package"] for item in several.value] if several else []
         return tuple(package.removeprefix("./") for package in named)
+
+    @property
+    def binary_paths(self) -> tuple[str, ...]:
+        """Where its binaries are in the image; none of an image that keeps its Dockerfile."""
+        several = self.entry.get("binaries")
+        if several:
+            return tuple(item.value["path"] for item in several.value)
+        return tuple(usual_path(package, self.name) for package in self.packages)
+
+
+def usual_path(package: str, name: str) -> str:
+    """Where the only binary of an image is by itself: its package is a folder of the source tree."""
+    return f"/app/{name if package == '.' else posixpath.basename(package)}"

@@ -64,6 +64,13 @@ class TreeFiles:
         found = [name for name in self.names if _matches(name, pattern)]
         return found or [name for name in sorted(self._folders) if _matches(name, pattern)]
 
+    def size(self, name: str) -> int:
+        """Bytes of a file; none of one that is not there."""
+        try:
+            return (self.tree.root / name).stat().st_size
+        except OSError:
+            return 0
+
     def text(self, name: str) -> str:
         """The text of a file.
 

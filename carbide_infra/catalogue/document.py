@@ -9,7 +9,8 @@ from carbide_infra.catalogue.problems import Key
 
 _MAX_DEPTH = 20
 _TAG = "tag:yaml.org,2002:"
-_DATA = frozenset(f"{_TAG}{kind}" for kind in ("null", "bool", "int", "float", "str"))
+_SCALARS = frozenset(f"{_TAG}{kind}" for kind in ("null", "bool", "int", "float", "str", "timestamp"))
+_SHOWN = 40
 
 
 class UnreadableError(Exception):
@@ -113,11 +114,9 @@ class _Reader:
     def _scalar(self, node: yaml.Node, key: Key) -> Any:  # noqa: ANN401
         self._document.written[key] = node.value
         self._document.spans[key] = (node.start_mark.index, node.end_mark.index)
-        if node.tag == f"{_TAG}timestamp":
-            return self._loader.construct_object(node)
-        if node.tag not in _DATA:
+        if node.tag not in _SCALARS:
             raise UnreadableError(node.start_mark.line + 1, f"the tag {node.tag} is not read; leave it out")
         try:
             return self._loader.construct_object(node)
         except ValueError as error:
-            raise UnreadableError(node.start_mark.line + 1, f"{node.value}: {error}") from None
+            raise UnreadableError(node.start_mark.line + 1, f"{node.value[:_SHOWN]}: {error}") from None

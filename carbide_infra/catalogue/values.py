@@ -200,9 +200,8 @@ Symbol = Annotated[
 ]
 BuildTag = Annotated[str, Grammar("netgo", "is not a build tag", r"[A-Za-z_][A-Za-z0-9_.]*")]
 Flag = Annotated[str, Grammar('"-s"', "is not a flag that can be passed on", rf"{_FLAG}( {_FLAG})*")]
-PortName = Annotated[
-    str, Grammar("http", "is not a name of a port", r"(?=.{1,15}$)[a-z0-9]*[a-z][a-z0-9]*(-[a-z0-9]+)*")
-]
+PORT_NAME = Grammar("http", "is not a name of a port", r"(?=.{1,15}$)[a-z0-9]*[a-z][a-z0-9]*(-[a-z0-9]+)*")
+PortName = Annotated[str, PORT_NAME]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Duration = Annotated[str, Grammar("30s", "is not a duration", r"(\d+(\.\d+)?(ms|s|m|h))+")]
 Retries = Annotated[int, Field(ge=1, le=1000)]

@@ -4,6 +4,7 @@ import os
 import re
 import shlex
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +12,7 @@ import typer
 
 from carbide_infra.adoption import registries
 from carbide_infra.adoption.catalogue_text import catalogue_text, entry_lines
+from carbide_infra.adoption.charts import disagreement
 from carbide_infra.adoption.clone import Repository, repository_of
 from carbide_infra.adoption.comparison import compared
 from carbide_infra.adoption.discovery import as_name
@@ -76,6 +78,7 @@ def init(  # noqa: PLR0913, PLR0917 - one for each option
         raise CommandError(msg)
     if (root / folder / "services.yaml").is_file():
         _show_new(root / folder / "services.yaml", f"{folder}/services.yaml", found)
+    found = _with_registry(repository, found)
     project = _project(question, folder, repository, registry, named_workflows(workflows), found)
     return _write(project, repository.top, found, find_links or (), dry_run=dry_run)
 
@@ -114,8 +117,7 @@ def _project(
     if not _FOLDER.fullmatch(path):
         msg = f"{path}: is not a path that a workflow can name; run this in a folder of plain characters"
         raise CommandError(msg)
-    names = {image.name for image in found.images}
-    said = found.registry or registries.of_workflows(TreeFiles.of(repository.top, cache_dir()), names)
+    said = found.registry
     return Project(
         name=f"{name}-images",
         folder=path,
@@ -127,6 +129,14 @@ def _project(
         production=_production(registry, said, name),
         workflows=workflows,
     )
+
+
+def _with_registry(repository: Repository, found: Survey) -> Survey:
+    """With where the images go today, as far as the repository says it."""
+    names = {image.name for image in found.images}
+    files = TreeFiles.of(repository.top, cache_dir())
+    pushed = found.registry or registries.of_workflows(files, names, found.pulled)
+    return replace(found, registry=pushed, notes=(*found.notes, *disagreement(pushed, found.pulled)))
 
 
 def _development(given: str, said: Registry | None, name: str) -> Registry:

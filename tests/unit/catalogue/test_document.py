@@ -58,9 +58,12 @@ def test_an_empty_text_is_no_data() -> None:
         ("a:\n  !custom 1\n", 2, "the tag !custom is not read"),
         ("a: 1\n? [b]\n: 2\n", 2, "a key is a map or a list"),
         ("a: !!int x\n", 1, "invalid literal"),
+        ("a: 2024-13-45\n", 1, r"^2024-13-45: month must be"),
+        ("a: 1\nb: 1" + "0" * 9000, 2, r"^10{39}: Exceeds the limit"),
         ("a: 1\nb: \x07\n", 2, "the character 7 is not allowed"),
         ("a: 1\nb: [[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]", 2, "is nested too deeply"),
     ],
+    ids=range(13),
 )
 def test_what_cannot_be_read_says_where(text: str, line: int, said: str) -> None:
     with pytest.raises(UnreadableError, match=said) as caught:

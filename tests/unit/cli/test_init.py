@@ -23,7 +23,7 @@ from carbide_infra.settings import load_settings, selected_images
 from carbide_infra.stack.stack_file import project_name, read_stack_file
 from devenv.cli import ACTIONLINT_ARGUMENTS
 from devenv.toolchain import ensure_actionlint
-from tests.support.adoptable import SUBFOLDER, cloned, kept, nine_images, shop, write
+from tests.support.adoptable import SUBFOLDER, cloned, kept, nine_images, several_binaries, shop, write
 
 WORKFLOWS = "acme/carbide-infra@0123456789012345678901234567890123456789"
 OPTIONS = ("--workflows", WORKFLOWS, "--registry", "registry.example.com/team")
@@ -312,6 +312,52 @@ def test_without_a_registry_the_option_is_asked_for(tmp_path: Path, monkeypatch:
 # ---- What strangers write.
 
 EVIL = 'x"\n    uses: evil/evil@main'
+
+
+CHART = {
+    "deploy/chart/Chart.yaml": "name: shop\n",
+    "deploy/chart/values.yaml": "api:\n  image: {repository: nvcr.io/acme/shop-api}\n  containerPort: 8080\n",
+}
+
+
+def test_without_a_registry_the_chart_s_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = {name: text for name, text in shop().items() if not name.startswith(".github/")}
+    monkeypatch.chdir(cloned(tmp_path / "clone", files | CHART))
+    done = CliRunner().invoke(app, ["--workflows", WORKFLOWS])
+    assert done.exit_code == 0, done.output
+    for stack, repository in (("dev", "acme/dev"), ("prod", "acme")):
+        text = (tmp_path / f"clone/images/Pulumi.{stack}.yaml").read_text()
+        assert re.search(r"registryServer: nvcr\.io  # deploy/chart/values\.yaml:2", text)
+        assert f"registryRepository: {repository}\n" in text
+
+
+def test_a_chart_that_takes_images_from_elsewhere_is_listed(init: Init, tmp_path: Path) -> None:
+    done = init(shop() | CHART)
+    note = (
+        "NOTE: deploy/chart/values.yaml:2: takes the images from nvcr.io/acme, and .github/workflows/release.yml:8 "
+        "pushes them to registry.example.com/shop: check registryServer\n"
+    )
+    assert note in done.stderr
+    assert "registryServer: registry.example.com" in (tmp_path / "clone/images/Pulumi.prod.yaml").read_text()
+
+
+def test_check_agrees_with_what_a_chart_said_and_names_it_after_an_edit(init: Init, tmp_path: Path) -> None:
+    values = (
+        "image: ghcr.io/acme/mono\nports: {web: 8080}\nlivenessProbe: {exec: {command: [/usr/local/bin/api, ok]}}\n"
+    )
+    files = several_binaries() | {"Chart.yaml": "name: mono\n", "values.yaml": values}
+    files["docker/mono.Dockerfile"] = files.pop("Dockerfile")
+    assert init(files).exit_code == 0
+    assert "web: 8080" in (tmp_path / "clone/images/services.yaml").read_text()
+    done = init({}, "--check")
+    assert (done.exit_code, done.stdout.splitlines()[-1].rpartition(" ")[0]) == (
+        0,
+        "images/services.yaml and the Dockerfiles say the same of 2",
+    )
+    (tmp_path / "clone/values.yaml").write_text(values.replace("ok", "well"))
+    done = init({}, "--check")
+    assert done.exit_code == 1
+    assert re.search(r"^mono: health = .* in images/services.yaml:\d+, and .* in values.yaml:3$", done.stdout)
 
 
 def test_names_of_a_stranger_stay_names(init: Init, tmp_path: Path) -> None:

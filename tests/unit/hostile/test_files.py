@@ -15,6 +15,8 @@ import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from carbide_infra.adoption.helm_values import helm_values
+from carbide_infra.adoption.tree_files import TreeFiles
 from carbide_infra.catalogue.loading import Stack, load_catalogue
 from carbide_infra.catalogue.template import render
 from carbide_infra.config_values import VERSION
@@ -38,6 +40,11 @@ STACK_FILE = (project_root() / "Pulumi.prod.yaml").read_text()
 CATALOGUE = (FOLDER / "services.yaml").read_text()
 KEYS = [str(field.alias) for field in Settings.model_fields.values()]
 TAG = re.compile(r"[\w][\w.-]{0,127}", re.ASCII)
+VALUES = """image: {registry: ghcr.io, repository: acme/api, tag: 1}
+service: {port: 80, targetPort: 8080, portName: http}
+containerPorts: [{name: grpc, containerPort: 9090}]
+livenessProbe: {exec: {command: [/app/api, health]}, periodSeconds: 5}
+"""
 DOCKERFILE = """ARG BASE=alpine:3
 FROM --platform=$BUILDPLATFORM golang:1.25 AS build
 WORKDIR /src
@@ -301,6 +308,24 @@ def test_any_dockerfile_is_read_or_explained(case: Case, text: str) -> None:
         plain(error)
         return
     assert found
+
+
+@fewer
+@given(st.one_of(contents, mutilated(VALUES), texts.map(lambda it: it.encode("utf-8", "surrogatepass"))))
+def test_any_values_of_a_chart_are_read_or_explained(
+    case: Case, tmp_path_factory: pytest.TempPathFactory, content: bytes
+) -> None:
+    case()
+    root, cache = tmp_path_factory.mktemp("tree"), tmp_path_factory.mktemp("cache")
+    (root / "Chart.yaml").write_text("name: x\n")
+    (root / "values.yaml").write_bytes(content)
+    found = helm_values(TreeFiles.of(root, cache), lambda _: False)
+    for note in found.notes:
+        assert note.isprintable()
+    for running in found.running:
+        ports = {**running.ports, **running.named}
+        assert all(1 <= number <= 65535 and said.value.isprintable() for number, said in ports.items())
+        assert (running.name + running.server + running.repository).isprintable()
 
 
 @fewer
