@@ -16,9 +16,10 @@ from carbide_infra.adoption.pieces import (
     Unclear,
 )
 from carbide_infra.adoption.stage import Context, Stage
-from carbide_infra.adoption.words import short, value_of
+from carbide_infra.adoption.words import short
 from carbide_infra.errors import shown
 from carbide_infra.source.kept.stages import mounts
+from carbide_infra.source.kept.variables import value_of
 
 if TYPE_CHECKING:
     import dockerfile

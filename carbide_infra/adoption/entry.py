@@ -13,6 +13,7 @@ from carbide_infra.adoption.pieces import AccountFile, Built, Empty, FromImage, 
 from carbide_infra.adoption.stage import Context, Stage
 from carbide_infra.adoption.told import Said, Unsayable, usual_path
 from carbide_infra.catalogue.bases import NOTHING
+from carbide_infra.catalogue.ports import port_names
 from carbide_infra.names import CREATED_LABEL, DESCRIPTION_LABEL, REVISION_LABEL, TITLE_LABEL, VERSION_LABEL
 
 _PACKAGES = {
@@ -20,8 +21,6 @@ _PACKAGES = {
     "ca-certificates-bundle": "ca-certificates",
     "tzdata": "timezones",
 }
-_PORTS = {80: "http", 443: "https", 8443: "https", 50051: "grpc", 2112: "metrics", 9100: "metrics", 6060: "pprof"}
-_WEB = range(8000, 8500)
 _BUILD_KEYS = ("tags", "ldflags", "gcflags", "symbols")
 _VERSION = re.compile(r"version|(^|_)(tag|ver|release)($|_)", re.IGNORECASE)
 _JOB = re.compile(r"(^|[-_/])(migrat\w*|job|jobs|seed|init-db|bootstrap)($|[-_/])")
@@ -369,13 +368,8 @@ class Entry:
 
 
 def named_ports(ports: Mapping[int, Said]) -> dict[str, Said]:
-    """Ports by names: those of well-known ones, else by number."""
-    named: dict[str, Said] = {}
-    for number, said in ports.items():
-        usual = _PORTS.get(number) or ("http" if number in _WEB else "")
-        name = usual if usual and usual not in named else f"port-{number}"
-        named[name] = said
-    return named
+    """Ports by names."""
+    return {name: ports[number] for name, number in port_names(ports).items()}
 
 
 def health_of(said: Said, first: str) -> Said:

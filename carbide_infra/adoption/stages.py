@@ -8,10 +8,10 @@ from carbide_infra.adoption.copies import Copies
 from carbide_infra.adoption.pieces import Built, Empty, Placed
 from carbide_infra.adoption.stage import Context, Stage, inherit
 from carbide_infra.adoption.told import Said
-from carbide_infra.adoption.words import DEFAULT_PATH, pairs, value_of
+from carbide_infra.adoption.words import DEFAULT_PATH, pairs
 from carbide_infra.errors import shown
 from carbide_infra.source.kept.stages import Arguments, named_stage, stage_name
-from carbide_infra.source.kept.variables import UnknownError, expanded, platform_arguments
+from carbide_infra.source.kept.variables import UnknownError, expanded, platform_arguments, value_of
 
 if TYPE_CHECKING:
     import dockerfile

@@ -1,6 +1,7 @@
 """Resources: one component for each image, holding its build, its record and its movable tags."""
 
 import asyncio
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
@@ -33,6 +34,7 @@ _FAILED = ""
 # What the provider was called before it was a resource of the program: the engine made it, and named it after the
 # plugin's version.
 _DEFAULT_PROVIDER = "default_0_0_22"
+_ID = re.compile(r"[0-9]{1,10}")
 # A function of the engine itself.
 _READ_OUTPUTS = "pulumi:pulumi:readStackOutputs"
 
@@ -269,48 +271,50 @@ def _said_of(image: Image) -> dict[str, Any]:
     """What the outputs say of an image before it is built."""
     if image.kept is not None:
         return _said_of_kept(image, image.kept)
-    user, health = image.user, image.health
+    user = image.user
     uid, gid = (None, None) if isinstance(user, BaseUser) else (user.uid, user.gid)
     return {
-        "platforms": list(image.platforms),
+        **_how_it_runs(image),
         "go_version": image.go_version,
         "builder_image": image.builder,
-        "runtime_image": image.base,
-        "kind": image.kind,
-        "ports": dict(image.ports),
-        "port": next(iter(image.ports.values()), None),
         "user": user.instruction,
         "user_name": None if user.name[0].isdigit() else user.name,
         "user_id": uid,
         "group_id": gid,
-        "entrypoint": list(image.entrypoint),
-        "command": list(image.command),
-        "environment": dict(image.environment),
         "binaries": [BinaryOutput(path=binary.path, package=binary.package) for binary in image.binaries],
-        "health": list(health.command) if health else [],
-        "health_check": HealthOutput.model_validate(health.model_dump()) if health else None,
-        "size_budget": image.size_budget,
     }
 
 
 def _said_of_kept(image: Image, kept: KeptDockerfile) -> dict[str, Any]:
-    """What the catalogue says; the rest is for the image's own Dockerfile, and for what it builds on, to say."""
+    """What the catalogue says, and what its own Dockerfile says for certain; the rest is for its base to say."""
+    uid, _, gid = kept.user.partition(":")
     return {
-        "platforms": list(image.platforms),
+        **_how_it_runs(image),
         "go_version": "",
         "builder_image": "",
+        "user": kept.user,
+        "user_name": uid if uid and not uid[0].isdigit() else None,
+        "user_id": int(uid) if _ID.fullmatch(uid) else None,
+        "group_id": int(gid) if _ID.fullmatch(gid) else None,
+        "binaries": [],
+        "dockerfile": kept.path,
+    }
+
+
+def _how_it_runs(image: Image) -> dict[str, Any]:
+    health = image.health
+    return {
+        "platforms": list(image.platforms),
         "runtime_image": image.base,
         "kind": image.kind,
         "ports": dict(image.ports),
         "port": next(iter(image.ports.values()), None),
-        "user": kept.user,
-        "entrypoint": [],
-        "command": [],
-        "environment": {},
-        "binaries": [],
-        "health": [],
+        "entrypoint": list(image.entrypoint),
+        "command": list(image.command),
+        "environment": dict(image.environment),
+        "health": list(health.command) if health else [],
+        "health_check": HealthOutput.model_validate(health.model_dump()) if health else None,
         "size_budget": image.size_budget,
-        "dockerfile": kept.path,
     }
 
 

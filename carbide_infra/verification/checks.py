@@ -165,14 +165,19 @@ class _Verification:
         expected = ["CMD", *output.health] if output.health else ["NONE"]
         interval = health_interval(output)
         yield "platform of the config", platform, platform_name(image.config)
-        if output.dockerfile:
-            return  # All else is what the image's own Dockerfile says, and its base.
-        yield "user", output.user, config.get("User") or _NONE
-        yield "entry point", _command(output.entrypoint), _command(config.get("Entrypoint"))
-        yield "command", _command(output.command), _command(config.get("Cmd"))
-        yield "health check", _command(expected), _command(health.get("Test"))
-        yield "health interval", f"{interval:g} s", f"{health.get('Interval', 0) / _BILLION:g} s"
-        yield "exposed port", _listed(ports), _listed(config.get("ExposedPorts") or {})
+        # What stands empty of an image with a Dockerfile of its own is for that to say, and for its base.
+        is_whole = not output.dockerfile
+        if is_whole or output.user:
+            yield "user", output.user, config.get("User") or _NONE
+        if is_whole or output.entrypoint:
+            yield "entry point", _command(output.entrypoint), _command(config.get("Entrypoint"))
+        if is_whole or output.command:
+            yield "command", _command(output.command), _command(config.get("Cmd"))
+        if is_whole:
+            yield "health check", _command(expected), _command(health.get("Test"))
+            yield "health interval", f"{interval:g} s", f"{health.get('Interval', 0) / _BILLION:g} s"
+            # Those of another Dockerfile are what its catalogue says, whatever it exposes.
+            yield "exposed port", _listed(ports), _listed(config.get("ExposedPorts") or {})
         found = dict(entry.split("=", 1) for entry in config.get("Env") or [])
         for name, value in output.environment.items():
             yield f"environment {name}", value, found.get(name, _NONE)

@@ -846,7 +846,9 @@ def test_no_version_s_tag_moves_where_the_registry_does_not_tell(
 KEPT = "sidecar"
 OWN = (
     f"ARG BASE=alpine:3@{DIGEST}\nFROM ${{BASE}} AS final\nARG VERSION\nLABEL org.opencontainers.image.version=own\n"
-    "RUN apk add curl\nCOPY conf /etc/sidecar\nUSER 65532\nFROM final AS debug\nCOPY debug /\n"
+    "RUN apk add curl\nCOPY conf /etc/sidecar\nUSER 65532\n"
+    'ENV A=1\nEXPOSE 8080\nENTRYPOINT ["/sidecar"]\nCMD ["serve"]\nHEALTHCHECK CMD ["/sidecar", "health"]\n'
+    "FROM final AS debug\nCOPY debug /\n"
 )
 SAID = "target: final, args: {VERSION: '{version}'}"
 
@@ -895,6 +897,9 @@ def test_such_an_image_says_of_itself_what_is_known(keeping: Project) -> None:
     image = images_of(up_keeping(keeping))[KEPT]
     assert (image["user"], image["version"], image["dockerfile"]) == ("65532", "1.4.0", "images/sidecar/Dockerfile")
     assert (image["runtimeImage"], image["builderImage"], image["binaries"]) == (f"alpine:3@{DIGEST}", "", [])
+    assert (image["entrypoint"], image["command"], image["environment"]) == (["/sidecar"], ["serve"], {"A": "1"})
+    assert (image["ports"], image["port"], image["health"]) == ({"http": 8080}, 8080, ["/sidecar", "health"])
+    assert (image["userId"], image.get("userName"), image.get("groupId")) == (65532, None, None)
     # Its own label stays as it is.
     assert "org.opencontainers.image.version" not in image["labels"]
     assert "org.opencontainers.image.version" not in image_of(up_keeping(keeping), KEPT).inputs["labels"]

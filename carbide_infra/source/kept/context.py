@@ -9,11 +9,13 @@ from functools import cached_property
 from pathlib import Path
 
 from carbide_infra.catalogue.model import Image, KeptDockerfile
+from carbide_infra.catalogue.ports import port_names
 from carbide_infra.catalogue.values import reference_problem
 from carbide_infra.errors import shown
 from carbide_infra.source.inputs import InputError, Wanted
 from carbide_infra.source.kept.ignoring import Ignored
-from carbide_infra.source.kept.reading import Reading, Taken, read
+from carbide_infra.source.kept.process import agreed
+from carbide_infra.source.kept.reading import Named, Reading, Taken, read
 from carbide_infra.source.tree import Tree
 from carbide_infra.source.whole_tree import files_below, whole_tree
 
@@ -21,7 +23,9 @@ _WILDCARD = re.compile(r"[*?\[]")
 
 
 def with_dockerfile(image: Image, root: Path, cache_dir: Path) -> Image:
-    """The image with what its own Dockerfile says of it: bases, user, labels. Any other stays as it is.
+    """The image with what its own Dockerfile says of it: bases, labels, its processes. Any other stays as it is.
+
+    What the catalogue says of ports comes first.
 
     Raises:
         InputError: it cannot be read.
@@ -29,20 +33,38 @@ def with_dockerfile(image: Image, root: Path, cache_dir: Path) -> Image:
     if image.kept is None:
         return image
     found = _reading(image, image.kept, Tree(root.resolve(), cache_dir))
-    said = {"bases": found.arguments, "user": found.user, "own_labels": frozenset(found.labels)}
-    return image.model_copy(update={"base": found.base, "kept": image.kept.model_copy(update=said)})
+    process = found.process
+    kept = {"bases": found.arguments, "user": process.user or "", "own_labels": frozenset(found.labels)}
+    ports = dict(image.ports) or ({} if image.kind == "job" else port_names(process.ports or ()))
+    said = {
+        "entrypoint": process.entrypoint or (),
+        "command": process.command or (),
+        "environment": process.environment or {},
+        "ports": ports,
+        "health": process.health,
+    }
+    return image.model_copy(update={"base": found.base, "kept": image.kept.model_copy(update=kept), **said})
 
 
-def images_of(image: Image, root: Path, cache_dir: Path) -> frozenset[str]:
+def named_by(image: Image, root: Path, cache_dir: Path) -> list[Named]:
     """Every image that its own Dockerfile builds on or copies from, as far as that can be told; none without one.
 
     Raises:
         InputError: it cannot be read.
     """
     if image.kept is None:
-        return frozenset()
+        return []
     found = _reading(image, image.kept, Tree(root.resolve(), cache_dir))
-    return frozenset(name for name in (*found.images, *found.arguments.values()) if reference_problem(name) is None)
+    return [named for named in found.named if reference_problem(named.reference) is None]
+
+
+def images_of(image: Image, root: Path, cache_dir: Path) -> frozenset[str]:
+    """The same, each image once.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    return frozenset(named.reference for named in named_by(image, root, cache_dir))
 
 
 def text_of(kept: KeptDockerfile, root: Path, cache_dir: Path) -> str:
@@ -80,7 +102,7 @@ def _reading(image: Image, kept: KeptDockerfile, tree: Tree) -> Reading:
     text = text_in(tree, kept.path)
     # A path that follows the version is known in the build only.
     given = {name: None if "{version}" in value else value for name, value in kept.args.items()}
-    together = Reading()
+    together, processes = Reading(), []
     for platform in image.platforms:
         found = read(text, kept.path, kept.target, given, platform)
         together.taken |= found.taken
@@ -88,8 +110,11 @@ def _reading(image: Image, kept: KeptDockerfile, tree: Tree) -> Reading:
         together.arguments |= found.arguments
         together.images |= found.images
         together.remotes |= found.remotes
+        together.named |= found.named
         together.labels |= found.labels
-        together.base, together.user = found.base, found.user
+        together.base = found.base
+        processes.append(found.process)
+    together.process = agreed(processes)
     return together
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from carbide_infra.catalogue.bases import NOTHING
 from carbide_infra.catalogue.values import reference_problem
 from carbide_infra.errors import shown
+from carbide_infra.source.kept.process import Process, ProcessReader
 from carbide_infra.source.kept.stages import Arguments, mounts, named_stage, stage_name
 from carbide_infra.source.kept.variables import UnknownError, expanded, platform_arguments
 from carbide_infra.source.tree import InputError
@@ -42,6 +43,21 @@ class Taken:
     line: int
 
 
+@dataclass(frozen=True)
+class Named:
+    """An image that a build stands on or takes files from.
+
+    Attributes:
+        reference: the image.
+        line: of the Dockerfile, where it is written: that of an ARG, where FROM names this alone.
+        argument: that ARG; empty for none.
+    """
+
+    reference: str
+    line: int
+    argument: str = ""
+
+
 @dataclass
 class Reading:
     """What a Dockerfile says of one build.
@@ -52,9 +68,10 @@ class Reading:
         arguments: images that it builds on by a build argument alone: by the argument's name.
         images: the other images that it builds on, as they are written, with the line.
         remotes: lines that add something from elsewhere by no checksum.
+        named: each image that it builds on or copies from, with the place where a digest of it would stand.
         labels: the names of labels that the image itself sets.
         base: what the last stage stands on; empty where that is not known.
-        user: of its processes; empty where the base decides, or that is not known.
+        process: how its processes run.
     """
 
     taken: dict[Taken, None] = field(default_factory=dict)
@@ -62,9 +79,10 @@ class Reading:
     arguments: dict[str, str] = field(default_factory=dict)
     images: dict[str, int] = field(default_factory=dict)
     remotes: dict[int, None] = field(default_factory=dict)
+    named: dict[Named, None] = field(default_factory=dict)
     labels: set[str] = field(default_factory=set)
     base: str = ""
-    user: str = ""
+    process: Process = field(default_factory=Process)
 
 
 @dataclass
@@ -74,6 +92,7 @@ class _Stage:
     commands: list["dockerfile.Command"] = field(default_factory=list)
     known: dict[str, str | None] = field(default_factory=dict)  # variables; None for one that cannot be told
     fixed: set[str] = field(default_factory=set)  # those that ENV set: no ARG changes them
+    process: ProcessReader = field(default_factory=ProcessReader)
     is_read: bool = False
 
 
@@ -94,7 +113,10 @@ def read(text: str, name: str, target: str | None, given: Mapping[str, str | Non
     reader = _Reader(name, given, platform_arguments(platform))
     reader.divide(commands)
     reader.reading.whole |= dict.fromkeys(tricks(text))
+    is_certain = not reader.reading.whole
     reader.read(reader.wanted(target))
+    if not is_certain:
+        reader.reading.process = Process()
     return reader.reading
 
 
@@ -150,6 +172,7 @@ class _Reader:
         self._name, self._arguments = name, Arguments(given, platform, _unquoted)
         self._global: dict[str, str | None] = dict(platform)
         self._stages: list[_Stage] = []
+        self._lines: dict[str, int] = {}
 
     def divide(self, commands: Iterable["dockerfile.Command"]) -> None:
         for command in commands:
@@ -162,6 +185,7 @@ class _Reader:
                 self._stages[-1].commands.append(command)
             elif command.cmd.upper() == "ARG":
                 self._arguments.declare(command, self._global)
+                self._lines |= dict.fromkeys((word.partition("=")[0] for word in command.value), command.start_line)
         if not self._stages:
             msg = f"{self._name} has no FROM; name a Dockerfile"
             raise InputError(msg)
@@ -179,7 +203,8 @@ class _Reader:
     def read(self, stage: _Stage) -> None:
         """Read a stage that is the image, and what it stands on."""
         self._visit(stage)
-        self.reading.base, self.reading.user, self.reading.labels = self._end(stage)
+        self.reading.base, self.reading.labels = self._end(stage)
+        self.reading.process = stage.process.process
 
     def _visit(self, stage: _Stage) -> None:
         if not stage.is_read:
@@ -188,21 +213,14 @@ class _Reader:
             for command in stage.commands:
                 self._command(command, stage)
 
-    def _end(self, stage: _Stage) -> tuple[str, str, set[str]]:
-        """Base, user and label names of an image that ends with this stage."""
+    def _end(self, stage: _Stage) -> tuple[str, set[str]]:
+        """Base and label names of an image that ends with this stage."""
         parent = self._parent(stage)
-        if parent is not None:
-            base, user, labels = self._end(parent)
-        else:
-            written = self._base(stage)
-            base, user, labels = written or "", "", set[str]()
+        base, labels = self._end(parent) if parent is not None else (self._base(stage) or "", set[str]())
         for command in stage.commands:
-            match command.cmd.upper():
-                case "USER":
-                    user = self._text(" ".join(command.value), stage) or ""
-                case "LABEL":
-                    labels |= {name.strip("\"'") for name in command.value[::2]}
-        return base, user, labels
+            if command.cmd.upper() == "LABEL":
+                labels |= {name.strip("\"'") for name in command.value[::2]}
+        return base, labels
 
     # ---- Stages and the images that they stand on.
 
@@ -230,16 +248,21 @@ class _Reader:
         elif parent is not None:
             self._visit(parent)
             stage.known, stage.fixed = dict(parent.known), set(parent.fixed)
-        elif base != NOTHING:
-            self._stands_on(written, base, line)
+            stage.process.inherit(parent.process)
+        else:
+            stage.process.stand_on(base)
+            if base != NOTHING:
+                self._stands_on(written, base, line)
 
     def _stands_on(self, written: str, base: str, line: int) -> None:
         if problem := reference_problem(base):
             msg = f"{self._name}:{line}: {shown(base)} {problem}; name an image as docker pull takes it"
             raise InputError(msg)
         argument = re.fullmatch(r"\$(?:(?P<plain>\w+)|\{(?P<braced>\w+)\})", written)
-        if argument is not None and "@" not in base:
-            self.reading.arguments[argument["plain"] or argument["braced"]] = base
+        name = (argument["plain"] or argument["braced"]) if argument else ""
+        self.reading.named.setdefault(Named(base, self._lines.get(name, line), name))
+        if name and "@" not in base:
+            self.reading.arguments[name] = base
         else:
             self.reading.images.setdefault(base, line)
 
@@ -251,6 +274,7 @@ class _Reader:
         elif "$" in name:
             self._everything(f"line {line} takes files from {shown(name)}, which cannot be told")
         elif name != NOTHING:
+            self.reading.named.setdefault(Named(name, line))
             self.reading.images.setdefault(name, line)
 
     def _everything(self, reason: str) -> None:
@@ -264,6 +288,7 @@ class _Reader:
 
     def _command(self, command: "dockerfile.Command", stage: _Stage) -> None:
         line = command.start_line
+        stage.process.read(command, stage.known)
         match command.cmd.upper():
             case "ARG":
                 self._arguments.declare(command, stage.known, stage.fixed, self._global)

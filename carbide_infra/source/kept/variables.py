@@ -1,6 +1,7 @@
 """Variables of a Dockerfile, as far as their values are certain before a build."""
 
 import re
+import shlex
 from collections.abc import Mapping
 
 _VARIABLE = re.compile(r"\$(?:(?P<plain>\w+)|\{(?P<name>\w+)(?:(?P<how>:?[-+])(?P<word>[^${}]*))?\})")
@@ -30,6 +31,23 @@ def expanded(text: str, known: Mapping[str, str | None]) -> str:
     if "$" in _VARIABLE.sub("", text):
         raise UnknownError
     return _VARIABLE.sub(value, text)
+
+
+def value_of(text: str, known: Mapping[str, str | None]) -> str | None:
+    """A value as BuildKit takes it; None where a variable is not known, or the quoting is not read here."""
+    if "$" in text and ("'" in text or "\\" in text):
+        return None
+    if "'" in text or '"' in text or "\\" in text:
+        try:
+            text = "".join(shlex.split(text.replace(" ", "\x01").replace("\t", "\x02")))
+        except ValueError:
+            return None
+        text = text.replace("\x01", " ").replace("\x02", "\t")
+    try:
+        filled = expanded(text, known)
+    except UnknownError:
+        return None
+    return filled if filled.isprintable() else None
 
 
 def platform_arguments(platform: str) -> dict[str, str]:

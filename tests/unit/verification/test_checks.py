@@ -181,6 +181,23 @@ def test_of_a_dockerfile_of_its_own_only_what_the_stack_knows_is_looked_at(
     assert told == {f"{platform} label x": "none" for platform in PLATFORMS}
 
 
+@pytest.mark.parametrize(
+    ("said", "what"),
+    [
+        ({"user": "7"}, "user"),
+        ({"entrypoint": ["/other"]}, "entry point"),
+        ({"command": ["other"]}, "command"),
+        ({"environment": {"OTHER": "x"}}, "environment OTHER"),
+    ],
+)
+def test_what_such_a_dockerfile_says_for_certain_is_looked_at(
+    said: dict[str, object], what: str, registry: FakeRegistry, client: RegistryClient
+) -> None:
+    unknown = {"user": "", "entrypoint": [], "command": [], "health": [], "labels": {}, "ports": {}}
+    promised = output(registry, pushed(registry), dockerfile="docker/Dockerfile", **(unknown | said))
+    assert differences(promised, client, {}).keys() == {f"{platform} {what}" for platform in PLATFORMS}
+
+
 def test_an_image_over_its_budget(registry: FakeRegistry, client: RegistryClient) -> None:
     filler = "x" * 200_000
     digest = pushed(registry, Filler=filler)

@@ -254,6 +254,22 @@ def test_the_image_knows_its_bases_user_and_labels(root: Path) -> None:
     assert found.kept.own_labels == {"x"}
 
 
+def test_the_image_runs_as_its_dockerfile_says(root: Path) -> None:
+    text = 'FROM alpine\nENV A=1\nEXPOSE 8080 7\nENTRYPOINT ["/a"]\nCMD ["b"]\nHEALTHCHECK CMD ["/a", "health"]\n'
+    found = with_dockerfile(kept(root, text), root, root.parent / "cache")
+    assert (found.entrypoint, found.command, found.environment) == (("/a",), ("b",), {"A": "1"})
+    assert found.ports == {"http": 8080, "port-7": 7}
+    assert found.health is not None
+    assert found.health.command == ("/a", "health")
+
+
+def test_ports_of_the_catalogue_come_first_and_a_job_has_none(root: Path) -> None:
+    image = kept(root, "FROM alpine\nEXPOSE 8080\n")
+    for said, ports in (({"ports": {"web": 8081}}, {"web": 8081}), ({"kind": "job"}, {})):
+        found = with_dockerfile(image.model_copy(update=said), root, root.parent / "cache")
+        assert found.ports == ports
+
+
 def test_its_text_is_the_file_s_with_all_its_line_ends(root: Path) -> None:
     image = kept(root, "FROM scratch\n")
     (root / "docker/Dockerfile").write_bytes(b"\xef\xbb\xbfFROM scratch\r\n")

@@ -172,8 +172,8 @@ def test_an_argument_with_a_digest_is_left_alone() -> None:
 
 def test_user_and_labels_are_those_of_the_last_stage_and_what_it_stands_on() -> None:
     found = reading('FROM a AS b\nUSER root\nLABEL one=1 "two"=2\nFROM x\nUSER no\nFROM b\nARG U=5\nUSER ${U}:6\n')
-    assert (found.base, found.user, found.labels) == ("a", "5:6", {"one", "two"})
-    assert reading("FROM a\nUSER $UNSET\n").user == ""
+    assert (found.base, found.process.user, found.labels) == ("a", "5:6", {"one", "two"})
+    assert reading("FROM a\nUSER $UNSET\n").process.user is None
 
 
 @pytest.mark.parametrize("text", ["ARG B=Not_Valid:x:y\nFROM $B\n", "FROM https://example.com/a\n", "FROM a#b\n"])
