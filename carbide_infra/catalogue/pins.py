@@ -1,6 +1,6 @@
 """The image references of a catalogue file: found, and replaced with comments and layout kept."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from carbide_infra.catalogue.document import Document, parse
@@ -26,15 +26,20 @@ class ReferenceInFile:
     end: int
 
 
-def references(text: str) -> list[ReferenceInFile]:
-    """Every base, builder, and image that files are taken from, in the file's order."""
+def references(text: str, arguments: Collection[Key] = ()) -> list[ReferenceInFile]:
+    """Every base, builder, and image that files are taken from, in the file's order.
+
+    Args:
+        text: of the file.
+        arguments: keys of build arguments that name images, too.
+    """
     document = parse(text)
-    return sorted(_found(document), key=lambda found: found.start)
+    return sorted(_found(document, arguments), key=lambda found: found.start)
 
 
-def _found(document: Document) -> Iterator[ReferenceInFile]:
+def _found(document: Document, arguments: Collection[Key]) -> Iterator[ReferenceInFile]:
     for key, written in document.written.items():
-        if _is_reference(key):
+        if _is_reference(key) or key in arguments:
             start, end = document.spans[key]
             yield ReferenceInFile(written, document.line(key), start, end)
 
@@ -49,9 +54,9 @@ def _is_reference(key: Key) -> bool:
     return False
 
 
-def replaced(text: str, new: Mapping[str, str]) -> str:
+def replaced(text: str, new: Mapping[str, str], arguments: Collection[Key] = ()) -> str:
     """The file's text with some references, by what they were, in the place of others."""
-    for found in reversed(references(text)):
+    for found in reversed(references(text, arguments)):
         if found.text in new:
             quote = text[found.start] if text[found.start] in "'\"" else ""
             text = f"{text[: found.start]}{quote}{new[found.text]}{quote}{text[found.end :]}"

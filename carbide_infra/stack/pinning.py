@@ -2,12 +2,13 @@
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from carbide_infra.catalogue.bases import NOTHING
 from carbide_infra.catalogue.pins import references, replaced
+from carbide_infra.catalogue.problems import Key
 from carbide_infra.errors import SetupError
 from carbide_infra.registry.image_facts import current_digests
 from carbide_infra.registry.known_images import KnownImages
@@ -91,12 +92,18 @@ def find_pins(
     return [Pin(key, config.get(key, ""), f"{name}@{digests[name]}") for key, name in bases.items()]
 
 
-def catalogue_references(file: Path) -> list[str]:
+def catalogue_references(file: Path, arguments: Collection[Key] = ()) -> list[str]:
     """The images that a catalogue names."""
-    return [found.text for found in references(_text(file))]
+    return [found.text for found in references(_text(file), arguments)]
 
 
-def catalogue_pins(file: Path, name: str, stand_ins: Mapping[str, str], registries: Registries) -> list[Pin]:
+def catalogue_pins(
+    file: Path,
+    name: str,
+    stand_ins: Mapping[str, str],
+    registries: Registries,
+    arguments: Collection[Key] = (),
+) -> list[Pin]:
     """Look up what the tag of each image that a catalogue names gives now; a stand-in is no answer.
 
     Args:
@@ -104,22 +111,32 @@ def catalogue_pins(file: Path, name: str, stand_ins: Mapping[str, str], registri
         name: how messages name it.
         stand_ins: the images that are stood in for.
         registries: who is asked.
+        arguments: keys of build arguments that name images.
 
     Raises:
         SetupError: a registry does not tell.
     """
-    found = {each.text: each for each in references(_text(file)) if _has_tag(each.text)}
-    tags = {text: text.partition("@")[0] for text in found}
+    found = {each.text: f"{name}:{each.line}" for each in references(_text(file), arguments)}
+    return pins_at([(place, text) for text, place in found.items()], stand_ins, registries)
+
+
+def pins_at(places: Sequence[tuple[str, str]], stand_ins: Mapping[str, str], registries: Registries) -> list[Pin]:
+    """Look up what the tags of images at some places give now; what has no tag, or a stand-in, is left out.
+
+    Raises:
+        SetupError: a registry does not tell.
+    """
+    tags = {text: text.partition("@")[0] for _, text in places if _has_tag(text)}
     tags = {text: tag for text, tag in tags.items() if tag not in stand_ins}
-    keys = {text: f"{name}:{found[text].line}" for text in tags}
-    digests = _digests({tag: keys[text] for text, tag in tags.items()}, {}, registries)
-    return [Pin(keys[text], text, f"{tag}@{digests[tag]}") for text, tag in tags.items()]
+    keys = {tags[text]: place for place, text in places if text in tags}
+    digests = _digests(keys, {}, registries)
+    return [Pin(place, text, f"{tags[text]}@{digests[tags[text]]}") for place, text in places if text in tags]
 
 
-def write_catalogue_pins(file: Path, pins: Iterable[Pin]) -> bool:
+def write_catalogue_pins(file: Path, pins: Iterable[Pin], arguments: Collection[Key] = ()) -> bool:
     """Write the digests into a catalogue; comments and layout stay. False where it has them."""
     text = file.read_text(encoding="utf-8")
-    changed = replaced(text, {pin.old: pin.new for pin in pins})
+    changed = replaced(text, {pin.old: pin.new for pin in pins}, arguments)
     if changed == text:
         return False
     file.write_text(changed, encoding="utf-8")

@@ -291,6 +291,61 @@ def test_check_bases_tells_what_is_not_pinned(checkout: Checkout, images: Images
     assert "What is not pinned may change with any build: make pin-bases STACK=dev" in done.stderr
 
 
+def keep(checkout: Checkout, dockerfile: str, entry: str = "") -> None:
+    """Let the catalogue have an image with a Dockerfile of its own."""
+    (checkout.root / "source/Dockerfile.own").write_text(dockerfile)
+    added = f"  own:\n    dockerfile: Dockerfile.own\n{entry}"
+    checkout.catalogue.write_text(f"{checkout.catalogue.read_text().rstrip()}\n{added}")
+
+
+KEPT = "ARG BASE=debian:13\nFROM busybox:1 AS a\nFROM {} AS b\nFROM $BASE\nCOPY --from=a /x /\nCOPY --from=b /x /\n"
+
+
+def test_check_bases_tells_the_bases_of_an_image_s_own_dockerfile(checkout: Checkout, images: Images) -> None:
+    images.put("debian:13", "busybox:1", "node:22")
+    keep(checkout, KEPT.format(f"node:22@{OLD}"))
+    done = checkout.run("check-bases", code=1)
+    assert done.stdout.splitlines()[-3:] == [
+        f"Dockerfile.own:1 debian:13: not pinned → {images.digests['debian:13']}",
+        f"Dockerfile.own:2 busybox:1: not pinned → {images.digests['busybox:1']}",
+        f"Dockerfile.own:3 node:22: {OLD} → {images.digests['node:22']}",
+    ]
+
+
+def test_pin_bases_writes_nothing_into_an_image_s_own_dockerfile(checkout: Checkout, images: Images) -> None:
+    images.put("debian:13", "busybox:1", "node:22")
+    text = KEPT.format(images.pinned("node:22"))
+    keep(checkout, text)
+    told = checkout.run("pin-bases").stderr
+    assert f"Dockerfile.own:2 busybox:1: not pinned → {images.digests['busybox:1']}\n" in told
+    assert "write the digests of Dockerfile.own:1, Dockerfile.own:2 there" in told
+    assert (checkout.root / "source/Dockerfile.own").read_text() == text
+
+
+def test_pin_bases_writes_a_base_that_the_catalogue_itself_gives_to_a_dockerfile(
+    checkout: Checkout, images: Images
+) -> None:
+    images.put("debian:12", "busybox:1")
+    keep(checkout, KEPT.format("scratch"), "    args: {OTHER: debian:12, BASE: debian:12}  # why\n")
+    before = checkout.catalogue.read_text()
+    assert re.search(
+        r"^docker/production/services.yaml:\d+ debian:12: not", checkout.run("check-bases").stdout, re.MULTILINE
+    )
+    told = checkout.run("pin-bases").stderr
+    pinned = images.pinned("debian:12")
+    assert checkout.catalogue.read_text() == before.replace(" BASE: debian:12", f" BASE: {pinned}")
+    assert "write the digests of Dockerfile.own:2 there" in told
+    assert f"services.yaml:{len(before.splitlines())} debian:12: {images.digests['debian:12']}" in (
+        checkout.run("check-bases").stdout
+    )
+
+
+def test_check_bases_has_no_answer_where_a_dockerfile_cannot_be_read(checkout: Checkout, images: Images) -> None:
+    keep(checkout, "FROM\n")
+    assert "Dockerfile.own" in checkout.run("check-bases", code=2).stderr
+    assert images.asked == set()
+
+
 def test_check_bases_asks_other_registries_without_docker_hub(
     checkout: Checkout, registry: FakeRegistry, tls: tuple[object, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
