@@ -17,5 +17,6 @@ _NONROOT = (re.compile(r"gcr\.io/distroless/[^:@]+:[^@]*nonroot(@.*)?"),)
 def default_user(base: str) -> str | None:
     """A user of the base; empty for root; None where that is not known."""
     if any(pattern.fullmatch(base) for pattern in _NONROOT):
-        return "nonroot"
+        # By number, as the image's own config has it: Kubernetes can tell that from root.
+        return "65532"
     return "" if any(pattern.fullmatch(base) for pattern in _ROOT) else None

@@ -34,7 +34,7 @@ def test_a_build_is_an_image(look: Look) -> None:
         "tags": ["netgo"],
         "base": "gcr.io/distroless/static:nonroot",
         "builder": "golang:1.25",
-        "user": {"base": "nonroot"},
+        "user": {"base": "65532"},
         "workdir": None,
         "provides": [],
         "files": [{"from": "cmd/api/kodata", "to": "/var/run/ko"}],
