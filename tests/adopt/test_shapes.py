@@ -1,10 +1,11 @@
 """Repositories of other people, by their shapes: adopted, previewed, built, run, and compared with their old images.
 
-One of them goes on to GitHub: CARBIDE_ADOPT_ON_GITHUB names others, with commas between.
+Each goes on to GitHub, with what can be built here; CARBIDE_ADOPT_ON_GITHUB names some of them, with commas between.
 """
 
 import json
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -29,10 +30,10 @@ from tests.engine.registry import Repository
 from tests.support.adoptable import SHAPES, cloned, write
 from tests.support.fake_github import FakeGitHub
 
-ON_GITHUB = os.environ.get("CARBIDE_ADOPT_ON_GITHUB", "nine images").split(",")
+ON_GITHUB = os.environ.get("CARBIDE_ADOPT_ON_GITHUB", ",".join(SHAPES)).split(",")
 ORIGIN = "https://example.com/shop/mono.git"
 STACK, PROJECT = "prod", "mono-images"
-ALPINE = Path(__file__).parent / "alpine"
+ALPINE, DISTROLESS = (Path(__file__).parent / name for name in ("alpine", "distroless"))
 Tell = Callable[[str], None]
 
 
@@ -124,11 +125,26 @@ def deployed_shape(adopted: Adopted, tell: Tell) -> Adopted:
     """After an update of what can be built."""
     for name, why in adopted.shape.not_built.items():
         tell(f"{adopted.name}: {name}: not run: it {why}")
-    if not adopted.shape.built:
-        pytest.skip(f"{adopted.name}: not run: nothing of it can be built here")
     configured(adopted.project / "Pulumi.dev.yaml", {"services": list(adopted.shape.built)})
+    if adopted.shape.distroless:
+        adopted.make("local-up")
+        pin(adopted.project / "services.yaml", mirrored(adopted))
     adopted.make("up")
     return adopted
+
+
+def mirrored(adopted: Adopted) -> dict[str, str]:
+    """Push stand-ins for the shape's distroless bases into its registry; gives the references that are to be named."""
+    found = {}
+    for base in adopted.shape.distroless:
+        user, home = ("65532", "/home/nonroot") if base.endswith(":nonroot") else ("0", "/")
+        path, _, tag = base.partition("/")[2].partition(":")
+        repository = adopted.repository(f"bases/{path}")
+        name = f"{adopted.endpoint['registry']}/bases/{path}:{tag or 'latest'}"
+        arguments = ("--build-arg", f"USER={user}", "--build-arg", f"HOME={home}")
+        adopted.docker(*build(adopted, name), *arguments, str(DISTROLESS))
+        found[base] = f"{name}@{repository.digest_of(tag or 'latest')}"
+    return found
 
 
 def test_it_is_previewed_as_init_wrote_it(adopted: Adopted, tell: Tell) -> None:
@@ -165,6 +181,9 @@ def test_it_equals_the_image_of_the_old_dockerfile(deployed_shape: Adopted, tell
     images = deployed_shape.images()
     unexplained = {}
     for name, built in deployed_shape.shape.built.items():
+        if not built.dockerfile:
+            tell(f"{deployed_shape.name}: {name}: not compared: ko, which made the old image, is not here")
+            continue
         old = old_content(deployed_shape, source, name, built, stand_in)
         found = differences(old, new_content(deployed_shape, images[name]))
         by_pattern = explained(found, built.purposes)
@@ -173,7 +192,7 @@ def test_it_equals_the_image_of_the_old_dockerfile(deployed_shape: Adopted, tell
         for pattern, lines in by_pattern.items():
             tell(f"  {built.purposes[pattern]}: {len(lines)}, such as {lines[:1]}")
         assert all(by_pattern.values()), "what differs no more is listed no more"
-    assert unexplained == {name: [] for name in deployed_shape.shape.built}
+    assert not any(unexplained.values()), unexplained
 
 
 def with_alpine_s_commands(adopted: Adopted) -> str | None:
@@ -194,8 +213,12 @@ def build(adopted: Adopted, tag: str) -> tuple[str, ...]:
 def old_content(adopted: Adopted, source: Path, name: str, built: Built, stand_in: str | None) -> Content:
     """Of what the old Dockerfile builds, as it is, without what only the stand-in has."""
     tag = f"{adopted.endpoint['registry']}/old/{name}:1"
-    bases = ("--build-context", f"alpine:3.22=docker-image://{stand_in}") if stand_in else ()
-    adopted.docker(*build(adopted, tag), *bases, "--file", str(source / built.dockerfile), str(source))
+    bases = mirrored(adopted) | ({"alpine:3.22": stand_in} if stand_in else {})
+    options = [f"--build-context={name}=docker-image://{other}" for name, other in bases.items()]
+    options += [f"--build-arg={name}={value}" for name, value in built.arguments.items()]
+    adopted.docker(
+        *build(adopted, tag), *options, "--file", str(source / built.dockerfile), str(source / built.context)
+    )
     content = Content.of(only_platform(adopted.repository(f"old/{name}"), "1"))
     own = {f"usr/local/bin/{file.name}" for file in ALPINE.iterdir()}
     return Content(content.config, {path: what for path, what in content.files.items() if path not in own})
@@ -214,29 +237,39 @@ def caller(deployed_shape: Adopted, tmp_path: Path) -> Caller:
     secrets = {"PULUMI_CONFIG_PASSPHRASE": "adopted", "REGISTRY_PASSWORD": login.password, "GITHUB_TOKEN": TOKEN}
     (tmp_path / "state").mkdir()
     made = Caller(tmp_path, adopted.package, machine_environment(adopted.kit.root, adopted.project), secrets)
-    write(made.clone, SHAPES[adopted.name]())
+    version = {} if adopted.shape.has_version else {"VERSION": "1.0.0\n"}
+    ignored = {".dockerignore": "images\n"} if adopted.shape.ignores_project else {}
+    write(made.clone, SHAPES[adopted.name]() | version | ignored)
     made.commit({}, "Begin")
     made.git("config", f"url.{made.remote.path}.insteadOf", ORIGIN)
     made.git("remote", "set-url", "origin", ORIGIN)
     project = made.clone / adopted.shape.folder / "images"
     server = adopted.endpoint["registry"]
+    if adopted.shape.only_on_github:
+        # The builder takes it for the tag that a Dockerfile names.
+        adopted.docker(*build(adopted, f"{server}/library/alpine:3.22"), "--build-arg", "BASE=alpine:3.22", str(ALPINE))
     # Where the jobs find them, too.
     wheels = shutil.copytree(adopted.package.wheels, made.clone / "wheels")
     initialised(adopted.kit, adopted.package, project.parent, f"{server}/shop", wheels)
-    pin(project / "services.yaml", adopted.endpoint["stand_ins"])
+    stand_ins = {name: f"{name}@{digest}" for name, digest in adopted.endpoint["stand_ins"].items()}
+    pin(project / "services.yaml", stand_ins | mirrored(adopted))
     stack_file = project / f"Pulumi.{STACK}.yaml"
     stack_file.write_text(stack_file.read_text().replace("registry.example.com", server))
-    more = {"registryUsername": "carbide", "platforms": [own_platform()], "services": list(adopted.shape.built)}
+    more = {
+        "registryUsername": "carbide",
+        "platforms": [own_platform()],
+        "services": sorted(adopted.shape.built_on_github),
+    }
     configured(stack_file, more | {"tagLatest": "true"})
     made.commit({}, "Adopt the images")
     return made
 
 
-def pin(catalogue: Path, digests: dict[str, str]) -> None:
-    """Put the stand-ins' digests where the base images' would be."""
+def pin(catalogue: Path, bases: dict[str, str]) -> None:
+    """Put other references in the place of the base images'."""
     text = catalogue.read_text()
-    for name, digest in digests.items():
-        text = text.replace(f": {name}  #", f": {name}@{digest}  #")
+    for name, reference in bases.items():
+        text = text.replace(f": {name}  #", f": {reference}  #")
     catalogue.write_text(text)
 
 
@@ -252,17 +285,16 @@ def test_on_github_it_is_previewed_commented_on_merged_and_released(
 ) -> None:
     if adopted.name not in ON_GITHUB:
         pytest.skip(f"{adopted.name}: not run: CARBIDE_ADOPT_ON_GITHUB is {','.join(ON_GITHUB)}")
-    assert adopted.shape.edited is not None
     caller: Caller = request.getfixturevalue("caller")
-    path, image = adopted.shape.edited
+    shape = adopted.shape
     assert ran(caller, caller.pushed()) == {"up": "success"}
     first, main = images_of(caller), caller.git("rev-parse", "HEAD")
-    assert first.keys() == adopted.shape.built.keys()
+    assert first.keys() == shape.built_on_github
     assert all(main in found["tags"] for found in first.values())
 
-    edited = f"{adopted.shape.folder}/{path}"
+    edited = f"{shape.folder}/{shape.edited}"
     text = (caller.clone / edited).read_text()
-    head = caller.branch("feature", {edited: text.replace("func main() {", "func main() {\n\tfmt.Println()\n")})
+    head = caller.branch("feature", {edited: text.replace("func main() {", "func main() {\n\tprintln()\n")})
     secrets, caller.secrets = caller.secrets, {"GITHUB_TOKEN": TOKEN}
     assert ran(caller, caller.pull_request("feature")) == {"preview": "success"}
     api.head = head
@@ -270,9 +302,8 @@ def test_on_github_it_is_previewed_commented_on_merged_and_released(
     (body,) = api.bodies
     tell(f"{adopted.name}: the comment:\n{body}")
     assert body.startswith(f"<!-- carbide-infra: report of {PROJECT}/{STACK} -->\n")
-    # For certain: the binary says its commit.
-    assert f"### 1 deployment restarts: <kbd>{image}</kbd>.\n" in body
-    assert f"`{path}` changed" in body
+    assert reached_by(body) == shape.reached
+    assert f"`{shape.edited}` changed" in body
     assert main[:10] in body
     assert head[:10] in body
 
@@ -280,7 +311,14 @@ def test_on_github_it_is_previewed_commented_on_merged_and_released(
     caller.merge("feature")
     assert ran(caller, caller.pushed()) == {"up": "success"}
     second = images_of(caller)
-    assert {name for name in second if second[name]["digest"] != first[name]["digest"]} == {image}
-    tagged = caller.tag(f"v{second[image]['version']}")
-    assert ran(caller, caller.pushed(tagged)) == {"release": "success"}
+    assert {name for name in second if second[name]["digest"] != first[name]["digest"]} == shape.reached
+    (version,) = {found["version"] for found in second.values()}
+    assert ran(caller, caller.pushed(caller.tag(f"v{version}"))) == {"release": "success"}
     assert all(found["digest"] in caller.summary("release") for found in second.values())
+
+
+def reached_by(body: str) -> set[str]:
+    """The images whose deployments restart, or may restart, by the first line of a comment."""
+    (line,) = (line for line in body.splitlines() if line.startswith("### "))
+    assert "restart" in line
+    return set(re.findall(r"<kbd>([^<]+)</kbd>", line))
