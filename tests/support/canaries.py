@@ -49,7 +49,7 @@ class Search:
         """Search every file of a folder, its name too, but for those that are there to hold a secret."""
         for file in sorted(folder.rglob("*")):
             if file.is_file() and not file.is_symlink() and file not in but:
-                self.look(str(file.relative_to(folder)), str(file).encode() + b"\n" + file.read_bytes())
+                self.look(f"{folder.name}/{file.relative_to(folder)}", str(file).encode() + b"\n" + file.read_bytes())
 
     def __str__(self) -> str:
         return f"leaks: {len(self.forms)} canaries x {self.places} places, {len(self.found)} found"
