@@ -18,7 +18,7 @@ from carbide_infra.names import (
     TITLE_LABEL,
     VERSION_LABEL,
 )
-from carbide_infra.stack.policy_pack import CONFIG
+from carbide_infra.stack.policy_pack import CONFIG, EXACT_INPUTS
 
 Properties = Mapping[str, Any]
 Check = Callable[[Properties, Mapping[str, Any]], Iterator[str]]
@@ -211,6 +211,6 @@ RULES = (
         {"most": {"type": "integer", "default": 100_000_000}},
     ),
     Rule("committed-tree", "Images are made of committed trees.", (RECORD_TYPE,), _committed_tree, is_advice_too=False),
-    Rule("exact-inputs", "Images are made of exactly their inputs.", (RECORD_TYPE,), _exact_inputs),
+    Rule(EXACT_INPUTS, "Images are made of exactly their inputs.", (RECORD_TYPE,), _exact_inputs),
 )
 """All rules that the engine can see. It tells no policy of `retain_on_delete`: the program sees to that itself."""

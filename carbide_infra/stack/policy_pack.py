@@ -20,6 +20,9 @@ FOLDER = "policy"
 CONFIG = f"{FOLDER}/config.json"
 """What a project says of the rules, in Pulumi's own format of a policy pack's configuration."""
 
+EXACT_INPUTS = "exact-inputs"
+"""The rule that images are made of exactly their inputs. The program itself refuses others, and says why."""
+
 _MANDATORY = "mandatory"
 # What the CLI adds where a rule has ended a preview.
 _FAILED = "error: preview failed"
