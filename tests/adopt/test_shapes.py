@@ -125,9 +125,11 @@ def deployed_shape(adopted: Adopted, tell: Tell) -> Adopted:
     """After an update of what can be built."""
     for name, why in adopted.shape.not_built.items():
         tell(f"{adopted.name}: {name}: not run: it {why}")
+    # With stand-ins for the bases of what only the workflows build, too.
+    configured(adopted.project / "Pulumi.dev.yaml", {"services": sorted(adopted.shape.built_on_github)})
+    adopted.make("local-up")
     configured(adopted.project / "Pulumi.dev.yaml", {"services": list(adopted.shape.built)})
     if adopted.shape.distroless:
-        adopted.make("local-up")
         pin(adopted.project / "services.yaml", mirrored(adopted))
     adopted.make("up")
     return adopted
@@ -311,7 +313,10 @@ def test_on_github_it_is_previewed_commented_on_merged_and_released(
     caller.merge("feature")
     assert ran(caller, caller.pushed()) == {"up": "success"}
     second = images_of(caller)
-    assert {name for name in second if second[name]["digest"] != first[name]["digest"]} == shape.reached
+    moved = {name for name in second if second[name]["digest"] != first[name]["digest"]}
+    # An image that takes the whole tree may be made of another file, and still hold the same binary.
+    assert moved
+    assert moved <= shape.reached
     (version,) = {found["version"] for found in second.values()}
     assert ran(caller, caller.pushed(caller.tag(f"v{version}"))) == {"release": "success"}
     assert all(found["digest"] in caller.summary("release") for found in second.values())
