@@ -172,7 +172,8 @@ def test_no_secret_is_anywhere_in_clear_of_real_updates(
     builder = look_at_the_disk(search, site, tmp_path, stamp)
     assert _leaked(search, "contexts/", "/blobs/", f"cache {builder}/") == []
     _require_that_they_were_there(site, stack, good, arguments)
-    assert search.places > 1000
+    # Of the builder's cache, what this run has written: half as much where the compiler's is warm.
+    assert search.places > 500
     with capfd.disabled():
         found = f"leaks: {len(SECRETS)} canaries x {search.places} places, 0 found"
         print(f"\nof real updates: {found}")  # noqa: T201 - a figure of the run
