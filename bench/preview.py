@@ -20,13 +20,12 @@ from pathlib import Path
 from typing import Any
 
 from carbide_infra.paths import project_root
+from carbide_infra.stack.baseline import without_secrets
 from devenv import ensure
 
 ROOT = project_root()
 STACK = "dev"
 EMPTY = "name: empty\nruntime: python\n"
-MARK = "4dabf18193072939515e22adb298388d"
-"""Pulumi's mark of a secret in an exported state."""
 REGISTERED = """
 import json
 import pulumi
@@ -89,8 +88,9 @@ def _registering_program(folder: Path, environment: Mapping[str, str]) -> None:
     (folder / ".venv").symlink_to(ROOT / ".venv")
     (folder / "__main__.py").write_text(REGISTERED)
     exported = _pulumi(ROOT, environment, "stack", "export", "--show-secrets", "--stack", STACK)
-    (folder / "state.json").touch(mode=0o600)
-    (folder / "state.json").write_text(json.dumps(list(_described(json.loads(exported)["deployment"]["resources"]))))
+    # No difference of an image, as the program has it: its secrets.
+    resources = without_secrets(json.loads(exported))["deployment"]["resources"]
+    (folder / "state.json").write_text(json.dumps(list(_described(resources))))
 
 
 def _described(resources: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
@@ -98,17 +98,9 @@ def _described(resources: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     for one in resources:
         if one["urn"].endswith("::default"):
             continue
-        inputs = {key: _plain(value) for key, value in one.get("inputs", {}).items() if not key.startswith("__")}
+        inputs = {key: value for key, value in one.get("inputs", {}).items() if not key.startswith("__")}
         version = inputs.pop("version", None)
         yield one | {"inputs": inputs, "outputs": one.get("outputs", {}), "version": version}
-
-
-def _plain(value: Any) -> Any:  # noqa: ANN401 - JSON
-    if isinstance(value, dict):
-        if MARK in value:
-            return json.loads(value["plaintext"])
-        return {key: _plain(item) for key, item in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, list) else value
 
 
 def _preview(folder: Path, environment: Mapping[str, str]) -> float:
