@@ -9,6 +9,8 @@ from carbide_infra.adoption.helm_values import Running, first_named
 from carbide_infra.adoption.project import Registry
 from carbide_infra.adoption.told import Adopted, Said
 
+Checked = Callable[[Adopted], Sequence[object]]
+
 
 @dataclass(frozen=True)
 class Charts:
@@ -125,9 +127,6 @@ def _add_health(entry: dict[str, Said], each: Running, image: Adopted) -> None:
     is_open = "health" in entry and entry["health"].value is None
     if is_open and each.health is not None and each.health.value["command"][0] in binaries:
         entry["health"] = health_of(each.health, binaries[0])
-
-
-Checked = Callable[[Adopted], Sequence[object]]
 
 
 def with_charts(image: Adopted, charts: Charts, problems: Checked) -> tuple[Adopted, list[str]]:

@@ -134,8 +134,7 @@ def _project(
 def _with_registry(repository: Repository, found: Survey) -> Survey:
     """With where the images go today, as far as the repository says it."""
     names = {image.name for image in found.images}
-    files = TreeFiles.of(repository.top, cache_dir())
-    pushed = found.registry or registries.of_workflows(files, names, found.pulled)
+    pushed = found.registry or registries.of_workflows(TreeFiles.of(repository.top, cache_dir()), names, found.pulled)
     return replace(found, registry=pushed, notes=(*found.notes, *disagreement(pushed, found.pulled)))
 
 
