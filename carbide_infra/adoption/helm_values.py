@@ -12,7 +12,7 @@ from carbide_infra.adoption.told import Said
 from carbide_infra.adoption.tree_files import TreeFiles
 from carbide_infra.catalogue.document import Document, UnreadableError, parse
 from carbide_infra.catalogue.problems import Key
-from carbide_infra.catalogue.values import PORT_NAME
+from carbide_infra.catalogue.values import LAST_PORT, PORT_NAME
 from carbide_infra.errors import shown
 from carbide_infra.registry.reference import PATTERN, Reference
 from carbide_infra.source.tree import InputError
@@ -23,7 +23,6 @@ _LARGEST, _ALL = 128 * 1024, 512 * 1024
 _REFERENCE = re.compile(PATTERN)
 _PORT_NAME = re.compile(PORT_NAME.pattern)
 _PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
-_LAST_PORT = 65535
 
 
 @dataclass(frozen=True)
@@ -216,7 +215,7 @@ class _Container:
         yield from self._port(port.get(own), name, (*key, own), is_certain=own == "targetPort")
 
     def _port(self, number: Any, name: Any, key: Key, *, is_certain: bool) -> Iterator[_Port]:  # noqa: ANN401
-        if isinstance(number, int) and not isinstance(number, bool) and 1 <= number <= _LAST_PORT:
+        if isinstance(number, int) and not isinstance(number, bool) and 1 <= number <= LAST_PORT:
             is_name = isinstance(name, str) and _PORT_NAME.fullmatch(name) is not None
             yield _Port(number, self.values.said(name if is_name else "", (*self.key, *key)), is_certain)
 

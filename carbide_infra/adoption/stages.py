@@ -1,7 +1,7 @@
 """Follows the stages of a Dockerfile: what stands where at the end of each, and how its processes run."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from carbide_infra.adoption.copies import Copies
@@ -10,7 +10,7 @@ from carbide_infra.adoption.stage import Context, Stage, inherit
 from carbide_infra.adoption.told import Said
 from carbide_infra.adoption.words import DEFAULT_PATH, pairs
 from carbide_infra.errors import shown
-from carbide_infra.source.kept.stages import Arguments, named_stage, stage_name
+from carbide_infra.source.kept.stages import HEALTH_TIMES, Arguments, flags_of, named_stage, stage_name
 from carbide_infra.source.kept.variables import UnknownError, expanded, platform_arguments, value_of
 
 if TYPE_CHECKING:
@@ -47,7 +47,8 @@ class Stages:
             case _ if self.stages:
                 self.stages[-1].commands.append(command)
             case "ARG":
-                self._declare(command, self._global)
+                self._note_lines(command)
+                self._arguments.declare(command, self._global)
 
     @property
     def packages(self) -> frozenset[str]:
@@ -98,7 +99,8 @@ class Stages:
         where = self.context.where(command.start_line)
         match command.cmd.upper():
             case "ARG":
-                self._declare(command, stage.known, stage.fixed, self._global)
+                self._note_lines(command)
+                self._arguments.declare(command, stage.known, stage.fixed, self._global)
             case "ENV":
                 self._environment(command, stage, where)
             case "COPY" | "ADD":
@@ -142,16 +144,9 @@ class Stages:
             return None
         return Said(value, where)
 
-    def _declare(
-        self,
-        command: "dockerfile.Command",
-        known: dict[str, str | None],
-        fixed: set[str] | frozenset[str] = frozenset(),
-        outer: Mapping[str, str | None] | None = None,
-    ) -> None:
+    def _note_lines(self, command: "dockerfile.Command") -> None:
         for word in command.value:
             self.arguments.setdefault(word.partition("=")[0], command.start_line)
-        self._arguments.declare(command, known, fixed, outer)
 
     def _environment(self, command: "dockerfile.Command", stage: Stage, where: str) -> None:
         before = dict(stage.known)
@@ -198,16 +193,15 @@ class Stages:
     def _health(self, command: "dockerfile.Command", stage: Stage, where: str) -> dict[str, object] | None:
         if command.value and command.value[0].upper() == "NONE":
             return None
-        flags = dict(flag.removeprefix("--").partition("=")[::2] for flag in command.flags)
-        for name in flags.keys() - {"interval", "timeout", "start-period", "retries"}:
+        flags = flags_of(command)
+        for name in flags.keys() - {*HEALTH_TIMES, "retries"}:
             stage.note(where, f"has HEALTHCHECK --{shown(name)}", "leave it out")
-        words = command.value[1:]
+        times = {name: flags.get(name, usual) for name, usual in HEALTH_TIMES.items()}
         return {
-            "command": list(words) if command.json else ["/bin/sh", "-c", " ".join(words)],
-            # Docker's own where nothing is said.
-            "interval": flags.get("interval", "30s"),
-            "timeout": flags.get("timeout", "30s"),
-            "startPeriod": flags.get("start-period", "0s"),
+            "command": _exec_form(command, command.value[1:]),
+            "interval": times["interval"],
+            "timeout": times["timeout"],
+            "startPeriod": times["start-period"],
             "retries": int(flags["retries"]) if flags.get("retries", "").isdecimal() else 3,
         }
 

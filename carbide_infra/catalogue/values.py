@@ -42,7 +42,7 @@ _UNITS = {"kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB
 _WILDCARDS = {"*": "[^/]*", "?": "[^/]"}
 _NOT_IN_A_FLAG = frozenset("'\"$`\\")
 
-_LAST_PORT = 65535
+LAST_PORT = 65535
 
 _ANY = ".*"
 
@@ -90,7 +90,7 @@ class Grammar:
 def port_problem(server: str) -> str | None:
     """What is wrong with the port of a registry's host[:port]."""
     port = server.rpartition(":")[2] if ":" in server.rpartition("]")[2] else ""
-    return f"the port {port} is not one of 1 to {_LAST_PORT}" if port and not 1 <= int(port) <= _LAST_PORT else None
+    return f"the port {port} is not one of 1 to {LAST_PORT}" if port and not 1 <= int(port) <= LAST_PORT else None
 
 
 def reference_problem(text: str) -> str | None:
@@ -202,8 +202,9 @@ BuildTag = Annotated[str, Grammar("netgo", "is not a build tag", r"[A-Za-z_][A-Z
 Flag = Annotated[str, Grammar('"-s"', "is not a flag that can be passed on", rf"{_FLAG}( {_FLAG})*")]
 PORT_NAME = Grammar("http", "is not a name of a port", r"(?=.{1,15}$)[a-z0-9]*[a-z][a-z0-9]*(-[a-z0-9]+)*")
 PortName = Annotated[str, PORT_NAME]
-Port = Annotated[int, Field(ge=1, le=65535)]
-Duration = Annotated[str, Grammar("30s", "is not a duration", r"(\d+(\.\d+)?(ms|s|m|h))+")]
+Port = Annotated[int, Field(ge=1, le=LAST_PORT)]
+DURATION = Grammar("30s", "is not a duration", r"(\d+(\.\d+)?(ms|s|m|h))+")
+Duration = Annotated[str, DURATION]
 Retries = Annotated[int, Field(ge=1, le=1000)]
 AccountName = Annotated[str, Grammar("appuser", "is not a name of a user", _ACCOUNT)]
 BaseAccount = Annotated[

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from carbide_infra.catalogue.bases import known_base
 from carbide_infra.catalogue.model import Health
+from carbide_infra.catalogue.values import DURATION, LAST_PORT
+from carbide_infra.source.kept.stages import HEALTH_TIMES, flags_of
 from carbide_infra.source.kept.variables import value_of
 
 if TYPE_CHECKING:
@@ -14,11 +16,9 @@ if TYPE_CHECKING:
 
 # Of the well-known bases none has another.
 _SHELL = ("/bin/sh", "-c")
-_DURATION = re.compile(r"(\d+(\.\d+)?(ms|s|m|h))+")
+_DURATION = re.compile(DURATION.pattern)
 _COUNT = re.compile(r"[0-9]{1,5}")
-_TIMES = {"interval": "30s", "timeout": "30s", "start-period": "0s"}
-_HEALTH_FLAGS = frozenset({*_TIMES, "retries"})
-_LAST_PORT = 65535
+_HEALTH_FLAGS = frozenset({*HEALTH_TIMES, "retries"})
 
 
 @dataclass(frozen=True)
@@ -121,8 +121,8 @@ class ProcessReader:
         self.said["ports"] = None if before is None or None in found else tuple(dict.fromkeys((*before, *found)))
 
     def _healthcheck(self, command: "dockerfile.Command", _: Mapping[str, str | None]) -> None:
-        flags = dict(flag.removeprefix("--").partition("=")[::2] for flag in command.flags)
-        times = {name: flags.get(name, usual) for name, usual in _TIMES.items()}
+        flags = flags_of(command)
+        times = {name: flags.get(name, usual) for name, usual in HEALTH_TIMES.items()}
         words = self._words(command, command.value[1:])
         retries = flags.get("retries", "3")
         is_plain = flags.keys() <= _HEALTH_FLAGS and all(map(_DURATION.fullmatch, times.values()))
@@ -141,5 +141,5 @@ class ProcessReader:
 
 def _port(text: str | None) -> int | None:
     number, _, protocol = (text or "").partition("/")
-    is_one = _COUNT.fullmatch(number) is not None and 1 <= int(number) <= _LAST_PORT
+    is_one = _COUNT.fullmatch(number) is not None and 1 <= int(number) <= LAST_PORT
     return int(number) if is_one and protocol.lower() in {"", "tcp"} else None

@@ -10,7 +10,7 @@ from carbide_infra.catalogue.bases import NOTHING
 from carbide_infra.catalogue.values import reference_problem
 from carbide_infra.errors import shown
 from carbide_infra.source.kept.process import Process, ProcessReader
-from carbide_infra.source.kept.stages import Arguments, mounts, named_stage, stage_name
+from carbide_infra.source.kept.stages import Arguments, flags_of, mounts, named_stage, stage_name
 from carbide_infra.source.kept.variables import UnknownError, expanded, platform_arguments
 from carbide_infra.source.tree import InputError
 
@@ -313,7 +313,7 @@ class _Reader:
 
     def _copy(self, command: "dockerfile.Command", stage: _Stage) -> None:
         line = command.start_line
-        flags = dict(flag.removeprefix("--").partition("=")[::2] for flag in command.flags)
+        flags = flags_of(command)
         if "from" in flags:
             self._from(flags["from"], line, stage)
             return

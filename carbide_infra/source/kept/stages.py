@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 if TYPE_CHECKING:
     import dockerfile
 
+HEALTH_TIMES = {"interval": "30s", "timeout": "30s", "start-period": "0s"}
+"""Docker's own, by the flags of HEALTHCHECK, where nothing is said."""
+
 
 class _Named(Protocol):
     name: str
@@ -28,6 +31,11 @@ def named_stage(stages: Sequence[_Stage], name: str) -> _Stage | None:
     if found is None and name.isdecimal() and int(name) < len(stages):
         return stages[int(name)]
     return found
+
+
+def flags_of(command: "dockerfile.Command") -> dict[str, str]:
+    """The flags of an instruction that may stand there once."""
+    return dict(flag.removeprefix("--").partition("=")[::2] for flag in command.flags)
 
 
 def mounts(command: "dockerfile.Command") -> Iterator[dict[str, str]]:
