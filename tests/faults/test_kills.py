@@ -6,10 +6,17 @@ import time
 
 import pytest
 
-from tests.faults.site import IMAGE, MAKE, Site
+from tests.faults.site import IMAGE, MAKE, Running, Site
 
 slow = pytest.mark.slow
 ANOTHER, OF_ANOTHER = "carbide-rest-cert-manager", "cert-manager/cmd/credsmgr"
+
+
+def kill(running: Running, name: str) -> None:
+    """Kill one of the programs that a command has started."""
+    process = running.below(name)
+    assert process
+    os.kill(process, signal.SIGKILL)
 
 
 @slow
@@ -39,9 +46,7 @@ def test_the_registry_is_killed_while_it_is_pushed_to(site: Site) -> None:
 @slow
 def test_the_provider_is_killed_while_it_builds(site: Site) -> None:
     running = site.compiling()
-    provider = running.below("pulumi-resource-docker-build")
-    assert provider
-    os.kill(provider, signal.SIGKILL)
+    kill(running, "pulumi-resource-docker-build")
     ended = running.ended()
     assert "Traceback" not in ended.text
     assert "the provider ended, or was ended, while it was at work" in ended.text, ended.text
@@ -52,9 +57,7 @@ def test_the_provider_is_killed_while_it_builds(site: Site) -> None:
 @slow
 def test_pulumi_is_killed_while_it_updates(site: Site) -> None:
     running = site.compiling()
-    pulumi = running.below("pulumi")
-    assert pulumi
-    os.kill(pulumi, signal.SIGKILL)
+    kill(running, "pulumi")
     assert running.ended().code != 0
     assert site.exported()["deployment"]["pending_operations"]
     again = site.settle()
@@ -68,9 +71,7 @@ def test_pulumi_is_killed_while_it_makes_an_image_that_was_never_there(site: Sit
     with site.services(IMAGE, ANOTHER):
         site.edit(OF_ANOTHER)
         running = site.compiling()
-        pulumi = running.below("pulumi")
-        assert pulumi
-        os.kill(pulumi, signal.SIGKILL)
+        kill(running, "pulumi")
         assert running.ended().code != 0
         pending = site.exported()["deployment"]["pending_operations"]
         assert "creating" in {operation["type"] for operation in pending}
@@ -108,9 +109,7 @@ def test_a_preview_is_broken_off(site: Site, number: signal.Signals) -> None:
 def test_a_report_after_pulumi_was_killed(site: Site) -> None:
     """The operation that is still pending is no reason for a report to fail."""
     running = site.compiling()
-    pulumi = running.below("pulumi")
-    assert pulumi
-    os.kill(pulumi, signal.SIGKILL)
+    kill(running, "pulumi")
     running.ended()
     assert site.exported()["deployment"]["pending_operations"]
     report = site.make("report", FORMAT="json")
