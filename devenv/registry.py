@@ -91,18 +91,26 @@ def ensure_registry(root: Path, program: Path, report: Report) -> Registry:
     registry = Registry(f"{host.name}:{port}", certificates, ensure_login(root, program))
     fingerprint = _fingerprint(daemon, _config(root, certificates, host, port))
     if daemon.serves(fingerprint, registry.answers, START_SECONDS):
+        # It may have outlived the file, by which others know that it is here, and its login.
+        _remember(kept, registry)
         return registry
     daemon.stop()
     port = _free_port(host, port, report)
     # Kept before the start: references must stay the same even if this run ends here.
-    write_json(kept, {"host": host.name, "port": port})
-    _start(daemon, _config(root, certificates, host, port))
     registry = replace(registry, server=f"{host.name}:{port}")
+    _remember(kept, registry)
+    _start(daemon, _config(root, certificates, host, port))
     daemon.await_ready(registry.answers, START_SECONDS)
     report(f"Registry runs at https://{registry.server} (log: {daemon.log})")
     if not host.is_private:
         report(f"The registry listens on {host.address}; who reaches it needs the password in {password_file(root)}")
     return registry
+
+
+def _remember(file: Path, registry: Registry) -> None:
+    host, _, port = registry.server.rpartition(":")
+    if read_json(file) != (told := {"host": host, "port": int(port)}):
+        write_json(file, told)
 
 
 def registry_daemon(state: Path, program: Path = Path("registry")) -> Daemon:

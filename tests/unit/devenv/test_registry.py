@@ -10,7 +10,9 @@ import yaml
 from carbide_infra.errors import SetupError
 from devenv import registry
 from devenv.certificates import Certificates
+from devenv.daemons import Daemon
 from devenv.registry import Host, machine_host
+from devenv.registry_login import Login
 
 
 @pytest.fixture
@@ -75,6 +77,24 @@ def test_a_port_in_use_is_replaced() -> None:
     assert chosen != port
     assert told == [f"Port {port} is in use by another program: the registry takes {chosen}"]
     assert registry._free_port(host, port, told.append) == port
+
+
+@pytest.mark.parametrize("damaged", ["", '{"host": "other"}', None])
+def test_a_registry_that_runs_is_remembered_although_its_file_was_damaged(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, damaged: str | None
+) -> None:
+    """Those that push to it find its name, and by it their login, in the file."""
+    kept = tmp_path / ".local/registry.json"
+    kept.parent.mkdir()
+    if damaged is not None:
+        kept.write_text(damaged)
+    monkeypatch.setattr(registry, "machine_host", lambda _: Host("vm", "127.0.0.1"))
+    monkeypatch.setattr(registry, "ensure_certificates", lambda root, _: Certificates(root / "tls"))
+    monkeypatch.setattr(registry, "ensure_login", lambda *_: Login("me", "secret"))
+    monkeypatch.setattr(Daemon, "serves", lambda *_: True)
+    found = registry.ensure_registry(tmp_path, Path("registry"), print)
+    assert found.server == "vm:5443"
+    assert json.loads(kept.read_text()) == {"host": "vm", "port": 5443}
 
 
 def test_the_configuration_is_yaml_whatever_the_path(tmp_path: Path) -> None:
