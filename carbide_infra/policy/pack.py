@@ -1,4 +1,4 @@
-"""The policy pack: the rules as Pulumi's engine runs them, mandatory for production, advisory for development."""
+"""The policy pack: the rules as Pulumi's engine runs them, mandatory where they bind a stack, advice elsewhere."""
 
 import os
 import signal
@@ -19,7 +19,7 @@ from pulumi_policy import (
 )
 
 from carbide_infra.policy.rules import RULES, Rule
-from carbide_infra.stack.policy_pack import PROGRAM, is_production
+from carbide_infra.stack.policy_pack import PROGRAM
 
 NAME = "carbide-infra"
 ADVICE = "-advice"
@@ -51,8 +51,10 @@ def _policy(rule: Rule, suffix: str, project: Path) -> Policy:
 def _validation(
     rule: Rule, project: Path, *, is_advice: bool
 ) -> Callable[[ResourceValidationArgs, ReportViolation], None]:
+    binds = cache(rule.binds)
+
     def validate(args: ResourceValidationArgs, report: ReportViolation) -> None:
-        if args.resource_type not in rule.resources or _is_production(project, _stack_of(args.urn)) == is_advice:
+        if args.resource_type not in rule.resources or binds(project, _stack_of(args.urn)) == is_advice:
             return
         config: dict[str, Any] = {key: schema["default"] for key, schema in rule.schema.items()}
         for sentence in rule.check(args.props, config | dict(args.get_config() or {})):
@@ -63,9 +65,6 @@ def _validation(
 
 def _stack_of(urn: str) -> str:
     return urn.removeprefix("urn:pulumi:").partition("::")[0]
-
-
-_is_production = cache(is_production)
 
 
 def main() -> None:

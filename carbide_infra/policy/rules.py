@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 from carbide_infra.names import (
@@ -18,7 +19,7 @@ from carbide_infra.names import (
     TITLE_LABEL,
     VERSION_LABEL,
 )
-from carbide_infra.stack.policy_pack import CONFIG, EXACT_INPUTS
+from carbide_infra.stack.policy_pack import CONFIG, allows_coarse_inputs, is_production
 
 Properties = Mapping[str, Any]
 Check = Callable[[Properties, Mapping[str, Any]], Iterator[str]]
@@ -49,7 +50,9 @@ class Rule:
         resources: types of the resources that tell.
         check: gives a sentence for each violation, from the resource's inputs and the rule's configuration.
         schema: JSON Schemas of the configuration, each with its default.
-        is_advice_too: whether it advises development stacks, which are there for local registries and dirty trees.
+        is_advice_too: whether it advises the stacks that it does not bind. Development is there for local registries
+            and dirty trees, and of coarse inputs the program itself warns.
+        binds: whether it is mandatory for a stack, from its project's folder and its name.
     """
 
     name: str
@@ -58,6 +61,7 @@ class Rule:
     check: Check
     schema: Mapping[str, Any] = field(default_factory=dict)
     is_advice_too: bool = True
+    binds: Callable[[Path, str], bool] = is_production
 
 
 def server_of(properties: Properties) -> str | None:
@@ -161,6 +165,11 @@ def _exact_inputs(properties: Properties, _: Mapping[str, Any]) -> Iterator[str]
         yield f"is made of more than its service needs ({coarse}); install Go, with access to the modules"
 
 
+def _pushes_coarse(project: Path, stack: str) -> bool:
+    """Whether nobody else refuses them. A preview may be made where modules cannot be had, as for a fork."""
+    return is_production(project, stack) and allows_coarse_inputs(project, stack)
+
+
 def _record(properties: Properties) -> Mapping[str, Any]:
     """The record of an image; empty where the resource keeps something else."""
     kept = properties.get("input")
@@ -211,6 +220,13 @@ RULES = (
         {"most": {"type": "integer", "default": 100_000_000}},
     ),
     Rule("committed-tree", "Images are made of committed trees.", (RECORD_TYPE,), _committed_tree, is_advice_too=False),
-    Rule(EXACT_INPUTS, "Images are made of exactly their inputs.", (RECORD_TYPE,), _exact_inputs),
+    Rule(
+        "exact-inputs",
+        "Images are made of exactly their inputs.",
+        (RECORD_TYPE,),
+        _exact_inputs,
+        is_advice_too=False,
+        binds=_pushes_coarse,
+    ),
 )
 """All rules that the engine can see. It tells no policy of `retain_on_delete`: the program sees to that itself."""

@@ -8,8 +8,9 @@ from typing import Any
 
 from carbide_infra.config_values import LOCAL
 from carbide_infra.errors import MissingPrerequisite
+from carbide_infra.settings import load_settings
 from carbide_infra.stack.event_log import events
-from carbide_infra.stack.stack_file import read_stack_file
+from carbide_infra.stack.stack_file import ANY_REGISTRY, read_stack_file
 
 PROGRAM = "carbide-infra-policy"
 """The pack's program, which comes with this package."""
@@ -19,9 +20,6 @@ FOLDER = "policy"
 
 CONFIG = f"{FOLDER}/config.json"
 """What a project says of the rules, in Pulumi's own format of a policy pack's configuration."""
-
-EXACT_INPUTS = "exact-inputs"
-"""The rule that images are made of exactly their inputs. The program itself refuses others, and says why."""
 
 _MANDATORY = "mandatory"
 # What the CLI adds where a rule has ended a preview.
@@ -46,6 +44,15 @@ class Violation:
 def is_production(project: Path, stack: str) -> bool:
     """Whether a stack's images serve more than development; one that does not say where they go may."""
     return bool(read_stack_file(project, stack).get("registryServer") != LOCAL)
+
+
+def allows_coarse_inputs(project: Path, stack: str) -> bool:
+    """Whether a stack's update pushes images whose inputs are not known exactly; elsewhere the program refuses it.
+
+    Raises:
+        ConfigError: the stack's configuration is not valid.
+    """
+    return load_settings(ANY_REGISTRY | read_stack_file(project, stack), {}).allow_coarse_inputs
 
 
 def policy_arguments(project: Path) -> tuple[str, ...]:

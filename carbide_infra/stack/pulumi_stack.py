@@ -23,15 +23,14 @@ from carbide_infra.paths import project_root, state_dir
 from carbide_infra.processes import last_lines, run
 from carbide_infra.programs import find_pulumi
 from carbide_infra.remedies import typed
-from carbide_infra.settings import load_settings
 from carbide_infra.stack.damaged_state import DamagedState, damaged_state
 from carbide_infra.stack.display import shown
 from carbide_infra.stack.event_log import has_begun
 from carbide_infra.stack.following import Watch, followed
 from carbide_infra.stack.locks import has_dead_lock, note_update, running_update
-from carbide_infra.stack.policy_pack import EXACT_INPUTS, is_production, policy_arguments, violations, with_violations
+from carbide_infra.stack.policy_pack import is_production, policy_arguments, violations, with_violations
 from carbide_infra.stack.ssh_agent import without_agent
-from carbide_infra.stack.stack_file import ANY_REGISTRY, DEV_STACK, project_name, read_stack_file
+from carbide_infra.stack.stack_file import DEV_STACK, project_name
 from carbide_infra.state_files import PRIVATE_UMASK
 
 _BEGUN = "creating"
@@ -144,17 +143,10 @@ class PulumiStack:
         if not self._rules_of_previews:
             return
         refused = [entry for entry in self.preview().get("diagnostics", ()) if entry.get("rule")]
-        if not refused or ({entry["rule"] for entry in refused} == {EXACT_INPUTS} and self._asks_for_exact_inputs):
+        if not refused:
             return
         told = [f"stack {self.name} is not what its rules ask for:", *(entry["message"] for entry in refused)]
         raise CommandError("\n    ".join(told))
-
-    @property
-    def _asks_for_exact_inputs(self) -> bool:
-        """Whether its update does not begin without them; it asks git then why a module cannot be had."""
-        return not load_settings(
-            ANY_REGISTRY | read_stack_file(self.project, self.name), self.environment
-        ).allow_coarse_inputs
 
     def show_preview(self) -> int:
         """Show what an update would change; gives the CLI's exit code."""

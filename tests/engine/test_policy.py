@@ -107,8 +107,8 @@ def broken(clone: Stack, tmp_path: Path) -> Stack:
 
 @pytest.mark.parametrize("level", LEVELS)
 def test_every_rule_is_told_to_who_breaks_it(broken: Stack, clone: Stack, level: str) -> None:
-    if level == "advisory":
-        (broken.root / f"Pulumi.{level}.yaml").write_text("config:\n  carbide-infra:registryServer: local\n")
+    key = {"advisory": "registryServer: local", "mandatory": "allowCoarseInputs: true"}[level]
+    (broken.root / f"Pulumi.{level}.yaml").write_text(f"config:\n  carbide-infra:{key}\n")
     broken.pulumi("stack", "init", "--no-select", level)
     found = checked(broken, broken.root, str(clone.root / "policy/run"), "--stack", level)
     binding = [rule for rule in RULES if level == "mandatory" or rule.is_advice_too]

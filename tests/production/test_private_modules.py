@@ -83,6 +83,15 @@ def test_a_private_module_that_cannot_be_had_is_one_sentence(
     assert stack.has_nothing()
 
 
+def test_a_preview_without_the_modules_is_coarse_and_not_refused(site: Site, tmp_path: Path) -> None:
+    """As for a fork's pull request, which has no secrets; what the rules refuse is the update."""
+    stack, module = stack_with(site, "fork", ".git", tmp_path)
+    preview = stack.given(CARBIDE_GITCREDS=None).make("preview").well()
+    assert f"{module}: {GIT_HOST} {LOGIN}" in preview.said
+    assert "exact-inputs" not in preview.said
+    assert stack.has_nothing()
+
+
 def test_a_ca_that_the_build_is_not_given_is_named(site: Site, tmp_path: Path) -> None:
     other = tmp_path / "other.pem"
     other.write_text(Authority.made("another").certificate)

@@ -120,22 +120,6 @@ def test_what_a_rule_refuses_is_not_begun(ruled: Project, tmp_path: Path) -> Non
     assert not any(line.startswith("up ") for line in ruled.asked())
 
 
-@pytest.mark.parametrize(
-    ("allowed", "others", "begins"), [("false", "", True), ("true", "", False), ("false", "b", False)]
-)
-def test_inputs_that_are_not_exact_are_the_program_s_to_refuse(
-    ruled: Project, tmp_path: Path, allowed: str, others: str, *, begins: bool
-) -> None:
-    """It says why a module cannot be had; where coarse inputs are allowed, it says nothing."""
-    file = ruled.folder / "Pulumi.dev.yaml"
-    file.write_text(f"{file.read_text()}  carbide-infra:allowCoarseInputs: {allowed}\n")
-    said = violated("exact-inputs", "x is made of more.", "mandatory")
-    (tmp_path / "events of previews").write_text(said + (violated(others, "y.", "mandatory") if others else ""))
-    done = ruled.run("up")
-    assert any(line.startswith("up ") for line in ruled.asked()) == begins
-    assert ("x is made of more." in done.stderr) != begins
-
-
 def test_advice_ends_no_update(ruled: Project, tmp_path: Path) -> None:
     (tmp_path / "events of previews").write_text(violated("b", "some advice.", "advisory"))
     assert ruled.run("up").exit_code == 0

@@ -165,6 +165,19 @@ def test_development_may_go_to_the_local_registry_and_build_dirty_trees(project:
     assert len(list(violations(project, "prod", IMAGE_TYPE, local))) == 2
 
 
+@pytest.mark.parametrize(
+    ("stack", "allowed", "refused"), [("prod", "true", 1), ("prod", "false", 0), ("dev", "true", 0)]
+)
+def test_coarse_inputs_are_refused_where_an_update_would_push_them(
+    project: Path, stack: str, allowed: str, refused: int
+) -> None:
+    """Elsewhere the program refuses the update, and a preview may be made where modules cannot be had."""
+    file = project / f"Pulumi.{stack}.yaml"
+    file.write_text(f"{file.read_text()}  carbide-infra:allowCoarseInputs: {allowed}\n")
+    found = list(violations(project, stack, RECORD_TYPE, recorded("no Go")))
+    assert [level for level, _ in found] == ["mandatory"] * refused
+
+
 def test_other_resources_are_nobodys_business(project: Path) -> None:
     assert list(violations(project, "prod", "random:index:RandomId", {"tags": ["evil.example/x"]})) == []
     assert list(violations(project, "prod", RECORD_TYPE, {"input": "of another program"})) == []
