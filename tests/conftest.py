@@ -37,13 +37,15 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def heed_interrupts() -> None:
-    """Let programs that are started from here end on SIGINT, as at a terminal.
+    """Let programs that are started from here end on SIGINT, as at a terminal, and this one on SIGTERM as on SIGINT.
 
-    A shell's background job ignores it, with all that it starts. Pulumi ends its plugins with it, and waits for five
-    seconds, at each preview, for those that will not hear.
+    A shell's background job ignores SIGINT, with all that it starts. Pulumi ends its plugins with it, and waits for
+    five seconds, at each preview, for those that will not hear. A CI that gives up sends SIGTERM, and what the tests
+    have started must not outlive them.
     """
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def keep_bytecode() -> None:

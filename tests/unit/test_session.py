@@ -14,6 +14,15 @@ from tests.conftest import heed_interrupts
 heed_interrupts()
 print(subprocess.run(["bash", "-c", "kill -INT $$; echo ignored"]).returncode)
 """
+BE_TOLD_TO_END = """
+import os, signal
+from tests.conftest import heed_interrupts
+heed_interrupts()
+try:
+    os.kill(os.getpid(), signal.SIGTERM)
+except KeyboardInterrupt:
+    print("clears away")
+"""
 KEEP_AND_START_ANOTHER = """
 import subprocess, sys
 from tests.conftest import keep_bytecode
@@ -28,6 +37,12 @@ def test_programs_that_a_test_run_in_the_background_starts_heed_interrupts() -> 
     command = [*IN_THE_BACKGROUND, sys.executable, "-c", START_ANOTHER]
     done = subprocess.run(command, cwd=project_root(), capture_output=True, text=True, check=True)
     assert done.stdout == "-2\n"
+
+
+def test_a_run_that_is_told_to_end_stops_what_it_has_started() -> None:
+    command = [sys.executable, "-c", BE_TOLD_TO_END]
+    done = subprocess.run(command, cwd=project_root(), capture_output=True, text=True, check=True)
+    assert done.stdout == "clears away\n"
 
 
 def test_programs_that_a_test_starts_keep_what_they_compile() -> None:
