@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from carbide_infra.catalogue.loading import Stack
 from carbide_infra.catalogue.problems import CatalogueError
+from carbide_infra.config_values import known_hosts
 from carbide_infra.paths import project_root
 from carbide_infra.settings import ConfigError, Settings, load_settings, selected_images
 from tests.support.catalogue import CATALOGUE
@@ -45,7 +46,24 @@ def test_defaults() -> None:
     assert settings.said_of_images == Stack()
     assert settings.catalogue == "docker/production/services.yaml"
     assert selected_images(settings, project_root()).images == tuple(CATALOGUE.values())
-    assert not settings.tag_latest
+    assert settings.source == "examples/carbide-rest-api"
+    assert settings.source_url == "https://github.com/NVIDIA/carbide-rest"
+
+
+def test_what_a_stack_does_that_says_nothing() -> None:
+    """Each of these changes what is pushed, or what is refused."""
+    said = {name for name, value in load() if value is True}
+    assert said == {"track_base_images", "tag_version", "tag_revision"}
+    left = {name for name, value in load() if value is False}
+    assert left == {
+        *("tag_latest", "revision_label", "ssh_agent"),
+        *("require_history", "require_locked_tools", "allow_coarse_inputs"),
+    }
+
+
+def test_only_a_stack_with_the_local_registry_is_for_development() -> None:
+    assert load({"registryServer": "local"}).is_development is True
+    assert load({"registryServer": "localhost:5000"}).is_development is False
 
 
 def test_structured_values_arrive_as_json_text() -> None:
@@ -105,6 +123,7 @@ def test_an_error_names_the_key_the_value_and_a_good_one(values: dict[str, Any],
         ("1.4.0-d6bde64c8766", "ends as an image's own tag does, <version>-<build key>, which never moves"),
         ("1.4.0+d6bde64c8766", "ends as an image's own tag does, <version>-<build key>, which never moves"),
         ("1.4 beta", "is not a version"),
+        ("released-1.4.0", "begins with released-, as the tag does that keeps what was released"),
     ],
 )
 def test_a_version_whose_tag_could_be_another_one_is_refused(version: str, problem: str) -> None:
@@ -235,6 +254,13 @@ def test_the_hosts_of_an_agent_are_named_in_clear(known_hosts: str, problem: str
     assert problem in error_of({"sshAgent": "true", "sshKnownHosts": known_hosts})
 
 
+def test_a_line_of_known_hosts_may_name_several() -> None:
+    key = KNOWN_HOSTS.partition(" ")[2]
+    lines = f"# ours\n\ngit.test,10.0.0.1 {key}\n[git.test]:2222,git.test {key} a comment\n"
+    assert load({"sshAgent": "true", "sshKnownHosts": lines}).ssh_known_hosts == lines.strip()
+    assert known_hosts(lines) == ("git.test", "10.0.0.1", "[git.test]:2222")
+
+
 def test_an_agent_without_known_hosts_is_refused() -> None:
     message = error_of({"sshAgent": "true"})
     assert message.startswith(
@@ -342,6 +368,12 @@ def test_secrets_and_source_come_from_the_environment_too() -> None:
     assert settings.source == "/elsewhere"
 
 
+def test_git_credentials_may_come_from_the_environment_alone() -> None:
+    gitcreds = load({}, {"CARBIDE_GITCREDS": "machine environment login a password b"}).gitcreds
+    assert gitcreds is not None
+    assert gitcreds.get_secret_value() == "machine environment login a password b"
+
+
 def test_the_catalogue_is_named_by_the_stack_or_by_the_environment(tmp_path: Path) -> None:
     assert load({"catalogue": "images.yaml"}).catalogue_file(tmp_path) == tmp_path / "images.yaml"
     assert load({"catalogue": "/elsewhere/images.yaml"}).catalogue_file(tmp_path) == Path("/elsewhere/images.yaml")
@@ -366,6 +398,10 @@ def test_what_a_stack_says_of_images_reaches_them() -> None:
     assert (database.base, database.builder, database.platforms) == ("alpine:3.22", "golang:1.26", ("linux/arm64",))
     assert (selection.builders, selection.platforms) == (("golang:1.26",), ("linux/arm64",))
     assert selection.bases == {"alpine:3.22": ("linux/arm64",)}
+
+
+def test_a_stack_s_builder_builds_every_image() -> None:
+    assert selected_images(load({"builderImage": "my/go:7"}), project_root()).builders == ("my/go:7",)
 
 
 def test_the_bases_of_a_selection_have_the_platforms_of_their_images() -> None:

@@ -47,6 +47,7 @@ def test_a_reference_is_read_as_docker_reads_it(text: str, parts: tuple[str | No
         (f"golang@{DIGEST}0", "digest"),
         ("golang@", "digest ''"),
         ("golang:1.25\n", "tag"),
+        ("golang:1.25ä", "tag"),
     ],
 )
 def test_anything_else_is_refused_by_its_part(text: str, reason: str) -> None:

@@ -17,7 +17,8 @@ from carbide_infra.endpoint import Endpoint, write_endpoint
 from carbide_infra.errors import UserError
 from carbide_infra.registry.client import RegistryClient
 from carbide_infra.registry.credentials import Credentials
-from carbide_infra.registry.releases import Released, ReleaseError, Wanted, images_of, tagged
+from carbide_infra.registry.errors import Unreachable
+from carbide_infra.registry.releases import Released, ReleaseError, Wanted, images_of, releases_in, tagged
 from carbide_infra.registry.transport import Transport
 from carbide_infra.stack.pulumi_stack import PulumiStack
 from tests.support.catalogue import CATALOGUE, FOLDER
@@ -476,6 +477,12 @@ class Answers(RegistryClient):
 WANTED = Wanted("c0", {"early": "r/early", "late": "r/late"}, own_tags=dict, passed=lambda: None)
 
 
+def test_own_tags_are_not_asked_for_where_the_commit_s_are_enough() -> None:
+    """They are of a plan, which takes seconds."""
+    wanted = Wanted("c0", {"early": "r/early"}, own_tags=lambda: pytest.fail("planned"), passed=lambda: None)
+    assert images_of(wanted, Answers(0), 0.0, lambda _: None) == {"early": "sha256:r/early:c0"}
+
+
 @pytest.mark.parametrize(("seconds", "wanted", "sleeps"), [(0.0, 0, 0), (60.0, 2, 2), (60.0, 3, 3), (20.0, 1, 1)])
 def test_images_are_waited_for(monkeypatch: pytest.MonkeyPatch, seconds: float, wanted: int, sleeps: int) -> None:
     clock, told, registry = Clock(monkeypatch), list[str](), Answers(wanted)
@@ -513,3 +520,37 @@ def test_a_digest_may_be_there_already(world: World) -> None:
     client = RegistryClient(world.registry.server, Credentials(*LOGIN), Transport(world.stack.environment))
     (released,) = tagged({name: BUILT[name]}, {name: f"org/team/{name}"}, "1", client)
     assert released == Released(name, f"{world.prefix}/{name}:1", BUILT[name], BUILT[name])
+
+
+# ---- What was released before.
+
+
+@pytest.fixture
+def released(world: World) -> RegistryClient:
+    """A registry in which the API was released twice, and its tag 1.6.0 was not."""
+    for tag, build in (("released-1.4.0", BUILT), ("released-1.5.0", LATER), ("1.6.0", LATER)):
+        world.push(tag, {API: build[API]})
+    return RegistryClient(world.registry.server, Credentials(*LOGIN), Transport(world.stack.environment))
+
+
+API = "carbide-rest-api"
+
+
+def test_a_registry_s_list_of_tags_tells_all_releases(released: RegistryClient) -> None:
+    found = releases_in(released, f"org/team/{API}", ["1.6.0"])
+    assert found == {"1.4.0": BUILT[API], "1.5.0": LATER[API]}
+
+
+def test_where_no_tags_are_listed_only_the_versions_that_are_asked_for_are_told(
+    world: World, released: RegistryClient
+) -> None:
+    world.registry.faults[f"/v2/org/team/{API}/tags/list"] = Fault(405, 9)
+    assert releases_in(released, f"org/team/{API}", ["1.5.0", "1.6.0"]) == {"1.5.0": LATER[API]}
+
+
+def test_a_registry_that_cannot_be_reached_is_no_registry_without_releases(
+    world: World, released: RegistryClient
+) -> None:
+    world.registry.faults[f"/v2/org/team/{API}/tags/list"] = Fault(0, 9)
+    with pytest.raises(Unreachable):
+        releases_in(released, f"org/team/{API}", ["1.5.0"])

@@ -203,6 +203,7 @@ def test_another_template_is_the_cause_where_it_gives_another_dockerfile(
     found = reasons_of(Records({"dockerfile": "1"} | before, {"dockerfile": "2"} | after), image, {})
     assert [(item.kind, item.before, item.after) for item in found] == [told]
     assert found[0].restart is Restart.EXPECTED
+    assert found[0].name == ("Dockerfile.a" if told[0] == "dockerfile" else "")
     assert reasons_of(Records({"dockerfile": "1"} | before, {"dockerfile": "1"} | after), image, {}) == ()
 
 

@@ -149,3 +149,18 @@ def test_a_catalogue_may_begin_with_the_mark_of_an_editor(tmp_path: Path) -> Non
     file = catalogue(tmp_path, "debian:13")
     file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes())
     assert catalogue_references(file) == ["debian:13"]
+
+
+def test_build_arguments_that_name_images_are_pinned_too(
+    registry: FakeRegistry, registries: Registries, tmp_path: Path
+) -> None:
+    tools, digest = put(registry, "tools", "2")
+    file = tmp_path / "images.yaml"
+    file.write_text(f"images:\n  a: {{dockerfile: a/Dockerfile, buildArgs: {{TOOLS: {tools}, WORD: {tools}}}}}\n")
+    arguments = [("images", "a", "buildArgs", "TOOLS")]
+    assert catalogue_references(file, arguments) == [tools]
+    assert catalogue_references(file) == []
+    pins = catalogue_pins(file, "images.yaml", {}, registries, arguments)
+    assert pins == [Pin("images.yaml:2", tools, f"{tools}@{digest}")]
+    assert write_catalogue_pins(file, pins, arguments)
+    assert f"{{TOOLS: {tools}@{digest}, WORD: {tools}}}" in file.read_text()
