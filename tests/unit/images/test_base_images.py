@@ -1,11 +1,13 @@
 """Base images by digest: what a key is made of, what the user is told, and what stops an update."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from carbide_infra.images.base_images import Resolved, resolved
+from carbide_infra.catalogue.model import KeptDockerfile
+from carbide_infra.images.base_images import Resolved, key_of, references_of, resolved
 from carbide_infra.paths import project_root
 from carbide_infra.registry.errors import Corrupt, Denied, NotFound, RegistryError, Unreachable
 from carbide_infra.registry.told import Told, why_unknown
@@ -73,6 +75,29 @@ def test_the_digest_of_a_stand_in_is_known() -> None:
     images, names = found(registryServer="local", stand_ins={"alpine:latest": OLD, "debian:13": OLD})
     assert bases(images) == {(f"golang:1.25@{NEW}", f"alpine:latest@{OLD}")}
     assert names == ["golang:1.25"]
+
+
+# ---- Images that keep a Dockerfile of their own.
+
+OWN = KeptDockerfile(
+    path="Dockerfile", context=".", target=None, args={}, secrets=(), bases={"BUILD": "gcc:14", "RUN": "debian:13"}
+)
+
+
+def test_of_a_kept_dockerfile_only_arguments_can_get_a_digest() -> None:
+    settings = load_settings({"registryServer": "local", "registryRepository": "org/team"}, {})
+    selection = selected_images(settings, project_root())
+    api, *others = selection.images
+    images = tuple(api.model_copy(update={"kept": OWN, "base": base}) for base in ("debian:13", "busybox:1"))
+    assert references_of([*images, others[0]]) == ["gcc:14", "debian:13", others[0].builder, others[0].base]
+    assert key_of("debian:13", settings, images) == "carbide-rest-api: args.RUN"
+    names, look_up = asked({})
+    made = resolved(settings, replace(selection, images=images), {}, look_up, is_update=True).selection.images
+    assert names == ["gcc:14", "debian:13"]
+    assert [image.base for image in made] == [f"debian:13@{NEW}", "busybox:1"]
+    assert [image.kept and image.kept.bases for image in made] == [
+        {"BUILD": f"gcc:14@{NEW}", "RUN": f"debian:13@{NEW}"}
+    ] * 2
 
 
 # ---- Nobody tells.

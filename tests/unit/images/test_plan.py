@@ -9,7 +9,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from carbide_infra.images.plan import Dockerfile, ImagePlan, Stack, build_key, dockerfile_of, plan_image
+from carbide_infra.catalogue.model import Image, KeptDockerfile
+from carbide_infra.images.plan import (
+    Dockerfile,
+    ImagePlan,
+    Stack,
+    build_key,
+    dockerfile_of,
+    edited_dockerfile,
+    kept_dockerfile_of,
+    plan_image,
+)
 from carbide_infra.paths import project_root
 from carbide_infra.settings import load_settings, selected_images
 from carbide_infra.source.facts import Source
@@ -225,3 +235,88 @@ def test_an_image_that_tells_its_revision_is_built_with_it(revision: str | None,
 def test_the_time_is_an_argument_of_images_that_do_not_ask_for_it() -> None:
     no_time = {"symbols": {"./common/pkg/version.BuildTime": None}}
     assert plan({"serviceOverrides": {API.name: no_time}}).build_args["SOURCE_DATE_EPOCH"] == "1700000000"
+
+
+def test_a_stack_has_no_stand_ins_unless_it_says_so() -> None:
+    values = {"registryServer": "nvcr.io", "registryRepository": "org/team"}
+    assert Stack(project_root(), "nvcr.io", load_settings(values, {})).stand_ins == {}
+
+
+def test_texts_that_are_not_the_tree_s_are_recorded_in_one_order() -> None:
+    file = INPUTS.files[0]
+    made = [replace(file, path=path, content=text) for path, text in (("go.sum", b"b\n"), ("go.mod", b"a\n"))]
+    assert (
+        plan(inputs=replace(INPUTS, files=tuple(made))).record["moduleTexts"] == '{"go.mod": "a\\n", "go.sum": "b\\n"}'
+    )
+
+
+# ---- A Dockerfile that was edited by hand.
+
+
+def test_a_dockerfile_that_says_something_else_is_told(tmp_path: Path) -> None:
+    file = tmp_path / f"Dockerfile.{API.name}"
+    assert edited_dockerfile(API, tmp_path) is None, "there is none"
+    file.write_text("FROM scratch\n")
+    told = edited_dockerfile(API, tmp_path)
+    assert told is not None
+    assert told.startswith(f"{file.name} is not what the catalogue says")
+    file.write_bytes((FOLDER / file.name).read_bytes().replace(b"\n", b"\r\n"))
+    assert edited_dockerfile(API, tmp_path) is None, "git gives the file other line ends on some machines"
+
+
+# ---- An image that keeps a Dockerfile of its own.
+
+OWN = KeptDockerfile(
+    path="docker/api/Dockerfile",
+    context="docker",
+    target="final",
+    args={"TAG": "v{version}", "BASE": "of the args"},
+    secrets=("gitcreds",),
+    bases={"BASE": "debian:13"},
+    own_labels=frozenset({"org.opencontainers.image.version"}),
+)
+
+
+def kept(own: KeptDockerfile = OWN, **changes: object) -> ImagePlan:
+    image: Image = API.model_copy(update={"kept": own, "base": "debian:13", **changes})
+    values = {"registryServer": "nvcr.io", "registryRepository": "org/team"}
+    stack = Stack(project_root(), "nvcr.io", load_settings(values, {}), {"debian:13": "sha256:1", "golang:1.25": "x"})
+    return plan_image(image, Dockerfile("FROM x\n", None), INPUTS, Origin("f" * 40, {}, (), REVISION), SOURCE, stack)
+
+
+def test_the_key_of_an_image_that_keeps_its_dockerfile_never_changes() -> None:
+    made = kept()
+    assert made.key == "051e9ed37d08"
+    assert made.record["kept"] == "docker/api/Dockerfile"
+    assert "template" not in made.record
+
+
+def test_its_arguments_are_those_of_its_entry_and_its_bases() -> None:
+    assert kept().build_args == {"SOURCE_DATE_EPOCH": "1700000000", "TAG": "v1.4.0", "BASE": "debian:13"}
+
+
+def test_its_labels_are_what_its_dockerfile_does_not_say_itself() -> None:
+    made = kept(labels={"team": "of {version}", "org.opencontainers.image.source": None})
+    assert made.labels == made.all_labels
+    assert made.labels == {
+        "org.opencontainers.image.base.name": "debian:13",
+        "com.nvidia.carbide.stand-in-base": "debian:13",
+        "team": "of 1.4.0",
+    }
+
+
+@pytest.mark.parametrize(
+    "change", [{"context": "."}, {"target": None}, {"secrets": ()}, {"args": {}}, {"bases": {"BASE": "debian:12"}}]
+)
+def test_how_it_is_built_changes_its_key(change: dict[str, object]) -> None:
+    assert kept(OWN.model_copy(update=change)).key != kept().key
+
+
+def test_a_kept_dockerfile_is_sent_from_the_project_where_it_is_inside(tmp_path: Path) -> None:
+    file = tmp_path / "tree/docker/api/Dockerfile"
+    file.parent.mkdir(parents=True)
+    file.write_text("FROM scratch\n")
+    assert kept_dockerfile_of(OWN, tmp_path / "tree", tmp_path) == Dockerfile(
+        "FROM scratch\n", "tree/docker/api/Dockerfile"
+    )
+    assert kept_dockerfile_of(OWN, tmp_path / "tree", tmp_path / "project") == Dockerfile("FROM scratch\n", None)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from carbide_infra.images.record import RecordedFile, record_of, recorded_files
+from carbide_infra.images.record import RecordedFile, record_of, recorded_files, recorded_texts, template_of
 
 KEY = "0123456789ab"
 RECORD = {"key": KEY, "inputs": "", "dockerfile": "d"}
@@ -54,3 +54,29 @@ def test_lines_of_input_files_are_read() -> None:
 def test_a_path_may_hold_a_line_feed() -> None:
     lines = f"0644 {'a' * 64} 7 two\nlines\n0644 {'b' * 64} 0 VERSION"
     assert [file.path for file in recorded_files(lines)] == ["two\nlines", "VERSION"]
+
+
+@pytest.mark.parametrize(
+    ("written", "path"),
+    [
+        ('"two\\nlines"', "two\nlines"),
+        ('"no JSON', '"no JSON'),
+        ('no JSON"', 'no JSON"'),
+        ('"no" JSON"', '"no" JSON"'),
+        ("7", "7"),
+    ],
+)
+def test_a_path_in_quotes_is_json_where_it_can_be(written: str, path: str) -> None:
+    assert [file.path for file in recorded_files(f"0644 {'a' * 64} 7 {written}")] == [path]
+
+
+def test_texts_are_read_by_path() -> None:
+    assert recorded_texts({"moduleTexts": '{"go.mod": "module a\\n"}'}) == {"go.mod": "module a\n"}
+    assert recorded_texts({"moduleTexts": ""}) == {}
+    assert recorded_texts({}) == {}
+
+
+def test_a_record_says_which_template_it_comes_from() -> None:
+    assert template_of({"template": "0.3.0"}) == "0.3.0"
+    assert template_of({}) == "0.1.0", "of before records had one"
+    assert template_of({"kept": "docker/Dockerfile"}) is None

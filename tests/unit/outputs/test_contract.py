@@ -117,6 +117,12 @@ def _without(key: str) -> dict[str, Any]:
         (_without("ref"), r"malformed outputs: images\.carbide-rest-api\.ref is missing; "),
         (_with("ports", {"http": "web"}), r"images\.carbide-rest-api\.ports\.http is not a whole number; "),
         (_with("kind", "other"), r"images\.carbide-rest-api\.kind is not what belongs there; "),
+        (_with("version", 1), r"images\.carbide-rest-api\.version is not text; "),
+        (_with("userId", 1.5), r"images\.carbide-rest-api\.userId is not "),
+        (_with("port", []), r"images\.carbide-rest-api\.port is not a whole number; "),
+        (_with("tags", {}), r"images\.carbide-rest-api\.tags is not a list; "),
+        (_with("labels", []), r"images\.carbide-rest-api\.labels is not a map; "),
+        (_with("binaries", ["/app"]), r"images\.carbide-rest-api\.binaries\.0 is not a map; "),
         (_with("digest", "sha256:short"), r"images\.carbide-rest-api\.digest is malformed; "),
     ],
 )
