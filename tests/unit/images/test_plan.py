@@ -19,10 +19,12 @@ from carbide_infra.images.plan import (
     edited_dockerfile,
     kept_dockerfile_of,
     plan_image,
+    plans_of,
 )
 from carbide_infra.paths import project_root
 from carbide_infra.settings import load_settings, selected_images
 from carbide_infra.source.facts import Source
+from carbide_infra.source.images import Sources
 from carbide_infra.source.inputs import InputFile, Inputs
 from carbide_infra.source.origins import Origin
 from tests.support.catalogue import CATALOGUE, FOLDER
@@ -320,3 +322,37 @@ def test_a_kept_dockerfile_is_sent_from_the_project_where_it_is_inside(tmp_path:
         "FROM scratch\n", "tree/docker/api/Dockerfile"
     )
     assert kept_dockerfile_of(OWN, tmp_path / "tree", tmp_path / "project") == Dockerfile("FROM scratch\n", None)
+
+
+def test_each_image_of_a_stack_is_planned_from_what_is_its_own(tmp_path: Path) -> None:
+    hosts = f"github.com ssh-ed25519 {'A' * 68}"
+    values: dict[str, Any] = {
+        "registryServer": "nvcr.io",
+        "registryRepository": "org/team",
+        "runtimeImage": "debian:13",
+    }
+    values |= {"services": [API.name, "carbide-rest-ipam"], "sshAgent": True, "sshKnownHosts": hosts}
+    selection = selected_images(load_settings(values, {}), project_root())
+    api, ipam = selection.images
+    selection = replace(selection, images=(api, ipam.model_copy(update={"kept": OWN})))
+    (tmp_path / OWN.path).parent.mkdir(parents=True)
+    (tmp_path / OWN.path).write_text("FROM kept\n")
+    rendered: list[tuple[str, str, bool]] = []
+
+    def render(image: Image, *, ssh: bool = False) -> str:
+        rendered.append((image.name, image.base, ssh))
+        return "FROM rendered\n"
+
+    made = plans_of(
+        selection,
+        {image.name: replace(INPUTS, modules=(image.name,)) for image in selection.images},
+        {api.name: Origin("f" * 40, {}, (), "a" * 40), ipam.name: Origin("f" * 40, {}, (), "b" * 40)},
+        Sources(tmp_path, {api.name: SOURCE, ipam.name: replace(SOURCE, version="2.0.0")}),
+        Stack(project_root(), "nvcr.io", load_settings(values, {}), {}, render),
+    )
+    assert [(each.image.name, each.version, each.revision, each.inputs.modules) for each in made] == [
+        (api.name, "1.4.0", "a" * 40, (api.name,)),
+        (ipam.name, "2.0.0", "b" * 40, (ipam.name,)),
+    ]
+    assert [each.dockerfile for each in made] == [Dockerfile("FROM rendered\n", None), Dockerfile("FROM kept\n", None)]
+    assert rendered == [(api.name, "alpine:latest", True)], "on the catalogue's base: the stack's is an argument"

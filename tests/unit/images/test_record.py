@@ -63,6 +63,7 @@ def test_a_path_may_hold_a_line_feed() -> None:
         ('"no JSON', '"no JSON'),
         ('no JSON"', 'no JSON"'),
         ('"no" JSON"', '"no" JSON"'),
+        ('"no quote at its end" ', '"no quote at its end" '),
         ("7", "7"),
     ],
 )
