@@ -20,10 +20,11 @@ import pytest
 
 from carbide_infra.source import staging
 from carbide_infra.source.inputs import InputFile, Inputs
-from carbide_infra.source.staging import UNUSED_SECONDS, Place, StagingError, collect_garbage
+from carbide_infra.source.staging import Place, StagingError, collect_garbage
 
 FILES = {"VERSION": "1.0\n", "cmd/a/main.go": "package main\n", "cmd/a/mit größe.txt": "ß", "run": "#!/bin/sh\n"}
 DOCKERFILE = "FROM scratch\n"
+WEEK = 604_800
 Snapshot = dict[str, tuple[int, int, str]]
 
 
@@ -191,6 +192,12 @@ def within(folder: Path, rename: Callable[[Path, Path], Path]) -> Callable[[Path
         return rename(self, target)
 
     return refusing
+
+
+def test_the_folder_of_contexts_may_be_new_with_all_above_it(root: Path, tmp_path: Path) -> None:
+    context = tmp_path / "project/.local/contexts/image/key"
+    stage(root, described(root, "VERSION"), context)
+    assert (context / "VERSION").read_text() == FILES["VERSION"]
 
 
 # ---- Again.
@@ -516,6 +523,23 @@ def test_what_a_crash_left_is_removed_where_there_is_nothing_else_to_do(root: Pa
     assert siblings(context) == QUIET
 
 
+def test_what_a_crash_left_is_gone_before_there_has_to_be_room(
+    root: Path, context: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = context.parent / ".staging-left/cmd"
+    left.mkdir(parents=True)
+    left.parent.chmod(0)
+    there, copied = list[bool](), staging._copied
+
+    def noted(root: Path, file: InputFile, target: Path) -> str:
+        there.append(left.parent.exists())
+        return copied(root, file, target)
+
+    monkeypatch.setattr(staging, "_copied", noted)
+    stage(root, described(root, "VERSION"), context)
+    assert there == [False]
+
+
 # ---- The Dockerfile.
 
 
@@ -605,7 +629,7 @@ def test_whoever_works_on_the_contexts_has_the_lock(
     work: str, root: Path, context: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stage(root, described(root), context)
-    unused(context, UNUSED_SECONDS + 60)
+    unused(context, WEEK + 60)
     (root / "VERSION").write_text("2.0\n")
     locked, chmod, rmtree = set[bool](), Path.chmod, shutil.rmtree
 
@@ -639,9 +663,9 @@ def unused(context: Path, seconds: float) -> None:
 def test_a_context_that_no_run_has_staged_for_seven_days_is_removed(root: Path, context: Path) -> None:
     for name in ("key", "old", "older"):
         stage(root, described(root), context.with_name(name))
-    unused(context, UNUSED_SECONDS - 60)
-    unused(context.with_name("old"), UNUSED_SECONDS + 60)
-    unused(context.with_name("older"), UNUSED_SECONDS + 60)
+    unused(context, WEEK - 60)
+    unused(context.with_name("old"), WEEK + 60)
+    unused(context.with_name("older"), WEEK + 60)
     (context.with_name("older") / "cmd").chmod(0)
     (context.parent / "somebody's").mkdir()
     collect_garbage(context.parents[1])
@@ -651,10 +675,22 @@ def test_a_context_that_no_run_has_staged_for_seven_days_is_removed(root: Path, 
 
 def test_a_context_that_a_run_stages_again_stays_seven_days_more(root: Path, context: Path) -> None:
     stage(root, described(root), context)
-    unused(context, UNUSED_SECONDS + 60)
+    unused(context, WEEK + 60)
     stage(root, described(root), context)
     collect_garbage(context.parents[1])
     assert siblings(context) == QUIET
+
+
+def test_a_context_leaves_on_the_file_system_where_it_is(
+    root: Path, context: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
+    monkeypatch.setattr(Path, "rename", within(context.parent, Path.rename))
+    stage(root, described(root), context)
+    unused(context, WEEK + 60)
+    collect_garbage(context.parents[1])
+    assert not context.exists()
 
 
 def test_a_clock_that_was_ahead_removes_nothing(root: Path, context: Path) -> None:
@@ -673,7 +709,7 @@ def test_contexts_by_stack_of_earlier_versions_go_once_they_are_old(root: Path, 
     (earlier / "image.manifest.json").touch()
     collect_garbage(context.parents[1])
     assert {path.name for path in earlier.iterdir()} >= {"image", ".staging-at-work"}, "such a version may be at work"
-    unused(earlier / "image", UNUSED_SECONDS + 60)
+    unused(earlier / "image", WEEK + 60)
     collect_garbage(context.parents[1])
     assert not earlier.exists()
     assert siblings(context) == QUIET
@@ -682,7 +718,7 @@ def test_contexts_by_stack_of_earlier_versions_go_once_they_are_old(root: Path, 
 def test_a_context_is_gone_at_once(root: Path, context: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A process that is killed while it removes one leaves no part of it in its place."""
     stage(root, described(root), context)
-    unused(context, UNUSED_SECONDS + 60)
+    unused(context, WEEK + 60)
 
     def killed(_: Path) -> None:
         raise KeyboardInterrupt
@@ -703,7 +739,7 @@ def test_what_a_link_in_a_context_leads_to_is_left_alone(root: Path, context: Pa
     private.mkdir(mode=0o700)
     (private / "file").touch()
     stage(root, described(root), context)
-    unused(context, UNUSED_SECONDS + 60)
+    unused(context, WEEK + 60)
     (context / "cmd/link").symlink_to(private)
     (context.parent / ".staging-left").symlink_to(private)
     collect_garbage(context.parents[1])
@@ -714,7 +750,7 @@ def test_what_a_link_in_a_context_leads_to_is_left_alone(root: Path, context: Pa
 @pytest.mark.parametrize("is_gone", [False, True])
 def test_garbage_leaves_nothing_but_the_lock(is_gone: bool, root: Path, context: Path) -> None:  # noqa: FBT001
     stage(root, described(root), context)
-    unused(context, UNUSED_SECONDS + 60)
+    unused(context, WEEK + 60)
     if is_gone:
         shutil.rmtree(context)
     collect_garbage(context.parents[1])
@@ -732,7 +768,7 @@ def test_garbage_that_cannot_be_removed_is_named(
     name: str | None, complaint: str, root: Path, context: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stage(root, described(root), context)
-    unused(context, UNUSED_SECONDS + 60)
+    unused(context, WEEK + 60)
 
     def refused(_: Path) -> None:
         raise OSError(errno.EACCES, "Permission denied", name)
@@ -775,3 +811,4 @@ def test_the_dockerfile_s_folder_is_the_same_everywhere(root: Path, context: Pat
 def test_a_place_is_the_same_below_another_folder(tmp_path: Path) -> None:
     place = Place(Path("contexts"), "image", "key").below(tmp_path)
     assert place.context == tmp_path / "contexts/image/key"
+    assert place.dockerfile == tmp_path / "contexts/image/key.dockerfile/Dockerfile.image"
