@@ -222,7 +222,6 @@ _PROBLEMS = {
     "list_type": "is not a list",
     "dict_type": "is not a map",
     "model_type": "is not a map",
-    "model_attributes_type": "is not a map",
 }
 
 
