@@ -241,6 +241,7 @@ KEYS = (
         (403, {"errors": [{"code": "NAME_UNKNOWN"}]}, ": NAME_UNKNOWN"),
         (401, {"details": "incorrect username or password"}, ": incorrect username or password"),
         (400, {"error": "invalid_grant", "error_description": "token expired"}, ": token expired"),
+        (400, {"error": "invalid_grant"}, ": invalid_grant"),
         (401, {"errors": []}, ""),
         (401, ["text"], ""),
         (401, {"message": "a\u001b[31m\nb  c"}, ": a [31m b c"),

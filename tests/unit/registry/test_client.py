@@ -1,17 +1,19 @@
 """The registry client against a real server with TLS in this process: manifests, blobs, a dry upload."""
 
 import re
+from io import BytesIO
 from pathlib import Path
 from ssl import SSLContext
 from typing import Any
 
 import pytest
+from urllib3 import HTTPHeaderDict
 
 from carbide_infra.registry.client import Manifest, RegistryClient
 from carbide_infra.registry.credentials import Credentials
 from carbide_infra.registry.errors import Corrupt, Denied, NotFound, RegistryError
 from carbide_infra.registry.registries import Registries
-from carbide_infra.registry.transport import Transport
+from carbide_infra.registry.transport import Answer, Transport
 from tests.support.registry_server import (
     DOCKER_LIST,
     DOCKER_MANIFEST,
@@ -87,7 +89,60 @@ def test_a_registry_that_says_no_digest_is_asked_for_the_bytes(registry: FakeReg
     assert client.digest_of(REPOSITORY, "none") is None
 
 
+# ---- Tags.
+
+TAGS = f"/v2/{REPOSITORY}/tags/list"
+NEXT = {"Link": '</v2/elsewhere>; rel="next"'}
+
+
+def test_all_tags_are_listed_page_by_page(registry: FakeRegistry, client: RegistryClient) -> None:
+    registry.put_manifest(REPOSITORY, INDEX, {}, "1", "2", "3", "4", "5 +")
+    registry.page = 2
+    assert client.tags(REPOSITORY) == ["1", "2", "3", "4", "5 +"]
+    assert registry.asked == [f"GET {TAGS}?n=1000{rest}" for rest in ("", "&last=2", "&last=4")]
+
+
+@pytest.mark.parametrize("tags", [[], None])
+def test_a_list_without_tags_has_no_next_page(
+    registry: FakeRegistry, client: RegistryClient, tags: list[str] | None
+) -> None:
+    registry.faults[TAGS] = Fault(200, 9, NEXT, encoded({"tags": tags}))
+    assert client.tags(REPOSITORY) == []
+
+
+def test_a_list_of_tags_that_never_ends_is_told(client: RegistryClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = Answer(200, HTTPHeaderDict(NEXT), encoded({"tags": ["1.0"]}), "")
+    monkeypatch.setattr(client, "_read", lambda *_: page)
+    with pytest.raises(RegistryError, match="lists more than 100000 tags of team/image"):
+        client.tags(REPOSITORY)
+
+
 # ---- Bytes.
+
+
+@pytest.mark.parametrize("login", [None, LOGIN])
+def test_a_layer_is_written_to_a_file(
+    registry: FakeRegistry, client: RegistryClient, login: tuple[str, str] | None
+) -> None:
+    registry.login = login
+    blob, file = registry.put_blob(b"a layer"), BytesIO()
+    client.download(REPOSITORY, blob["digest"], blob["size"], file)
+    assert file.read() == b"a layer"
+
+
+def test_a_layer_that_is_larger_than_it_may_be_is_refused(registry: FakeRegistry, client: RegistryClient) -> None:
+    digest, file = registry.put_blob(b"a layer")["digest"], BytesIO()
+    with pytest.raises(Corrupt, match=f"/blobs/{digest}: is larger than 6 bytes"):
+        client.download(REPOSITORY, digest, 6, file)
+    with pytest.raises(NotFound):
+        client.download(REPOSITORY, digest_of(b"other"), 6, file)
+
+
+def test_a_layer_that_breaks_off_is_written_anew(registry: FakeRegistry, client: RegistryClient) -> None:
+    digest, file = registry.put_blob(b"a layer")["digest"], BytesIO()
+    registry.faults[f"/v2/{REPOSITORY}/blobs/{digest}"] = Fault(200, 1, body=b"longer than a layer", length=99)
+    client.download(REPOSITORY, digest, 99, file)
+    assert file.getvalue() == b"a layer"
 
 
 def test_a_blob_is_looked_at_or_read(registry: FakeRegistry, client: RegistryClient) -> None:

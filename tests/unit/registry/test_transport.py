@@ -6,6 +6,7 @@ import socket
 import ssl
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from carbide_infra.registry import client as client_module
 from carbide_infra.registry.client import RegistryClient
 from carbide_infra.registry.docker_hub import HUB
 from carbide_infra.registry.errors import Corrupt, RegistryError, Unreachable
-from carbide_infra.registry.transport import Origin, Transport
+from carbide_infra.registry.transport import Download, Origin, Transport
 from tests.support.proxy_server import FakeProxy
 from tests.support.registry_server import INDEX, LOGIN, FakeRegistry, Fault, digest_of, encoded
 
@@ -83,6 +84,12 @@ def test_an_upload_is_begun_once_only(registry: FakeRegistry, client: RegistryCl
     with pytest.raises(RegistryError):
         client.check_upload(REPOSITORY)
     assert registry.asked == [f"POST {UPLOADS}"]
+
+
+def test_a_manifest_is_put_again(registry: FakeRegistry, client: RegistryClient, digest: str) -> None:
+    registry.faults[f"/v2/{REPOSITORY}/manifests/1.1"] = Fault(503, 1, method="PUT")
+    client.tag(REPOSITORY, "1.1", digest)
+    assert client.digest_of(REPOSITORY, "1.1") == digest
 
 
 def test_the_end_of_an_upload_is_asked_for_again(registry: FakeRegistry, client: RegistryClient) -> None:
@@ -431,6 +438,12 @@ def test_an_answer_has_to_end_some_day(tls: tuple[ssl.SSLContext, Path], registr
     transport = Transport({"SSL_CERT_FILE": str(tls[1])}, deadline=-1)
     with pytest.raises(Unreachable, match="was not read to its end within -1 s"):
         transport.send("GET", f"{registry.address}/v2/", {})
+
+
+def test_a_layer_has_time_for_its_bytes(tls: tuple[ssl.SSLContext, Path], registry: FakeRegistry) -> None:
+    transport, download = Transport({"SSL_CERT_FILE": str(tls[1])}, deadline=-1), Download(BytesIO(), 1 << 30)
+    assert transport.send("GET", f"{registry.address}/v2/", {}, download=download).body == b""
+    assert download.file.seek(0, 2) == len(b"{}")
 
 
 def test_who_asks_once_gets_the_first_failure(tls: tuple[ssl.SSLContext, Path], registry: FakeRegistry) -> None:
