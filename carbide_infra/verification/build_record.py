@@ -3,7 +3,7 @@
 import contextlib
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +48,7 @@ class BuildRecord:
     labels: Mapping[str, str]
     platforms: Sequence[str]
     builder: str
-    secret_ids: Sequence[str] = field(default=())
+    secret_ids: Sequence[str] = ()
     export: str = ""
     ssh: bool = False
     target: str = ""

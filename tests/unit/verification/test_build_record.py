@@ -296,6 +296,14 @@ def test_a_dockerfile_of_then_is_found_where_it_was_removed_and_came_back(
     assert lacking(record(dockerfile=""), project) == NO_DOCKERFILE
 
 
+def test_a_dockerfile_of_then_is_found_behind_one_that_was_no_text(project: Path) -> None:
+    commit(project, {DOCKERFILE: "FROM one\n"})
+    (project / DOCKERFILE).write_bytes(b"FROM \xff\n")
+    commit(project, {})
+    commit(project, {DOCKERFILE: "FROM two\n"})
+    assert record(dockerfile="FROM one\n").dockerfile_text(project) == "FROM one\n"
+
+
 def test_a_project_in_a_folder_of_its_repository_has_its_history(project: Path) -> None:
     commit(project, {f"infra/{DOCKERFILE}": "FROM one\n"})
     commit(project, {f"infra/{DOCKERFILE}": "FROM two\n", DOCKERFILE: "FROM another\n"})

@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 
 from carbide_infra.outputs import ImageOutput
+from carbide_infra.outputs.contract import HealthOutput
 from carbide_infra.paths import project_root
 from carbide_infra.registry.client import RegistryClient
 from carbide_infra.registry.errors import Denied
 from carbide_infra.registry.images import compressed_sizes, platforms_of
 from carbide_infra.registry.transport import Transport
 from carbide_infra.verification.build_record import BuildRecord, InputsMissing
-from carbide_infra.verification.checks import Promise, verify_image
+from carbide_infra.verification.checks import Promise, health_interval, verify_image
 from carbide_infra.verification.layers import ABSENT
 from tests.support.registry_server import INDEX, FakeRegistry, Fault, digest_of, encoded
 
@@ -148,6 +149,27 @@ def test_each_promise_of_the_config_is_looked_at(
 ) -> None:
     told = differences(output(registry, pushed(registry, **config)), client)
     assert {told[f"{platform} {what}"] for platform in PLATFORMS} == {found}
+
+
+def test_an_image_without_a_health_check_says_so(registry: FakeRegistry, client: RegistryClient) -> None:
+    promised = output(registry, pushed(registry, Healthcheck={"Test": ["NONE"]}), health=[], health_check=None)
+    assert differences(promised, client) == {}
+
+
+@pytest.mark.parametrize(
+    ("interval", "seconds"),
+    [("30s", 30), ("1m30s", 90), ("500ms", 0.5), ("2h", 7200), ("1h1m1.5s", 3661.5)],
+)
+def test_an_interval_is_read_as_docker_writes_it(interval: str, seconds: float) -> None:
+    promised = ImageOutput.model_construct(health_check=HealthOutput.model_validate(HEALTH | {"interval": interval}))
+    assert health_interval(promised) == seconds
+
+
+def test_without_a_limit_any_size_will_do(registry: FakeRegistry, client: RegistryClient) -> None:
+    promised = output(registry, pushed(registry), size_budget=None)
+    checks = verify_image(Promise(IMAGE, promised, {}), client)
+    sizes = [(check.expected, check.found) for check in checks if check.what.endswith("compressed size")]
+    assert sizes == [("any", "any")] * 2
 
 
 def test_each_promised_variable_is_looked_at_and_no_other(registry: FakeRegistry, client: RegistryClient) -> None:
