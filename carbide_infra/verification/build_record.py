@@ -187,7 +187,8 @@ def _write(path: Path, content: bytes | None) -> None:
 
 def _versions(project: Path, path: str) -> Iterator[str]:
     """A file's text now, then at each commit that changed it, newest first."""
-    yield (project / path).read_text(encoding="utf-8")
+    with contextlib.suppress(OSError, UnicodeDecodeError):  # it may be gone by now; its line ends count
+        yield (project / path).read_bytes().decode()
     git = Git(project)
     for commit in git.found("log", "--format=%H", "--", path).split():
         with contextlib.suppress(GitError, UnicodeDecodeError):  # a commit may have removed it

@@ -304,6 +304,22 @@ def test_a_dockerfile_of_then_is_found_behind_one_that_was_no_text(project: Path
     assert record(dockerfile="FROM one\n").dockerfile_text(project) == "FROM one\n"
 
 
+@pytest.mark.parametrize("now", [None, b"FROM \xff\n"])
+def test_a_dockerfile_of_then_is_found_where_there_is_no_text_now(project: Path, now: bytes | None) -> None:
+    commit(project, {DOCKERFILE: "FROM one\n"})
+    (project / DOCKERFILE).unlink()
+    if now:
+        (project / DOCKERFILE).write_bytes(now)
+    assert record(dockerfile="FROM one\n").dockerfile_text(project) == "FROM one\n"
+    assert lacking(record(dockerfile=""), project) == NO_DOCKERFILE
+
+
+def test_line_ends_of_a_dockerfile_are_what_they_are(project: Path) -> None:
+    (project / DOCKERFILE).parent.mkdir(parents=True)
+    (project / DOCKERFILE).write_bytes(b"FROM one\r\n")
+    assert record(dockerfile="FROM one\r\n").dockerfile_text(project) == "FROM one\r\n"
+
+
 def test_a_project_in_a_folder_of_its_repository_has_its_history(project: Path) -> None:
     commit(project, {f"infra/{DOCKERFILE}": "FROM one\n"})
     commit(project, {f"infra/{DOCKERFILE}": "FROM two\n", DOCKERFILE: "FROM another\n"})
