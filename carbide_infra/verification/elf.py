@@ -57,9 +57,9 @@ class _Headers:
     sections: tuple[int, int, int]
     names: int
 
-    def numbers(self, layout: str, body: bytes, offset: int) -> tuple[int, ...]:
-        """Numbers of a header: `w` in the layout is a word, of 32 or 64 bits."""
-        return struct.unpack_from(self.order + layout.replace("w", "Q" if self.is_wide else "I"), body, offset)
+    def numbers(self, layout: str, body: bytes) -> tuple[int, ...]:
+        """Numbers that a header begins with: `w` in the layout is a word, of 32 or 64 bits."""
+        return struct.unpack_from(self.order + layout.replace("w", "Q" if self.is_wide else "I"), body)
 
 
 def read_elf(file: BinaryIO) -> Elf:
@@ -87,7 +87,7 @@ def _read(file: BinaryIO) -> Elf:
     at = struct.unpack_from(order + layout, start, 32 if is_wide else 28)
     headers = _Headers(is_wide, order, (at[0], at[4], at[5]), (at[1], at[6], at[7]), at[8])
     known = _ARCHITECTURES.get((machine, 64 if is_wide else 32, _BIG if is_big else _LITTLE))
-    kinds = {headers.numbers("I", entry, 0)[0] for entry in _table(file, headers.programs)}
+    kinds = {headers.numbers("I", entry)[0] for entry in _table(file, headers.programs)}
     debugging = tuple(sorted(name for name in _section_names(file, headers) if name.startswith(_DEBUGGING)))
     return Elf(known or f"machine {machine}", _INTERPRETER not in kinds, debugging)
 
@@ -106,9 +106,9 @@ def _section_names(file: BinaryIO, headers: _Headers) -> Iterator[str]:
     entries = list(_table(file, headers.sections))
     if not entries:
         return
-    _, _, _, _, offset, size = headers.numbers("IIwwww", entries[headers.names], 0)
+    _, _, _, _, offset, size = headers.numbers("IIwwww", entries[headers.names])
     file.seek(offset)
     texts = file.read(min(size, _LONGEST_NAMES))
     for entry in entries:
-        (name,) = headers.numbers("I", entry, 0)
+        (name,) = headers.numbers("I", entry)
         yield texts[name : texts.index(b"\0", name)].decode("latin-1")

@@ -44,7 +44,7 @@ class _Files:
         path = posixpath.normpath(f"/{entry.name}")
         folder, name = posixpath.split(path)
         if name == _EMPTIED:
-            self._remove(folder, is_kept=True)
+            self._remove(folder)
         elif name.startswith(_GONE):
             self._remove(posixpath.join(folder, name.removeprefix(_GONE)))
         elif path in self.wanted:
@@ -52,9 +52,9 @@ class _Files:
         elif not entry.isdir():
             self._remove(path)
 
-    def _remove(self, path: str, *, is_kept: bool = False) -> None:
+    def _remove(self, path: str) -> None:
         for name in list(self.seen):
-            if name.startswith(f"{path.rstrip('/')}/") or (name == path and not is_kept):
+            if name == path or name.startswith(f"{path.rstrip('/')}/"):
                 del self.seen[name]
 
 

@@ -169,7 +169,13 @@ def test_what_a_binary_is(images: Images, binary: bytes, found: str) -> None:
     assert images.differences(digest) == {"linux/arm64 binary /app/api": found}
 
 
-@pytest.mark.parametrize("upper", [{"app/.wh.api": b""}, {".wh.app": b""}, {"app/.wh..wh..opq": b""}, {"app": None}])
+@pytest.mark.parametrize(
+    "upper",
+    [
+        *({"app/.wh.api": b""}, {".wh.app": b""}, {"app": None}),
+        *({"app/.wh..wh..opq": b""}, {".wh..wh..opq": b""}, {"app/api/.wh..wh..opq": b""}),
+    ],
+)
 def test_a_higher_layer_may_remove_a_binary(images: Images, upper: Mapping[str, bytes | None]) -> None:
     layers = {p: [archive({API: elf(m, ".text")}), archive(upper)] for p, m in MACHINES.items()}
     told = images.differences(images.push_layers(layers))
@@ -177,7 +183,14 @@ def test_a_higher_layer_may_remove_a_binary(images: Images, upper: Mapping[str, 
 
 
 @pytest.mark.parametrize(
-    "upper", [{"app/.wh.other": b""}, {"app/api/x/.wh.y": b""}, {"lib/.wh..wh..opq": b""}, {"ap": None}]
+    "upper",
+    [
+        {"app/.wh.other": b""},
+        {"app/.wh.X": b""},
+        {"app/api/x/.wh.y": b""},
+        {"lib/.wh..wh..opq": b""},
+        {"ap": None},
+    ],
 )
 def test_a_higher_layer_may_remove_something_else(images: Images, upper: Mapping[str, bytes | None]) -> None:
     layers = {p: [archive({API: elf(m, ".text")}), archive(upper)] for p, m in MACHINES.items()}
@@ -217,7 +230,10 @@ def test_a_layer_that_is_no_archive(images: Images) -> None:
 
 @pytest.mark.parametrize(
     ("architecture", "machine", "is_wide", "order"),
-    [("386", 3, False, "<"), ("arm", 40, False, "<"), ("s390x", 22, True, ">"), ("ppc64le", 21, True, "<")],
+    [
+        *(("386", 3, False, "<"), ("arm", 40, False, "<"), ("s390x", 22, True, ">"), ("ppc64le", 21, True, "<")),
+        *(("loong64", 258, True, "<"), ("mips64le", 8, True, "<"), ("riscv64", 243, True, "<")),
+    ],
 )
 def test_machines_with_words_and_orders_of_their_own(
     architecture: str,
@@ -244,3 +260,50 @@ def test_any_bytes_after_the_magic_are_an_answer() -> None:
             read_elf(io.BytesIO(b"\x7fELF" + bytes([1 + seed % 2, 1 + seed // 2 % 2]) + noise))
         except NotElf:
             continue
+
+
+# Where a wide file's header says how many program headers and sections there are.
+PROGRAMS, SECTIONS = 56, 60
+
+
+def changed(body: bytes, at: int, layout: str, number: int) -> bytes:
+    made = bytearray(body)
+    struct.pack_into(f"<{layout}", made, at, number)
+    return bytes(made)
+
+
+@pytest.mark.parametrize(("count", "told"), [(10_001, "10001 headers"), (10_000, "unpack_from requires")])
+def test_a_count_of_headers_beyond_all_measure_is_not_believed(count: int, told: str) -> None:
+    for place in (PROGRAMS, SECTIONS):
+        with pytest.raises(NotElf, match=told):
+            read_elf(io.BytesIO(changed(elf(62, ".text"), place, "H", count)))
+
+
+def test_a_file_may_have_no_sections() -> None:
+    made = changed(elf(62, ".debug_line"), SECTIONS, "H", 0)
+    assert read_elf(io.BytesIO(made)) == Elf("amd64", True, ())  # noqa: FBT003
+
+
+def test_a_section_may_have_any_name() -> None:
+    made = elf(62, ".odd", ".symtab").replace(b".odd", b".\xff\xfe!")
+    assert read_elf(io.BytesIO(made)).debug_sections == (".symtab",)
+
+
+class Noted(io.BytesIO):
+    """A file that knows how much was asked of it at once."""
+
+    most = 0
+
+    def read(self, size: int | None = -1) -> bytes:
+        assert size is not None
+        assert size >= 0, "all of it, whatever its size"
+        self.most = max(self.most, size)
+        return super().read(size)
+
+
+def test_a_binary_is_not_read_as_a_whole() -> None:
+    body = elf(62, ".text")
+    names = len(body) - 64 + 32  # the size of the last section, which has the names
+    file = Noted(changed(body, names, "Q", 1 << 40))
+    assert read_elf(file).architecture == "amd64"
+    assert file.most == 1 << 20

@@ -1,5 +1,6 @@
 """Rebuilds, with a stand-in for buildx that notes its arguments and leaves an image behind."""
 
+import fcntl
 import json
 import os
 import sys
@@ -190,6 +191,7 @@ def test_a_build_that_fails_is_told_in_the_builder_s_words(
     assert SECRET not in str(told.value)
     assert "OWN" not in os.environ
     assert SECRET not in repr(again)
+    assert "a b" not in repr(again), "the environment may hold a secret, too"
 
 
 def differing(registry: FakeRegistry, source: Path, folder: Path, client: RegistryClient, made: Any) -> dict[str, Any]:  # noqa: ANN401
@@ -255,6 +257,38 @@ def test_a_platform_that_the_registry_lacks(
     again = environment(tmp_path, source, encoded({"manifests": []}))
     checks = rebuild(record(source, None, sha256(dockerfile_now())), output(registry, digest), again, client)
     assert [(check.expected, check.found) for check in checks[1:]] == [(amd64["digest"], ABSENT), (ABSENT, ABSENT)]
+
+
+def test_a_rebuild_takes_what_is_downloaded_unless_it_is_told_not_to() -> None:
+    assert not RebuildEnvironment(Path(), Path(), Path(), {}, {}, run="r").cold
+
+
+def test_a_rebuild_has_a_folder_to_itself(
+    registry: FakeRegistry, client: RegistryClient, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scratch, seen = tmp_path / "project/.local/rebuild", list[str]()
+
+    def build(command: list[str | Path], *_: object) -> None:
+        assert Path(command[-1]).is_dir(), "also where no file is in it"
+        with (scratch / ".lock").open() as lock, pytest.raises(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        seen.extend(path.name.partition("-")[0] for path in scratch.iterdir())
+        message = "stopped"
+        raise SetupError(message)
+
+    monkeypatch.setattr("carbide_infra.verification.rebuild.run", build)
+    made = replace(record(source, None, sha256("FROM x\n")), inline="FROM x\n", folder="cmd/empty")
+    again = replace(environment(tmp_path, source, b"{}"), project=tmp_path / "project")
+    for _ in range(2):
+        with pytest.raises(SetupError, match="stopped"):
+            rebuild(made, output(registry, digest_of(b"x")), again, client)
+        assert sorted(seen) == [".lock", "build"]
+        assert [path.name for path in scratch.iterdir()] == [".lock"]
+        seen.clear()
+        (scratch / "build-of-a-killed-run/tree").mkdir(parents=True)
+    (scratch / "build-file").touch()
+    with pytest.raises(SetupError, match="stopped"):
+        rebuild(made, output(registry, digest_of(b"x")), again, client)
 
 
 RECORD = {"inputs": "", "dockerfile": "d" * 64}

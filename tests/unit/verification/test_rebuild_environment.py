@@ -22,4 +22,5 @@ def test_it_is_of_its_stack_and_named_as_no_other(tmp_path: Path, monkeypatch: p
     assert (made.secrets["gitcreds"], made.secrets["goenv"]) == (LOGIN, "GOPRIVATE=git.example\n")
     assert (made.cold, other.cold) == (True, False)
     assert made.run != other.run
+    assert made.run.startswith("carbide-verify-")
     assert "s3cr3t" not in repr(made)
