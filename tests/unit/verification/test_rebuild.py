@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from carbide_infra.errors import SetupError
+from carbide_infra.paths import project_root
 from carbide_infra.registry.client import RegistryClient
 from carbide_infra.verification.build_record import BuildRecord
 from carbide_infra.verification.layers import ABSENT
@@ -62,7 +63,9 @@ def environment(
     program = folder / "buildx"
     program.write_text(BUILDX)
     program.chmod(0o755)
-    project = Path(__file__).parents[3]
+    project = folder / "project"
+    project.mkdir()
+    (project / "docker").symlink_to(project_root() / "docker")
     return RebuildEnvironment(
         project, source, program, {"OWN": "a b"}, {"gitcreds": SECRET, "ca": "pem"}, run="carbide-verify-1", cold=cold
     )
@@ -278,7 +281,7 @@ def test_a_rebuild_has_a_folder_to_itself(
 
     monkeypatch.setattr("carbide_infra.verification.rebuild.run", build)
     made = replace(record(source, None, sha256("FROM x\n")), inline="FROM x\n", folder="cmd/empty")
-    again = replace(environment(tmp_path, source, b"{}"), project=tmp_path / "project")
+    again = environment(tmp_path, source, b"{}")
     for _ in range(2):
         with pytest.raises(SetupError, match="stopped"):
             rebuild(made, output(registry, digest_of(b"x")), again, client)
