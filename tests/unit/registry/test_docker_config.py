@@ -2,7 +2,9 @@
 
 import base64
 import json
+import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -52,6 +54,26 @@ def test_a_broken_store_is_named_with_its_file(
     assert str(broken_store(environment)) == f"docker-credential-corp, the credsStore of {file}, {problem}"
 
 
+def test_what_a_store_says_may_be_no_text(environment: dict[str, str], store: FakeProgram) -> None:
+    store.answer("list", does="printf 'locked \\377\\n'; exit 1")
+    assert str(broken_store(environment)).endswith("fails to list its logins (locked \ufffd)")
+
+
+def test_a_store_has_nobody_to_ask(
+    environment: dict[str, str], store: FakeProgram, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.answer("list", {})
+    given, run = list[object](), subprocess.run
+
+    def noted(command: list[str], **options: Any) -> Any:  # noqa: ANN401 - those of subprocess.run
+        given.append(options.get("stdin"))
+        return run(command, **options)
+
+    monkeypatch.setattr("subprocess.run", noted)
+    assert broken_store(environment) is None
+    assert given == [subprocess.DEVNULL]
+
+
 def test_a_store_that_is_not_installed_or_hangs_is_broken(
     environment: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -93,6 +115,27 @@ def test_the_copy_has_all_but_the_store(environment: dict[str, str], tmp_path: P
     }
     assert (copy / "contexts").resolve() == user / "contexts"
     assert (copy.stat().st_mode & 0o777, (copy / "config.json").stat().st_mode & 0o777) == (0o700, 0o600)
+
+
+def test_the_copy_follows_what_stands_beside_the_configuration(environment: dict[str, str], tmp_path: Path) -> None:
+    user, copy = tmp_path / "docker", tmp_path / "copy"
+    copy.mkdir(mode=0o755)
+    for name in ("contexts", "cli-plugins", "gone"):
+        (user / name).mkdir()
+    (tmp_path / "other").mkdir()
+    without_store(environment, copy)
+    (user / "gone").rmdir()
+    (copy / "contexts").unlink()
+    (copy / "contexts").symlink_to(tmp_path / "other")
+    without_store(environment, copy)
+    links = {path.name: path.readlink() for path in copy.iterdir() if path.is_symlink()}
+    assert links == {name: user / name for name in ("contexts", "cli-plugins")}
+    assert copy.stat().st_mode & 0o777 == 0o700, "whoever made it"
+
+
+def test_a_copy_of_no_configuration_has_nothing_beside_it(tmp_path: Path) -> None:
+    without_store({"DOCKER_CONFIG": str(tmp_path / "none")}, tmp_path / "copy")
+    assert [path.name for path in (tmp_path / "copy").iterdir()] == ["config.json"]
 
 
 def test_builders_that_are_kept_elsewhere_stay_there(environment: dict[str, str], tmp_path: Path) -> None:

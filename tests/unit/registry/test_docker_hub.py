@@ -6,11 +6,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Thread, current_thread
+from threading import Event, Thread, current_thread
 
 import certifi
 import pytest
 
+from carbide_infra.errors import SetupError
 from carbide_infra.registry import docker_hub
 from carbide_infra.registry.docker_hub import DockerHub, find_docker_hub, registry_answers
 from carbide_infra.registry.errors import Untrusted
@@ -106,6 +107,14 @@ def test_who_stays_silent_is_given_up_in_time(tls: Trust, monkeypatch: pytest.Mo
     assert given == [("https://x/v2/", tls[1], 4.0, True)], "nor does it keep the program from its end"
 
 
+def test_a_look_up_that_hangs_is_not_waited_for(tls: Trust, monkeypatch: pytest.MonkeyPatch) -> None:
+    ends, started = Event(), time.monotonic()
+    monkeypatch.setattr(docker_hub, "_answers", lambda *_: ends.wait(5))
+    assert not registry_answers("https://x/v2/", tls[1], 0.01)
+    ends.set()
+    assert time.monotonic() - started < 2
+
+
 class Asked:
     """Answers for the addresses that are well."""
 
@@ -133,6 +142,13 @@ def test_docker_hub_is_asked_itself(monkeypatch: pytest.MonkeyPatch, *, is_there
     asked = Asked(monkeypatch, *([HUB] if is_there else []))
     assert asked.find() == asked.find("") == asked.find("  ") == DockerHub(answers=is_there, mirror=None)
     assert (asked.urls, asked.told) == ([HUB] * 3, [])
+
+
+def test_a_mirror_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = Asked(monkeypatch)
+    with pytest.raises(SetupError, match="CARBIDE_DOCKERHUB_MIRROR = 'a mirror' names no registry; a good value: "):
+        asked.find("a mirror")
+    assert asked.urls == []
 
 
 def test_a_mirror_that_answers_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:

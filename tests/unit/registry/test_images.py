@@ -7,6 +7,7 @@ import pytest
 from carbide_infra.registry.client import Manifest, RegistryClient
 from carbide_infra.registry.errors import Corrupt, NotFound
 from carbide_infra.registry.images import (
+    Layer,
     compressed_sizes,
     platform_name,
     platforms_in,
@@ -33,9 +34,15 @@ def test_index_manifest_and_config_are_read(registry: FakeRegistry, client: Regi
     config = {"os": "linux", "architecture": "arm64", "config": {"User": "1"}}
     assert (image.digest, image.config) == (platforms["linux/arm64"], config)
     assert image.config_digest == digest_of(encoded(config))
-    assert [layer.digest for layer in image.layers] == [digest_of(b"llinux/arm64")]
+    assert image.layers == (Layer(digest_of(b"llinux/arm64"), len(b"llinux/arm64"), LAYER),)
     assert image.compressed_size == len(encoded(config)) + len(b"llinux/arm64")
     assert "'User'" not in repr(image)
+
+
+def test_a_layer_need_not_say_what_it_is(registry: FakeRegistry, client: RegistryClient) -> None:
+    content = {"config": registry.put_blob(b"{}"), "layers": [{"digest": "sha256:1", "size": "7"}]}
+    digest = registry.put_manifest(REPOSITORY, MANIFEST, content)
+    assert read_platform(client, REPOSITORY, digest).layers == (Layer("sha256:1", 7, ""),)
 
 
 def test_sizes_are_those_of_config_and_layers(registry: FakeRegistry, client: RegistryClient) -> None:

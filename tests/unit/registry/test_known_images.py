@@ -38,6 +38,8 @@ def test_what_is_kept_is_found_again_by_other_versions(known: KnownImages) -> No
         "day": today,
     }
     assert json.loads((known.folder / f"digests/{'0b' * 32}.json").read_text()) == {"golangVersion": "1.25.4"}
+    known.keep_unanswered(OTHER)
+    assert json.loads((known.folder / f"digests/{'0b' * 32}.json").read_text()) == {"unanswered": today}
 
 
 def test_each_image_is_kept_by_itself(known: KnownImages) -> None:
