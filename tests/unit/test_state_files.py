@@ -26,7 +26,8 @@ def test_what_is_kept_is_utf_8(tmp_path: Path) -> None:
 
 
 @pytest.fixture(params=[0o000, 0o022, 0o777], ids=["000", "022", "777"])
-def umask(request: pytest.FixtureRequest) -> Iterator[None]:
+def umask(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[None]:
+    assert tmp_path.is_dir(), "made before, so that its owner can enter"
     before = os.umask(request.param)
     yield
     os.umask(before)
@@ -128,7 +129,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [file]
 
 
-@pytest.mark.parametrize("text", ["", '{"half', "[1]", "null", "\x00"])
+@pytest.mark.parametrize("text", ["", '{"half', "[1]", "null", "\x00", pytest.param("[" * 100_000, id="deep")])
 def test_a_damaged_file_reads_as_empty(tmp_path: Path, text: str) -> None:
     file = tmp_path / "state.json"
     file.write_text(text)

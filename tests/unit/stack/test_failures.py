@@ -376,3 +376,62 @@ def test_steps_that_fail_alike_are_told_once_whatever_the_builder_says_around_th
 )
 def test_a_broken_connection_may_pass_however_it_is_written(words: str) -> None:
     assert of_an_image(words).is_passing
+
+
+# ---- However it is written.
+
+
+def answered(code: int, url: str = PUT) -> str:
+    return f"unexpected status from PUT request to {url}: {code} Words"
+
+
+@pytest.mark.parametrize("problem", [answered(409), answered(412), "the tag is IMMUTABLE", "Tag Already Exists"])
+def test_a_tag_that_stays_is_known_by_code_or_words(problem: str) -> None:
+    assert of_a_tag(problem).is_immutable
+    assert not of_an_image(problem).is_immutable, "which is no tag"
+    assert not of_a_tag(answered(413)).is_immutable
+
+
+@pytest.mark.parametrize(
+    ("problem", "remedy"),
+    [
+        ("Denied: no", CHECK),
+        ("NAME_UNKNOWN: no", MAKE_IT),
+        ("No space left on device", "; a disk is full: the builder's, or the registry's"),
+    ],
+)
+def test_what_to_do_is_known_by_words_large_or_small(problem: str, remedy: str) -> None:
+    assert of_an_image(problem).reason == f"{problem}{remedy}"
+
+
+def test_an_answer_may_have_several_lines() -> None:
+    read = of_a_tag("failed to request manifest get x.test/a:1: two\nlines [http 503]")
+    assert (read.status, read.is_passing) == (503, True)
+    base = of_an_image("failed to resolve source metadata for y.test/base:1: two\nlines")
+    assert base.reason == f"the base y.test/base:1 cannot be read: two lines{LOG_IN}"
+
+
+def test_what_a_step_says_of_a_connection_passes_with_no_second_try() -> None:
+    failed = of_an_image("process x did not complete successfully: connection reset", "connection reset")
+    assert failed.is_of_the_build
+    assert not failed.is_passing
+    assert of_an_image("connection reset").is_passing
+
+
+def test_a_builder_that_has_gone_is_told_from_a_registry() -> None:
+    assert of_an_image("rpc error: code = Unavailable desc = x").is_of_the_builder
+    assert not of_an_image("connection reset").is_of_the_builder
+
+
+def test_a_token_service_is_named_with_the_repository_once() -> None:
+    pushed = of_a_push(f"failed to push x.test:5443/team/{API}:1.4.0: failed to fetch oauth token: no")
+    assert pushed.answer == f"{REFUSED}failed to fetch oauth token: no"
+
+
+@pytest.mark.parametrize("url", ["https://auth.test/token", "https://auth.test/token?service=x"])
+def test_a_login_that_a_token_service_refuses_is_no_token_that_has_ended(url: str) -> None:
+    assert of_a_tag(answered(401, url)).reason == (
+        f"x.test:5443/team/{API}: auth.test answers 401 Words to PUT /token{CHECK}"
+    )
+    assert "the login's token is not taken" in of_a_tag(answered(401)).reason
+    assert "the login's token is not taken" not in of_a_tag(answered(403)).reason

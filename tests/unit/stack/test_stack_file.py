@@ -88,6 +88,8 @@ def test_a_damaged_file_is_named(content: str, tmp_path: Path) -> None:
         ("1e3", "a number"),
         ("0x1F", "a number"),
         (".5", "a number"),
+        ("1:30", "a number"),
+        (".inf", "a number"),
         ("true", "true or false"),
         ("2026-11-26", "a date"),
     ],
