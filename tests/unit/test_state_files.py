@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from carbide_infra.endpoint import Endpoint, read_endpoint, write_endpoint
-from carbide_infra.state_files import make_private, read_json, read_text, write_json, write_text
+from carbide_infra.state_files import PRIVATE_UMASK, make_private, read_json, read_text, write_json, write_text
 
 
 def test_a_file_is_replaced_with_its_mode(tmp_path: Path) -> None:
@@ -134,6 +134,10 @@ def test_a_damaged_file_reads_as_empty(tmp_path: Path, text: str) -> None:
     file = tmp_path / "state.json"
     file.write_text(text)
     assert read_json(file) == {}
+
+
+def test_programs_that_write_into_our_folders_let_nobody_else_in() -> None:
+    assert (0o777 & ~PRIVATE_UMASK, 0o666 & ~PRIVATE_UMASK) == (0o700, 0o600)
 
 
 def test_json_comes_back(tmp_path: Path) -> None:

@@ -411,6 +411,21 @@ def test_an_answer_may_have_several_lines() -> None:
     assert base.reason == f"the base y.test/base:1 cannot be read: two lines{LOG_IN}"
 
 
+@pytest.mark.parametrize(
+    ("problem", "answer"),
+    [
+        (
+            f"{answered(400)}: two\nlines",
+            "x.test:5443 answers 400 Words to PUT /v2/team/{API}/manifests/1.4.0: two lines",
+        ),
+        ("failed to push x.test:5443/team/{API}:1: two\nlines", f"{REFUSED}two lines"),
+        ("failed to fetch oauth token: two\nlines", "x.test:5443/team/{API}: refuses the login (two lines)"),
+    ],
+)
+def test_what_a_registry_says_may_have_several_lines(problem: str, answer: str) -> None:
+    assert of_a_push(problem.replace("{API}", API)).answer == answer.replace("{API}", API)
+
+
 def test_what_a_step_says_of_a_connection_passes_with_no_second_try() -> None:
     failed = of_an_image("process x did not complete successfully: connection reset", "connection reset")
     assert failed.is_of_the_build

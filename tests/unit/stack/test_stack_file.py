@@ -6,6 +6,7 @@ from carbide_infra.errors import SetupError
 from carbide_infra.settings import LOCAL_REGISTRY, ConfigError, load_settings
 from carbide_infra.stack.stack_file import (
     ANY_REGISTRY,
+    is_development,
     keys_in_stack_file,
     project_name,
     read_stack_file,
@@ -137,3 +138,11 @@ def test_of_a_file_that_cannot_be_read_others_tell(content: str | None, tmp_path
     if content is not None:
         (tmp_path / "Pulumi.new.yaml").write_text(content)
     require_quoted(tmp_path, "new")
+
+
+@pytest.mark.parametrize(
+    ("stack", "is_one"),
+    [("dev", True), ("organization/carbide-infra/dev", True), ("prod", False), ("dev/x/prod", False)],
+)
+def test_the_development_stack_is_known_by_its_name(stack: str, *, is_one: bool) -> None:
+    assert is_development(stack) is is_one
