@@ -28,7 +28,7 @@ from tests.support.recording_engine import (
     Registration,
     secret,
 )
-from tests.unit.images.test_plan import SOURCE, plan
+from tests.unit.images.test_plan import OWN, SOURCE, kept, plan
 
 API, OTHER = "carbide-rest-api", "carbide-rest-ipam"
 SECRETS = {"gitcreds": "machine x", "goenv": "GOPROXY=y\n", "extra_ca": ""}
@@ -104,7 +104,7 @@ def test_the_state_records_what_an_image_is_made_of_and_like() -> None:
         "dockerfileText": "",
         "image": description(made),
     }
-    assert record["image"]["ports"] == {"http": 8388}
+    assert (record["image"]["ports"], record["image"]["goVersion"]) == ({"http": 8388}, "1.25")
 
 
 def test_a_newer_template_is_in_the_record_and_the_first_one_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -211,6 +211,31 @@ def test_an_alias_waits_for_its_image_and_outlives_it_in_the_registry() -> None:
 def test_no_build_waits_for_ever() -> None:
     deadline = image_of(up(plan())).options["customTimeouts"]
     assert (deadline.create, deadline.update) == ("1h", "1h")
+
+
+def test_a_build_that_fails_is_asked_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, str, str | None]] = []
+    monkeypatch.setattr("carbide_infra.images.component.told_failure", lambda *of: asked.append(of))
+    made = plan()
+    up(made, builder="fleet")
+    assert asked == [(API, f".local/contexts/{API}/{made.key}", "fleet")]
+
+
+@pytest.mark.parametrize(
+    ("user", "name", "uid", "gid"),
+    [
+        ("65532:100", None, 65532, 100),
+        ("65532", None, 65532, None),
+        ("nobody:users", "nobody", None, None),
+        ("", None, None, None),
+    ],
+)
+def test_what_is_known_of_a_dockerfile_of_its_own_is_said(
+    user: str, name: str | None, uid: int | None, gid: int | None
+) -> None:
+    said = description(kept(OWN.model_copy(update={"user": user})))
+    assert (said["user"], said.get("userName"), said.get("userId"), said.get("groupId")) == (user, name, uid, gid)
+    assert (said["goVersion"], said["builderImage"], said["dockerfile"]) == ("", "", OWN.path)
 
 
 def test_a_preview_promises_the_tags_before_there_is_a_digest() -> None:
