@@ -7,11 +7,13 @@ import runpy
 import shutil
 import ssl
 from collections.abc import Collection, Iterator, Mapping
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pulumi
+import pulumi_docker_build as docker_build
 import pytest
 import yaml
 
@@ -19,8 +21,9 @@ from carbide_infra.endpoint import Endpoint, write_endpoint
 from carbide_infra.images.own_tags import own_tags
 from carbide_infra.program import steps
 from carbide_infra.registry.registries import Registries
-from carbide_infra.settings import load_settings, selected_images
+from carbide_infra.settings import ConfigError, load_settings, selected_images
 from carbide_infra.source.images import read_sources
+from carbide_infra.source.inputs import Inputs, ModuleAccess
 from carbide_infra.source.kept_answers import save
 from tests.support import registry_server
 from tests.support.outputs import digest_of
@@ -174,8 +177,12 @@ def images_of(engine: RecordingEngine) -> Mapping[str, Any]:
 # ---- The whole flow.
 
 
-def test_each_service_is_built_tagged_and_exported(project: Project) -> None:
+def test_each_service_is_built_tagged_and_exported(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    watching: list[object] = []
+    monkeypatch.setattr("pulumi.runtime.register_stack_transformation", watching.append)
     engine = project.up(**LOGIN)
+    assert watching == [steps._retained]
+    assert gc.get_freeze_count(), "the collector leaves alone what was there before"
     assert sorted((resource.kind, resource.name) for resource in engine.registered) == [
         *((COMPONENT, API), (COMPONENT, IPAM)),
         *((IMAGE, API), (IMAGE, IPAM)),
@@ -997,3 +1004,37 @@ def test_what_is_wrong_with_such_an_image_is_said_before_anything_is_built(
 ) -> None:
     describe(keeping, said, dockerfile)
     assert sentence in keeping.refusal(services=json.dumps([KEPT]), catalogue="services.yaml")
+
+
+# ---- What steps refuse, without a program around them.
+
+
+@pytest.mark.parametrize(
+    "kind", [partial(docker_build.Image, push=False), partial(docker_build.Index, sources=["r/a@b"], tag="r/a:c")]
+)
+def test_what_the_registry_would_lose_with_its_resource_is_refused(kind: Any) -> None:  # noqa: ANN401 - a resource
+    def program(*, retain: bool) -> None:
+        steps.require_retained()
+        kind("name", opts=pulumi.ResourceOptions(retain_on_delete=retain))
+
+    engine = RecordingEngine()
+    with pytest.raises(pulumi.RunError, match=r"^name: its manifest would be deleted .* set retain_on_delete=True$"):
+        engine.run(lambda: program(retain=False))
+    assert engine.registered == []
+    engine.run(lambda: program(retain=True))
+    assert [resource.name for resource in engine.registered] == ["name"]
+
+
+def test_an_update_that_lacks_a_login_for_modules_says_which(monkeypatch: pytest.MonkeyPatch) -> None:
+    def cause_of(reasons: list[str], netrc: str, *, ssh: bool, ask: object) -> str | None:
+        return f"{netrc}, {ssh}, {ask}" if reasons == ["b"] else None
+
+    monkeypatch.setattr(steps, "cause_of", cause_of)
+    monkeypatch.setattr(steps, "git_says", lambda access, _: access.known_hosts)
+    monkeypatch.setattr("pulumi.runtime.is_dry_run", lambda: False)
+    monkeypatch.setattr("pulumi.log.warn", lambda _: None)
+    settings = load_settings({"registryServer": "nvcr.io", "registryRepository": "a/b"}, {})
+    inputs = {name: Inputs((), reason) for name, reason in (("x", "a"), ("y", "b"), ("z", None))}
+    with pytest.raises(ConfigError) as caught:
+        steps._require_exact(settings, inputs, ModuleAccess(netrc="login", known_hosts="hosts"))
+    assert str(caught.value) == "what x, y is made of is not known exactly here: login, True, hosts"
