@@ -1,6 +1,7 @@
 """`python -m devenv`: set up the machine, and run commands on it."""
 
 import os
+import runpy
 import shutil
 import subprocess
 import sys
@@ -147,9 +148,27 @@ def lint_workflows() -> None:
 def _become(command: Sequence[str], environment: Mapping[str, str]) -> NoReturn:
     """Become another program, which has this one's terminal, signals and exit code."""
     program = _found(command[0], environment)
+    if _is_for_this_python(program):
+        _run_here(program, command, environment)
     sys.stdout.flush()
     sys.stderr.flush()
     os.execve(program, list(command), dict(environment))  # noqa: S606 - no shell is wanted
+
+
+def _run_here(program: Path, command: Sequence[str], environment: Mapping[str, str]) -> NoReturn:
+    """Run a Python program in this process, where much of what it imports is loaded: a third of a second less."""
+    os.environ.clear()
+    os.environ.update(environment)
+    sys.argv = [str(program), *command[1:]]
+    sys.path[0] = str(program.parent)
+    runpy.run_path(str(program), run_name="__main__")
+    sys.exit()
+
+
+def _is_for_this_python(program: Path) -> bool:
+    """Tell whether it is a script that the system would start this same interpreter for."""
+    with program.open("rb") as script:
+        return script.readline().strip() == b"#!" + os.fsencode(sys.executable)
 
 
 def _found(name: str, environment: Mapping[str, str]) -> Path:

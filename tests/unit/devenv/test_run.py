@@ -2,6 +2,8 @@
 
 import json
 import os
+import sys
+import unittest.mock
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +56,28 @@ def test_it_becomes_the_command_and_names_the_stack(kit: Kit) -> None:
     assert kit.became == (kit.folder / "carbide-infra", ["carbide-infra", "report", "--format", "json"], environment)
 
 
+def test_a_script_for_this_python_runs_in_this_process(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
+    script = kit.folder / "carbide-infra"
+    told = "[__name__, os.getpid(), sys.argv, sys.path[0], dict(os.environ)]"
+    script.write_text(f"#!{sys.executable}\nimport json, os, sys\nprint(json.dumps({told}))\nsys.exit(3)\n")
+    monkeypatch.setattr(sys, "argv", sys.argv)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    with unittest.mock.patch.dict(os.environ, OF_THE_SHELL="1"):
+        done = kit.run("run", "--stack", "prod", "--", "carbide-infra", "report", "--wide")
+    environment = {"PATH": str(kit.folder), "PULUMI_HOME": "/home", "STACK": "prod"}
+    assert json.loads(done.stdout) == [
+        *("__main__", os.getpid()),
+        *([str(script), "report", "--wide"], str(kit.folder), environment),
+    ]
+    assert (done.exit_code, kit.became) == (3, None)
+
+
+def test_a_script_for_another_python_is_a_program_like_any_other(kit: Kit) -> None:
+    (kit.folder / "carbide-infra").write_text(f"#!{sys.executable}3\n")
+    kit.run("run", "--", "carbide-infra", "report")
+    assert kit.became
+
+
 @pytest.mark.parametrize(
     ("options", "start"),
     [
@@ -92,6 +116,7 @@ def test_the_doctor_builds_nothing(kit: Kit, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(cli, "ensure_tools", never)
     monkeypatch.setattr(cli, "ensure", never)
     monkeypatch.setattr(cli, "docker_answers", lambda: False)
+    monkeypatch.setattr(cli, "_is_for_this_python", lambda _: False)  # It finds the one of this environment.
     monkeypatch.setenv("PATH", f"{kit.folder}{os.pathsep}{os.defpath}")
     kit.run("doctor", "--", "--json")
     assert kit.became is not None
