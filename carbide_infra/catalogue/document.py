@@ -58,8 +58,7 @@ def parse(text: str) -> Document:
     """
     document = Document()
     try:
-        _refuse_tricks(text)
-        loader = yaml.SafeLoader(text)
+        loader = _Loader(text)
         node = loader.get_single_node()
         if node is not None:
             document.data = _Reader(loader, document).value(node, ())
@@ -72,16 +71,22 @@ def parse(text: str) -> Document:
     return document
 
 
-def _refuse_tricks(text: str) -> None:
-    """An anchor could make a small file huge, and `defaults` serves for what images share."""
-    depth = 0
-    for event in yaml.parse(text, Loader=yaml.SafeLoader):
-        line = event.start_mark.line + 1 if event.start_mark else 1
-        if isinstance(event, yaml.NodeEvent) and event.anchor:
+class _Loader(yaml.SafeLoader):
+    """Refuses tricks: an anchor could make a small file huge, and `defaults` serves for what images share."""
+
+    _depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        event = self.peek_event()  # type: ignore[no-untyped-call]
+        line = event.start_mark.line + 1
+        if event.anchor:
             raise UnreadableError(line, "anchors and aliases are not read; write it out, or use defaults")
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if depth > _MAX_DEPTH:
+        self._depth += 1
+        if self._depth > _MAX_DEPTH + 1:
             raise UnreadableError(line, "is nested too deeply")
+        node: yaml.Node | None = super().compose_node(parent, index)
+        self._depth -= 1
+        return node
 
 
 class _Reader:
