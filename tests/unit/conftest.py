@@ -1,6 +1,9 @@
 """A registry that answers as it is told, over TLS, and how it is reached."""
 
+import functools
+import os
 import ssl
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -66,10 +69,16 @@ def own_go(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> N
     def older_is_own(local: go_command.GoCommand, version: str | None) -> go_command.GoCommand:
         if version is None:
             return chosen(local, None)
-        own = local.run(Path(local.environment["TMPDIR"]), "env", "GOVERSION")
-        return local if numbers(version) <= numbers(own) else chosen(local, version)
+        return local if numbers(version) <= numbers(_version(local.path)) else chosen(local, version)
 
     monkeypatch.setattr(go_command, "_of_version", older_is_own)
+
+
+@functools.cache
+def _version(go: str) -> str:
+    """Of a program at a path, which is asked once."""
+    variables = {**os.environ, "GOTOOLCHAIN": "local", "GOENV": "off"}
+    return subprocess.run([go, "env", "GOVERSION"], env=variables, check=True, capture_output=True, text=True).stdout
 
 
 @pytest.fixture(scope="session")

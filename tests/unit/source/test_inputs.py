@@ -1180,13 +1180,20 @@ def test_services_of_the_sample_tree_do_not_contain_each_other(cache: Path) -> N
         assert {path for path in paths if path.endswith("/main.go")} == {f"{package[2:]}/main.go"}
 
 
+@pytest.fixture
+def planted(tmp_path: Path, cache: Path) -> tuple[Path, Inputs]:
+    """A tree, and what it was first."""
+    root = plant(tmp_path, {})
+    return root, exact(root, cache, "linux/amd64")
+
+
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(content=st.text(max_size=40), mode=st.sampled_from([0o600, 0o644, 0o755]))
-def test_an_input_file_tells_content_and_mode_apart(tmp_path: Path, cache: Path, content: str, mode: int) -> None:
-    root = plant(tmp_path, {})
-    before = exact(root, cache)
+def test_an_input_file_tells_content_and_mode_apart(
+    planted: tuple[Path, Inputs], cache: Path, content: str, mode: int
+) -> None:
+    root, before = planted
     (root / "VERSION").write_text(content, newline="")
     (root / "VERSION").chmod(mode)
     same = content == BASE["VERSION"] and not mode & 0o100
-    assert (exact(root, cache) == before) == same
-    (root / "VERSION").chmod(0o644)
+    assert (exact(root, cache, "linux/amd64") == before) == same

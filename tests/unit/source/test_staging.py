@@ -1,5 +1,6 @@
 """A staged context is exactly the inputs, whatever happened to the folder, the tree or the process before."""
 
+import contextlib
 import errno
 import fcntl
 import hashlib
@@ -8,13 +9,15 @@ import os
 import shutil
 import stat
 import subprocess
-import sys
+import tempfile
 import textwrap
 import time
+import traceback
 import tracemalloc
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from typing import NoReturn, TextIO
 
 import pytest
 
@@ -406,9 +409,28 @@ def test_a_write_beyond_the_limit_keeps_the_old_content(root: Path, context: Pat
 
 
 def run_python(code: str) -> subprocess.CompletedProcess[str]:
-    project = Path(__file__).parents[3]
-    command = [sys.executable, "-c", textwrap.dedent(code)]
-    return subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
+    """Run a program in a process of its own, which need not import anew what this one has."""
+    with tempfile.TemporaryFile("w+") as said:
+        child = os.fork()
+        if not child:
+            _end_with(code, said)
+        code_of_exit = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        said.seek(0)
+        text = said.read()
+    return subprocess.CompletedProcess([], code_of_exit, text, text)
+
+
+def _end_with(code: str, said: TextIO) -> NoReturn:
+    failed = 1
+    try:
+        with contextlib.redirect_stdout(said):
+            exec(textwrap.dedent(code), {"__name__": "__main__"})  # noqa: S102 - a test's own
+        failed = 0
+    except BaseException:  # noqa: BLE001 - as Python's own end
+        traceback.print_exc(file=said)
+    finally:
+        said.flush()
+        os._exit(failed)
 
 
 @pytest.mark.parametrize("step", range(12))
