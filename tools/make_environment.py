@@ -96,10 +96,13 @@ def install(venv: Path, requirements: Path, packages: Path) -> None:
     uv = (ours / "bin/uv", "--quiet")
     run(*uv, "venv", "--clear", "--python", sys.executable, venv, environment=environment)
     into = (*uv, "pip", "install", "--python", venv / "bin/python")
-    # Where PYTHONDONTWRITEBYTECODE is set, each start of Python would compile everything again.
-    run(*into, "--require-hashes", "--compile-bytecode", "-r", packages, environment=environment)
+    # Python itself compiles what it needs, a tenth of all. Where it may not keep that, each start would do it again.
+    keeps = not os.environ.get("PYTHONDONTWRITEBYTECODE")
+    compiling = () if keeps else ("--compile-bytecode",)
+    run(*into, "--require-hashes", *compiling, "-r", packages, environment=environment)
     run(*into, *EDITABLE, environment=environment)
-    run(venv / "bin/python", "-m", "compileall", "-q", *OWN_PACKAGES)
+    if not keeps:
+        run(venv / "bin/python", "-m", "compileall", "-q", *OWN_PACKAGES)
 
 
 def wanted(requirements: Path, environment: Mapping[str, str]) -> Path:

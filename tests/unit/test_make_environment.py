@@ -111,8 +111,9 @@ def test_the_runtime_set_is_a_part_of_the_lock() -> None:
     assert not {"pytest", "ruff", "mypy", "hypothesis", "zizmor", "coverage", "uv"} & set(names)
 
 
-def test_the_project_s_own_code_is_compiled_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where PYTHONDONTWRITEBYTECODE is set, each preview would compile it again."""
+@pytest.fixture
+def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
+    """What would be run."""
     commands: list[tuple[str, ...]] = []
 
     def recorded(*command: str | Path, **_: object) -> str:
@@ -122,6 +123,24 @@ def test_the_project_s_own_code_is_compiled_too(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setenv("CARBIDE_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setattr(make_environment, "run", recorded)
     (tmp_path / "requirements.txt").write_text("uv==1.0\n")
+    return commands
+
+
+def test_all_is_compiled_where_python_may_keep_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, commands: list[tuple[str, ...]]
+) -> None:
+    """Each preview would compile it again."""
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
     make_environment.install(tmp_path / "venv", tmp_path / "requirements.txt", tmp_path / "requirements.txt")
+    assert any("--compile-bytecode" in command for command in commands)
     assert commands[-1] == (f"{tmp_path}/venv/bin/python", "-m", "compileall", "-q", "carbide_infra", "devenv")
     assert all((paths.project_root() / package).is_dir() for package in commands[-1][-2:])
+
+
+def test_elsewhere_python_compiles_what_it_needs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, commands: list[tuple[str, ...]]
+) -> None:
+    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+    make_environment.install(tmp_path / "venv", tmp_path / "requirements.txt", tmp_path / "requirements.txt")
+    assert any("--require-hashes" in command for command in commands)
+    assert not any({"--compile-bytecode", "compileall"} & set(command) for command in commands)
