@@ -20,6 +20,7 @@ import certifi
 import pytest
 
 from carbide_infra.paths import project_root
+from tests.engine.backend import outputs_of
 from tests.engine.containers import Bundle
 from tests.engine.registry import Platform, Repository
 from tests.support.authority import Authority
@@ -37,6 +38,7 @@ class Checkout:
 
     root: Path
     environment: Mapping[str, str] = field(repr=False)
+    _shells: dict[str, dict[str, str]] = field(init=False, default_factory=dict, repr=False, compare=False)
 
     @property
     def source(self) -> Path:
@@ -45,19 +47,35 @@ class Checkout:
     def make(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         return self.run("make", *arguments, check=check)
 
-    def shell(self, script: str, *, check: bool = True) -> subprocess.CompletedProcess[str]:
+    def new_shell(self, script: str, *, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run commands as a user would type them, after `eval "$(make -s env)"`."""
         return self.run("bash", "-ec", f'eval "$(make -s env)"\n{script}', check=check)
 
+    def shell(self, script: str, *, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run commands in such a shell that was opened before: to prepare one takes longer than most commands."""
+        return self.run("bash", "-ec", script, check=check, environment=self.variables())
+
+    def variables(self) -> dict[str, str]:
+        """Every variable of that shell; it is another once there is a registry, or another one."""
+        registry = self.root / ".local/registry.json"
+        known = registry.read_text() if registry.exists() else ""
+        if known not in self._shells:
+            listed = self.new_shell("env -0").stdout
+            self._shells[known] = dict(line.split("=", 1) for line in listed.split("\0") if line)
+        return self._shells[known]
+
     def carbide(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run a subcommand of carbide-infra where the engine is found."""
-        return self.run(".venv/bin/python", "-m", "devenv", "run", "--", "carbide-infra", *arguments, check=check)
+        environment = {"STACK": "dev", **self.variables()}
+        return self.run("carbide-infra", *arguments, check=check, environment=environment)
 
-    def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, *command: str, check: bool = True, environment: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
             command,
             cwd=self.root,
-            env=self.environment,
+            env=self.environment if environment is None else environment,
             capture_output=True,
             text=True,
             check=False,
@@ -70,7 +88,8 @@ class Checkout:
         return self.run("git", *IDENTITY, *arguments).stdout.strip()
 
     def images(self) -> dict[str, Any]:
-        return dict(json.loads(self.make("-s", "images").stdout))
+        """The development stack's output, as `make -s images` prints it."""
+        return dict(outputs_of(self.root / ".local/state", "carbide-infra", "dev")["images"])
 
 
 def copy_project(folder: Path) -> None:

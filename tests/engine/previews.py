@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from tests.engine.backend import outputs_of, resources_of
 from tests.engine.conftest import Checkout
 from tests.support.catalogue import CATALOGUE
 
@@ -111,11 +112,9 @@ class Stack:
 
     @classmethod
     def of(cls, checkout: Checkout, scratch: Path) -> "Stack":
-        """The development stack; its variables are asked for once, because that takes seconds."""
-        listed = checkout.shell("env -0").stdout
-        environment = dict(line.split("=", 1) for line in listed.split("\0") if line)
+        """The development stack."""
         # pulumi-docker's plugin is for examples/deployment; offline, each look for it takes longer than a preview.
-        environment["PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"] = "true"
+        environment = {**checkout.variables(), "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true"}
         return cls(checkout.root, environment, scratch)
 
     def at(self, root: Path, umask: int = -1) -> "Stack":
@@ -146,12 +145,11 @@ class Stack:
         return dict(self.outputs()["images"])
 
     def outputs(self) -> dict[str, Any]:
-        return dict(json.loads(self.pulumi("stack", "output", "--json", "--stack", self.name)))
+        return outputs_of(*self._place)
 
     def resources(self) -> list[dict[str, Any]]:
         """What the state holds."""
-        exported = json.loads(self.pulumi("stack", "export", "--stack", self.name))
-        return list(exported["deployment"].get("resources") or [])
+        return resources_of(*self._place)
 
     def destroy(self) -> None:
         self.pulumi("destroy", "--yes", "--skip-preview", *self._selected())
@@ -178,6 +176,11 @@ class Stack:
             stdin=subprocess.DEVNULL,
             umask=self.umask,
         )
+
+    @property
+    def _place(self) -> tuple[Path, str, str]:
+        project = yaml.safe_load((self.root / "Pulumi.yaml").read_text(encoding="utf-8"))["name"]
+        return Path(self.environment["PULUMI_BACKEND_URL"].removeprefix("file://")), project, self.name
 
     def _selected(self) -> tuple[str, ...]:
         """The arguments that choose stack and configuration; a file of its own leaves the checkout's as it is."""

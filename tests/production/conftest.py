@@ -84,4 +84,4 @@ def _fill(bases: RealRegistry, checkout: Checkout) -> None:
     endpoint = json.loads((checkout.root / ".local/endpoint.json").read_text())
     whence = "" if endpoint["has_hub"] else f"{endpoint['registry']}/library/"
     for name in ("golang:1.25", "alpine:latest"):
-        checkout.shell(f"buildx imagetools create --tag {bases.address}/library/{name} {whence}{name}")
+        checkout.new_shell(f"buildx imagetools create --tag {bases.address}/library/{name} {whence}{name}")

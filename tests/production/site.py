@@ -121,7 +121,7 @@ class Site:
         """A base image that no builder has seen yet."""
         mark = f"index:org.opencontainers.image.description={secrets.token_hex(8)}"
         private, public = (f"{self.bases.address}/library/{name}:{it}" for it in ("private", tag))
-        self.checkout.shell(f"buildx imagetools create --annotation {mark} --tag {private} {public}")
+        self.checkout.new_shell(f"buildx imagetools create --annotation {mark} --tag {private} {public}")
         return self.base(name, "private")
 
 

@@ -122,7 +122,7 @@ def builder_with_ssh(site: Site, folder: Path) -> str:
     loader = next(Path(file).name for file in found if "/ld-" in file)
     reference = f"{site.bases.address}/library/golang:ssh"
     (folder / "Dockerfile").write_text(_SSH.format(base=site.base("golang", "1.25"), loader=loader))
-    site.checkout.shell(f"buildx build --quiet --push --provenance=false --tag {reference} {folder}")
+    site.checkout.new_shell(f"buildx build --quiet --push --provenance=false --tag {reference} {folder}")
     return site.base("golang", "ssh")
 
 

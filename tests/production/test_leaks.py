@@ -189,7 +189,7 @@ def _leaked(search: Search, *seen: str) -> list[str]:
 def _require_that_they_were_there(site: Site, stack: Stack, good: object, arguments: Arguments) -> None:
     """Else nothing would be found because nothing was there."""
     assert '"ciphertext"' in json.dumps(good)
-    shown = stack.checkout.shell('pulumi stack export --stack "$STACK" --show-secrets').stdout
+    shown = stack.checkout.new_shell('pulumi stack export --stack "$STACK" --show-secrets').stdout
     decrypted = Search(SECRETS)
     decrypted.look("the decrypted state", shown)
     wanted = ("NGC key", "password of another registry", "netrc password", "proxy password")
