@@ -8,9 +8,10 @@ import json
 import ssl
 import tarfile
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
+from http.client import HTTPResponse
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,19 @@ class Repository:
             for entry in index["manifests"]
         }
 
+    def put(self, reference: str, manifest: bytes) -> None:
+        """Push a manifest that is there already, under a tag."""
+        self._send("PUT", reference, manifest)
+
+    def delete(self, digest: str) -> None:
+        """Take a manifest away, and every tag of it."""
+        self._send("DELETE", digest)
+
+    def _send(self, method: str, reference: str, manifest: bytes | None = None) -> None:
+        headers = {"Content-Type": json.loads(manifest or b"{}").get("mediaType", MANIFESTS), **self.login}
+        with self._open(f"manifests/{reference}", headers, method, manifest) as answer:
+            assert answer.status in {201, 202}
+
     @property
     def login(self) -> dict[str, str]:
         """The header that the registry wants, with the password of the checkout that it belongs to."""
@@ -93,11 +107,15 @@ class Repository:
         return {"Authorization": f"Basic {base64.b64encode(f'carbide:{password}'.encode()).decode()}"}
 
     def _get(self, path: str, accept: str) -> bytes:
-        headers = {"Accept": accept, **self.login}
-        request = urllib.request.Request(f"https://{self.server}/v2/{self.name}/{path}", headers=headers)
-        context = _trusting(self.ca_bundle, self.ca_bundle.stat().st_mtime_ns)
-        with urllib.request.urlopen(request, context=context, timeout=60) as response:
+        with self._open(path, {"Accept": accept, **self.login}, "GET") as response:
             return bytes(response.read())
+
+    def _open(self, path: str, headers: Mapping[str, str], method: str, body: bytes | None = None) -> HTTPResponse:
+        url = f"https://{self.server}/v2/{self.name}/{path}"
+        request = urllib.request.Request(url, data=body, headers=dict(headers), method=method)
+        context = _trusting(self.ca_bundle, self.ca_bundle.stat().st_mtime_ns)
+        answer: HTTPResponse = urllib.request.urlopen(request, context=context, timeout=60)
+        return answer
 
 
 @cache

@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -37,14 +38,21 @@ def made(deployed: Deployed, tmp_path_factory: pytest.TempPathFactory) -> Stack:
 
 
 @pytest.fixture
-def stack(made: Stack) -> Iterator[Stack]:
-    """That stack, to be updated at will; it is put back."""
+def stack(made: Stack, deployed: Deployed) -> Iterator[Stack]:
+    """That stack, to be updated at will; it is put back: the tree, the state, and where tags point."""
     tree = checkout_of(made)
-    start = tree.git("rev-parse", "HEAD")
+    start, images = tree.git("rev-parse", "HEAD"), made.images()
+    state = {file: file.read_bytes() for file in made.root.glob(f".local/state/.pulumi/stacks/*/{made.name}.json*")}
+    assert state
     yield made
     tree.git("reset", "--quiet", "--hard", start)
     tree.git("clean", "--quiet", "--force", "-d")
-    made.up()
+    for file, content in state.items():
+        file.write_bytes(content)
+    for name, image in images.items():
+        repository = replace(deployed.repository(name), name=image["repository"].partition("/")[2])
+        for tag in image["tags"]:
+            repository.put(tag, repository.manifest(image["digest"]))
 
 
 def checkout_of(stack: Stack) -> Checkout:
@@ -171,22 +179,23 @@ def test_a_dockerignore_that_is_embedded_acts_on_nothing(stack: Stack) -> None:
     assert_verified(stack, "--rebuild", "--image", IPAM)
 
 
-def test_a_renamed_stack_shows_no_change(stack: Stack) -> None:
-    stack.pulumi("stack", "rename", "renamed", "--stack", stack.name)
-    renamed = stack.named("renamed")
+def test_a_renamed_stack_shows_no_change(made: Stack) -> None:
+    made.pulumi("stack", "rename", "renamed", "--stack", made.name)
+    renamed = made.named("renamed")
     try:
         preview = renamed.preview()
         assert (preview.images, preview.aliases) == ({}, {})
     finally:
-        (stack.root / "Pulumi.renamed.yaml").rename(stack.root / f"Pulumi.{stack.name}.yaml")
-        renamed.pulumi("stack", "rename", stack.name, "--stack", "renamed")
+        (made.root / "Pulumi.renamed.yaml").rename(made.root / f"Pulumi.{made.name}.yaml")
+        renamed.pulumi("stack", "rename", made.name, "--stack", "renamed")
 
 
-def test_a_docker_host_that_comes_and_goes_is_no_change(stack: Stack) -> None:
-    there = stack.given(DOCKER_HOST=ELSEWHERE)
-    assert all_steps(there) == all_steps(stack) == {"same"}
-    assert digests(there.up()) == digests(stack.images())
-    assert all_steps(there) == all_steps(stack) == {"same"}
+def test_a_docker_host_that_comes_and_goes_is_no_change(made: Stack) -> None:
+    there = made.given(DOCKER_HOST=ELSEWHERE)
+    assert all_steps(there) == all_steps(made) == {"same"}
+    before = made.images()
+    assert digests(there.up()) == digests(before)
+    assert all_steps(there) == all_steps(made) == {"same"}
 
 
 def all_steps(stack: Stack) -> set[str]:
@@ -196,38 +205,31 @@ def all_steps(stack: Stack) -> set[str]:
 # ---- States of earlier versions.
 
 
-@pytest.fixture
-def earlier(made: Stack, deployed: Deployed, tmp_path: Path) -> Iterator[Stack]:
+@pytest.fixture(scope="module", params=["", ELSEWHERE], ids=["no host", "another host"])
+def earlier(
+    request: pytest.FixtureRequest, made: Stack, deployed: Deployed, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Stack]:
     """A stack with the state that the program made when contexts lay by stack and records in components.
 
-    Made by `pulumi stack export`; what was encrypted in it is empty, and its registry has a stand-in's name.
+    Made by `pulumi stack export`; what was encrypted in it is empty, and its registry has a stand-in's name. It is one
+    of a machine with this DOCKER_HOST.
     """
     server = deployed.repository(IPAM).server
     stack = made.named("earlier").configured(registryRepository="earlier", tagRevision=False, version="1.4.0")
     stack.pulumi("stack", "init", "--no-select", stack.name)
     (stack.root / f"Pulumi.{stack.name}.yaml").unlink()
-    state = tmp_path / "state.json"
-    state.write_text(EARLIER.read_text().replace("registry.example:5443", server))
+    exported = json.loads(EARLIER.read_text().replace("registry.example:5443", server))
+    (provider,) = (item for item in exported["deployment"]["resources"] if "providers" in item["type"])
+    provider["inputs"]["host"] = provider["outputs"]["host"] = request.param
+    state = tmp_path_factory.mktemp("earlier") / "state.json"
+    state.write_text(json.dumps(exported))
     stack.pulumi("stack", "import", "--stack", stack.name, "--file", str(state))
     yield stack
     stack.pulumi("stack", "rm", "--yes", "--force", "--preserve-config", stack.name)
 
 
-def with_host(stack: Stack, host: str, folder: Path) -> None:
-    """Make it a state that was made on a machine with this DOCKER_HOST."""
-    exported = json.loads(stack.pulumi("stack", "export", "--stack", stack.name))
-    (provider,) = (item for item in exported["deployment"]["resources"] if "providers" in item["type"])
-    provider["inputs"]["host"] = provider["outputs"]["host"] = host
-    (folder / "hosted.json").write_text(json.dumps(exported))
-    stack.pulumi("stack", "import", "--stack", stack.name, "--file", str(folder / "hosted.json"))
-
-
-@pytest.mark.parametrize("then", ["", ELSEWHERE])
 @pytest.mark.parametrize("now", [None, ELSEWHERE])
-def test_an_earlier_state_is_updated_without_a_replacement(
-    earlier: Stack, tmp_path: Path, then: str, now: str | None
-) -> None:
-    with_host(earlier, then, tmp_path)
+def test_an_earlier_state_is_updated_without_a_replacement(earlier: Stack, now: str | None) -> None:
     there = earlier.given(DOCKER_HOST=now) if now else earlier
     text = there.preview_json()
     assert {step["op"] for step in json.loads(text)["steps"]} <= {"same", "update", "create"}

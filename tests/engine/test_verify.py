@@ -1,29 +1,12 @@
 """verify, refresh and doctor on what `make up` made, with faults made in the registry behind its back."""
 
 import json
-import ssl
-import urllib.request
 from pathlib import Path
 
 from tests.engine.conftest import Checkout, Deployed
-from tests.engine.registry import Repository
 
-MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 MOVED, LOST, DAMAGED = "carbide-rest-ipam", "carbide-rest-db", "carbide-rest-workflow"
 VERSION = "1.4.0"
-
-
-def send(repository: Repository, method: str, reference: str, body: bytes | None = None) -> None:
-    request = urllib.request.Request(
-        f"https://{repository.server}/v2/{repository.name}/manifests/{reference}",
-        data=body,
-        headers={"Content-Type": MANIFEST, **repository.login},
-        method=method,
-    )
-    context = ssl.create_default_context(cafile=str(repository.ca_bundle))
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context))
-    with opener.open(request, timeout=60) as answer:
-        assert answer.status in {201, 202}
 
 
 def uploads(checkout: Checkout) -> set[Path]:
@@ -37,10 +20,10 @@ def test_what_is_moved_or_lost_is_found_and_repaired(deployed: Deployed) -> None
     assert (well.returncode, well.stdout.splitlines()[-1][:9]) == (0, "7 images,"), well.stdout + well.stderr
 
     moved = deployed.platforms(MOVED)["linux/amd64"]
-    send(deployed.repository(MOVED), "PUT", VERSION, deployed.repository(MOVED).manifest(moved.digest))
-    send(deployed.repository(LOST), "DELETE", deployed.images[LOST]["digest"])
+    deployed.repository(MOVED).put(VERSION, deployed.repository(MOVED).manifest(moved.digest))
+    deployed.repository(LOST).delete(deployed.images[LOST]["digest"])
     part = deployed.platforms(DAMAGED)["linux/arm64"].digest
-    send(deployed.repository(DAMAGED), "DELETE", part)
+    deployed.repository(DAMAGED).delete(part)
 
     ill = checkout.carbide("verify", "--stack", "dev", "--json", check=False)
     assert ill.returncode == 1
