@@ -121,6 +121,8 @@ test-adopt: $(READY) tools ## Do as a repository of somebody else's that calls t
 .PHONY: test-production
 test-production: $(READY) tools ## Log in, get private modules, look for leaks, build anew elsewhere, with real servers
 	@$(VENV)/bin/pytest tests/production tests/engine/test_reproducible.py
+	@CARBIDE_ORACLE_ROUNDS=$(or $(ROUNDS),40) $(VENV)/bin/pytest tests/engine/test_oracle.py \
+	  tests/unit/source/test_random_trees.py
 
 .PHONY: test-look
 test-look: $(READY) ## Render the reports as GitHub and a browser show them, pictures in .local/look

@@ -20,7 +20,7 @@ from tests.engine.previews import ALL, Stack
 from tests.support.catalogue import CATALOGUE
 
 pytestmark = pytest.mark.apart
-ROUNDS = int(os.environ.get("CARBIDE_ORACLE_ROUNDS", "6"))
+ROUNDS = int(os.environ.get("CARBIDE_ORACLE_ROUNDS", "4"))
 SEED = int(os.environ.get("CARBIDE_ORACLE_SEED") or random.SystemRandom().randrange(1 << 32))
 MOST_EDITS = 3
 ARCHITECTURES = ("amd64", "arm64")

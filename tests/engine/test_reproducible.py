@@ -21,7 +21,8 @@ IPAM = "carbide-rest-ipam"
 START = 30
 STOP = 60
 MAIN = "ipam/cmd/server/main.go"
-# The second builder compiles the standard library, for each platform: of that a service needs four times as much.
+# The second builder compiles the standard library, for each platform: of that a service needs four times as much, and
+# the long run does it for both.
 SMALL = """\
 package main
 
@@ -80,6 +81,8 @@ def changed(deployed: Deployed, folder: Path, main: str) -> Stack:
     """
     folder.mkdir()
     stack = apart(deployed, folder).configured(registryRepository="here", services=[IPAM])
+    if main:
+        stack = stack.configured(platforms=["linux/amd64"])
     checkout = Checkout(stack.root, stack.environment)
     # The commit of VERSION gives SOURCE_DATE_EPOCH.
     version = checkout.source / "VERSION"

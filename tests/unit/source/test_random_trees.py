@@ -23,9 +23,9 @@ from tests.support.module_proxy import publish, sums
 
 pytestmark = pytest.mark.skipif(shutil.which("go") is None, reason="the oracle is the go command")
 
-ROUNDS = int(os.environ.get("CARBIDE_ORACLE_ROUNDS", "12"))
+ROUNDS = int(os.environ.get("CARBIDE_ORACLE_ROUNDS", "8"))
 SEED = int(os.environ.get("CARBIDE_ORACLE_SEED") or random.SystemRandom().randrange(1 << 32))
-EDITS_OF_A_TREE = 4
+EDITS_OF_A_TREE = 2
 PLATFORMS = ("linux/amd64", "linux/arm64")
 FLAGS = ("-trimpath", "-buildvcs=false", "-gcflags=all=-dwarf=false", "-ldflags=-w -s -buildid=")
 MODULE_FILES = frozenset({"go.mod", "go.sum", "go.work", "go.work.sum", "modules.txt"})
