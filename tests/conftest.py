@@ -31,7 +31,7 @@ def is_worker(config: pytest.Config) -> bool:
 
 def pytest_configure(config: pytest.Config) -> None:
     heed_interrupts()
-    keep_bytecode()
+    forget_containers_choices()
     if not is_worker(config):
         os.environ[SESSION] = tempfile.mkdtemp(prefix="carbide-tests-")
 
@@ -48,12 +48,14 @@ def heed_interrupts() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
-def keep_bytecode() -> None:
-    """Let Python keep what it compiles, here, in workers and in programs that tests start, as it does by itself.
+def forget_containers_choices() -> None:
+    """Let Python keep what it compiles and buffer what it prints, here and in programs that tests start.
 
-    A container's variable often forbids it: each of hundreds of programs would compile the project anew.
+    Python does so by itself, and so on users' machines; a container's variables often forbid it. Each of hundreds of
+    programs would compile the project anew, and a line that is never flushed would go unnoticed.
     """
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    os.environ.pop("PYTHONUNBUFFERED", None)
     sys.dont_write_bytecode = False
 
 

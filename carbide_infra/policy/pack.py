@@ -1,12 +1,15 @@
 """The policy pack: the rules as Pulumi's engine runs them, mandatory where they bind a stack, advice elsewhere."""
 
+import io
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any
+from threading import Thread
+from typing import IO, Any, cast
 
 from pulumi_policy import (
     EnforcementLevel,
@@ -25,6 +28,7 @@ NAME = "carbide-infra"
 ADVICE = "-advice"
 """What the name of a rule ends in where it advises a development stack."""
 
+_LOOK_SECONDS = 1.0
 _LEVELS = {"": EnforcementLevel.MANDATORY, ADVICE: EnforcementLevel.ADVISORY}
 
 
@@ -74,4 +78,14 @@ def main() -> None:
         signal.signal(number, lambda *_: os._exit(0))
     if len(sys.argv) < 2:  # noqa: PLR2004 - the program's own name, and the address
         sys.exit(f"{PROGRAM} is for Pulumi: pulumi preview --policy-pack policy/run")
+    Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+    # The pack tells its port without flushing: Python would keep it, and the engine wait for it for ever.
+    sys.stdout = io.TextIOWrapper(cast("IO[bytes]", io.FileIO(sys.stdout.fileno(), "wb", closefd=False)))
     PolicyPack(NAME, policies(Path.cwd()))
+
+
+def _end_with(engine: int) -> None:
+    """End when the engine has ended, which says nothing of it where it is killed."""
+    while os.getppid() == engine:
+        time.sleep(_LOOK_SECONDS)
+    os._exit(0)

@@ -25,9 +25,9 @@ except KeyboardInterrupt:
 """
 KEEP_AND_START_ANOTHER = """
 import subprocess, sys
-from tests.conftest import keep_bytecode
+from tests.conftest import forget_containers_choices
 print(sys.dont_write_bytecode, flush=True)
-keep_bytecode()
+forget_containers_choices()
 subprocess.run([sys.executable, "-c", "import sys; print(sys.dont_write_bytecode)"], check=True)
 print(sys.dont_write_bytecode)
 """
