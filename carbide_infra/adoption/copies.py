@@ -56,8 +56,10 @@ class Copies:
         one = dict(flags)
         texts = [value_of(word, stage.known) for word in command.value]
         if command.heredocs or None in texts or "parents" in one or len(texts) < 2:  # noqa: PLR2004 - from and to
-            text = shown(command.original.splitlines()[0])
-            stage.note(self.context.where(line), f"has {text}", "copy files of the source tree by their names")
+            what = f"has {shown(command.original.splitlines()[0])}", "copy files of the source tree by their names"
+            stage.note(self.context.where(line), *what)
+            if texts and texts[-1] and "parents" not in one:
+                stage.placed.append(Placed(stage.place(texts[-1]), Unclear(*what), line))
             return
         *sources, target = [text or "" for text in texts]
         exclude = tuple(value for name, value in flags if name == "exclude")
@@ -173,7 +175,7 @@ class Copies:
 
     def mounted(self, command: "dockerfile.Command", stage: Stage) -> list[Placed]:
         """What a RUN sees beside the stage's own files."""
-        found = []
+        found: list[Placed] = []
         for keys in mounts(command):
             if keys.get("type") == "secret":
                 stage.secrets.setdefault(
@@ -181,11 +183,20 @@ class Copies:
                 )
             elif keys.get("type") == "ssh":
                 stage.secrets.setdefault("ssh", command.start_line)
-            elif keys and keys.get("type", "bind") == "bind" and "from" not in keys:
-                target = keys.get("target") or keys.get("dst") or keys.get("destination") or "/"
-                source = self.context.in_tree(keys.get("source") or keys.get("src") or ".")
-                found.append(Placed(stage.place(target), FromTree(source), command.start_line))
+            elif keys and keys.get("type", "bind") == "bind":
+                found += self._bound(keys, command, stage)
         return found
+
+    def _bound(self, keys: Mapping[str, str], command: "dockerfile.Command", stage: Stage) -> Iterator[Placed]:
+        target = stage.place(keys.get("target") or keys.get("dst") or keys.get("destination") or "/")
+        source = keys.get("source") or keys.get("src") or "."
+        if "from" not in keys:
+            yield Placed(target, FromTree(self.context.in_tree(source)), command.start_line)
+            return
+        found = list(self._sources(source, command, stage, keys["from"], ()))
+        for name, piece, mode in found:
+            is_whole = not name or (len(found) == 1 and name == posixpath.basename(source))
+            yield Placed(target if is_whole else f"{target.rstrip('/')}/{name}", piece, command.start_line, mode)
 
 
 def _mode(text: str) -> str:

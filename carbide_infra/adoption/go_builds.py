@@ -161,7 +161,7 @@ def built_by(words: Sequence[Word], here: Surroundings, environment: Mapping[str
     return [
         (
             posixpath.normpath(f"{output}/{_binary_name(each, here)}" if is_folder else output),
-            Built(each, here.where, said, version, notes=notes),
+            Built(each, here.where, said, version, notes=notes, folder=folder),
         )
         for each in folders
     ]

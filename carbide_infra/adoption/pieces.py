@@ -23,6 +23,9 @@ class Built:
         where: file and line of the command.
         said: tags, ldflags, gcflags, symbols, platforms, where the command says them.
         version: what the symbols say of the version's own place; empty where nothing.
+        builder: the image that the command runs in.
+        notes: what a person should look at.
+        folder: that the command runs in.
     """
 
     package: str
@@ -31,6 +34,7 @@ class Built:
     version: Said | None = None
     builder: Said | None = None
     notes: tuple[str, ...] = ()
+    folder: str = "/"
 
 
 @dataclass(frozen=True)

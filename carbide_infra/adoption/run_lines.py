@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 from carbide_infra.adoption.accounts import AccountError
 from carbide_infra.adoption.go_builds import NotSayableError, Surroundings, built_by
+from carbide_infra.adoption.go_list import package_path
+from carbide_infra.adoption.overlays import overlay
 from carbide_infra.adoption.pieces import Built, Empty, FromTree, Placed, Unclear
-from carbide_infra.adoption.shell import Call, Group, ShellError, Step, Word, calls_in, parse, written
+from carbide_infra.adoption.shell import Call, Group, Part, ShellError, Step, Word, calls_in, parse, written
 from carbide_infra.adoption.stage import Context, Stage
 from carbide_infra.adoption.words import short
 
@@ -61,7 +63,7 @@ def run(command: "dockerfile.Command", stage: Stage, context: Context, mounted: 
         lines.unknown(short(script))
         return
     if command.heredocs and not re.fullmatch(r"<<-?['\"]?\w+['\"]?", command.value[0].strip()):
-        lines.unknown(short(script))
+        lines.unknown(short(" ".join(command.value)))
         return
     try:
         steps = parse(script)
@@ -106,6 +108,8 @@ class _Lines:
                 self._call(step)
 
     def _call(self, call: Call) -> None:
+        for word in call.writes:
+            self._write(word)
         if not call.words:
             self._assign(call)
             return
@@ -128,6 +132,16 @@ class _Lines:
             self._account(program, words[1:])
         else:
             handler(self, words[1:])
+
+    def _write(self, word: Word) -> None:
+        """A file that takes a command's output is none of the clone's."""
+        text = self._surroundings().plain(_below_home(word))
+        if text is None:
+            self.unknown(f"… > {written(word)}")
+        elif not text.startswith("/dev/"):
+            place = self._place(text)
+            what = f"has {place}, which line {self.line} writes ({short(self.stage.runs[self.line])})"
+            self._put(place, Unclear(what, "copy it from the source tree"))
 
     def _assign(self, call: Call) -> None:
         """What may or may not be set counts as set to what says more than a text."""
@@ -193,11 +207,17 @@ class _Lines:
         if made:
             line, what = next(iter(made.items()))
             return Unclear(
-                f"compiles {built.package} after {what} (line {line}), which may write code",
+                f"compiles {package_path(built.package)} after {what} (line {line}), which may write code",
                 "commit what it writes, and take the line out",
             )
         if not self.context.files.is_folder(built.package):
             return Unclear(f"builds {built.package}, which is no folder of the clone", "commit it")
+        other = overlay(built, self.seen, self.context.files)
+        if other:
+            return Unclear(
+                f"compiles {package_path(built.package)} with {other}, which is not the clone's",
+                "commit it, and take the line out",
+            )
         return replace(built, builder=self.stage.base)
 
     def _exported(self) -> Mapping[str, Word]:
@@ -315,6 +335,16 @@ def _of_environment(stage: Stage) -> dict[str, Word]:
             with contextlib.suppress(ShellError):
                 found |= dict(next(iter(calls_in(parse(f"{name}={text}")))).assigned)
     return found
+
+
+def _below_home(word: Word) -> Word:
+    """A path below the home of root, who runs a build."""
+    head, *rest = word
+    if head.kind == "variable" and head.text == "HOME":
+        return (Part("/root"), *rest)
+    if head.kind == "text" and not head.is_quoted and re.match(r"~(/|$)", head.text):
+        return (Part(f"/root{head.text[1:]}"), *rest)
+    return word
 
 
 def _names(script: str, place: str) -> bool:

@@ -16,6 +16,8 @@ _WORDS = frozenset(
     {"word", "number", "string", "raw_string", "concatenation", "simple_expansion", "expansion", "command_substitution"}
 )
 _NO_STATEMENT = frozenset({"comment", "file_redirect", "heredoc_redirect", "heredoc_body", "herestring_redirect"})
+_REDIRECTS = frozenset({"file_redirect", "heredoc_redirect"})
+_OUTPUTS = frozenset({">", ">>", ">|", "&>", "&>>", ">&"})
 _MAX_LENGTH = 100_000
 
 
@@ -45,11 +47,19 @@ Word = tuple[Part, ...]
 
 @dataclass(frozen=True)
 class Call:
-    """One command with its words, or none; with the variables that are set for it, or from then on."""
+    """One command with its words, or none; with the variables that are set for it, or from then on.
+
+    Attributes:
+        words: of the command.
+        assigned: variables by their names.
+        is_certain: whether it runs whatever the others say.
+        writes: the files that its output goes to.
+    """
 
     words: tuple[Word, ...]
     assigned: Mapping[str, Word] = field(default_factory=dict)
     is_certain: bool = True
+    writes: tuple[Word, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -122,8 +132,7 @@ class _Reader:
         if kind in _SEQUENCES:
             yield from self._sequence(node)
         elif kind == "redirected_statement":
-            body = node.child_by_field_name("body")
-            yield from self.steps(body) if body else ()
+            yield from self._redirected(node)
         elif kind == "subshell":
             yield Group(tuple(step for child in node.named_children for step in self.steps(child)))
         elif kind == "command":
@@ -135,6 +144,25 @@ class _Reader:
         elif kind not in _NO_STATEMENT | _WORDS | {"test_command", "variable_name"}:
             inner = _Reader(self._loops, is_certain=False)
             yield from (step for child in node.named_children for step in inner.steps(child))
+
+    def _redirected(self, node: "tree_sitter.Node") -> Iterator[Step]:
+        body = node.child_by_field_name("body")
+        yield from self.steps(body) if body else ()
+        redirects = [child for child in node.named_children if child.type in _REDIRECTS]
+        # Behind a here document the grammar has the rest of its line, too.
+        inner = [child for each in redirects if each.type == "heredoc_redirect" for child in each.named_children]
+        writes = tuple(self._written([*redirects, *inner]))
+        if writes:
+            yield Call((), {}, self._is_certain, writes)
+        for child in inner:
+            yield from _Reader(self._loops, is_certain=False).steps(child)
+
+    def _written(self, redirects: Iterable["tree_sitter.Node"]) -> Iterator[Word]:
+        for each in redirects:
+            target = each.child_by_field_name("destination") if each.type == "file_redirect" else None
+            is_output = any(child.type in _OUTPUTS for child in each.children)
+            if target is not None and is_output and target.type != "number":
+                yield self._word(target)
 
     def _sequence(self, node: "tree_sitter.Node") -> Iterator[Step]:
         reader = self
@@ -161,7 +189,8 @@ class _Reader:
                 words.append(self._word(child.named_children[0]))
             elif child.type not in _NO_STATEMENT | {"variable_assignment"}:
                 words.append(self._word(child))
-        return Call(tuple(words), dict(self._assigned(node)), self._is_certain)
+        writes = tuple(self._written(node.named_children))
+        return Call(tuple(words), dict(self._assigned(node)), self._is_certain, writes)
 
     def _assigned(self, node: "tree_sitter.Node") -> Iterator[tuple[str, Word]]:
         nodes = [node] if node.type == "variable_assignment" else node.named_children

@@ -34,6 +34,8 @@ FILES = {
     "cmd/VERSION.txt": "1.0\n",
     "conf/a.yaml": "a\n",
     "conf/b.yaml": "b\n",
+    "web/web.go": 'package web\n\nimport "embed"\n\n//go:embed all:dist\nvar Files embed.FS\n',
+    "web/dist/.gitkeep": "",
 }
 
 

@@ -28,6 +28,13 @@ def built(command: str) -> str:
     return f"FROM golang:1.25 AS build\nWORKDIR /src\nCOPY . .\n{command}\nFROM alpine:3.22\n{COPY}{START}"
 
 
+def overlaid(lines: str, mount: str = "") -> str:
+    """A build with more than the clone in its source folder."""
+    build = f"RUN {mount}CGO_ENABLED=0 go build -o /out/api ./cmd/api\n"
+    web = "FROM node:22 AS web\nRUN npm run build\n"
+    return f"{web}FROM golang:1.25 AS build\nWORKDIR /src\nCOPY . .\n{lines}{build}FROM alpine:3.22\n{COPY}{START}"
+
+
 def said(image: Adopted, key: str) -> Any:  # noqa: ANN401
     assert not image.unsayable, image.unsayable
     return entry_data(image).get(key)
@@ -174,6 +181,18 @@ def test_an_entry_says(one: One, lines: str, key: str, value: object) -> None:
         ("RUN CGO_ENABLED=0 GOARCH=amd64 go build -o /out/api ./cmd/api", "platforms", ["linux/amd64"]),
         ("ARG TARGETARCH\nENV CGO_ENABLED=0 GOARCH=$TARGETARCH\nRUN go build -o /out/api ./cmd/api", "platforms", None),
         ("RUN cd cmd/api && CGO_ENABLED=0 go build -o /out/", "package", "./cmd/api"),
+        # What these write is no part of what is compiled.
+        (
+            (
+                "RUN echo machine example.com > ~/.netrc && echo x > /dev/null 2>&1\n"
+                "RUN mkdir -p /root/.ssh && ssh-keyscan example.com >> $HOME/.ssh/known_hosts\n"
+                "COPY --from=example.com/tools:1 /bin/tool /usr/bin/tool\nCOPY <<EOF /etc/x\nx\nEOF\n"
+                "COPY conf/a.yaml .\nCOPY cmd cmd\nRUN CGO_ENABLED=0 go build -o /src/first ./cmd/api\n"
+                "RUN CGO_ENABLED=0 go build -o /out/api ./cmd/api"
+            ),
+            "package",
+            "./cmd/api",
+        ),
         ("RUN go get -d -v ./... && CGO_ENABLED=0 go build -o /out/api ./cmd/api", "package", "./cmd/api"),
         ("WORKDIR /src/cmd\nRUN CGO_ENABLED=0 go build -o ../../out/api api/main.go", "package", "./cmd/api"),
         ("RUN CGO_ENABLED=0 go build -o /out/api example.com/shop/cmd/api", "package", "./cmd/api"),
@@ -198,6 +217,11 @@ def test_a_go_build_says(one: One, command: str, key: str, value: object) -> Non
         (final("RUN apk add bash\n"), "installs bash"),
         (final("RUN apk upgrade\n"), "installs upgrade"),
         (final("RUN ./setup.sh\n"), "RUN ./setup.sh"),
+        (final("RUN echo 'hosts: files dns' > /etc/nsswitch.conf\n"), "has /etc/nsswitch.conf, which line 7 writes"),
+        (final("RUN [ -e /etc/x ] || echo x >> /etc/x\n"), "has /etc/x, which line 7 writes"),
+        (final("WORKDIR /srv\nRUN { date; pwd; } > stamp\n"), "has /srv/stamp, which line 8 writes"),
+        (final("RUN cat > ~/.profile <<EOF\nx\nEOF\n"), "RUN cat > ~/.profile"),
+        (final('RUN echo x > "$FILE"\n'), "> $FILE"),
         (final('RUN ["/bin/true"]\n'), "RUN /bin/true"),
         (final("RUN cd / && (apk add \n"), "is no script that is understood here"),
         (final("RUN adduser -D a && adduser -D b\nUSER a\n"), "makes several users"),
@@ -242,6 +266,21 @@ def test_a_go_build_says(one: One, command: str, key: str, value: object) -> Non
         ),
         (built("RUN make gen\nRUN CGO_ENABLED=0 go build -o /out/api ./cmd/api"), "which may write code"),
         (built("RUN CGO_ENABLED=0 go build -o /out/api ./cmd/api && upx /out/api"), "which line 4 may change"),
+        (overlaid("COPY --from=web /dist ./web/dist\n"), "compiles ./cmd/api with web/dist of line 6"),
+        (overlaid("COPY --from=web /dist/a.go cmd/api/\n"), "compiles ./cmd/api with cmd/api/a.go of line 6"),
+        (overlaid("COPY --from=example.com/web:1 /dist ./web/dist\n"), "compiles ./cmd/api with web/dist of line 6"),
+        (overlaid("ADD https://example.com/x.js ./web/dist/x.js\n"), "compiles ./cmd/api with web/dist/x.js of line 6"),
+        (overlaid("COPY <<EOF web/dist/x.js\nhello\nEOF\n"), "compiles ./cmd/api with web/dist/x.js of line 6"),
+        (
+            overlaid("COPY conf/b.yaml conf/a.yaml\nCOPY conf/b.yaml web/dist/index.html\n"),
+            "web/dist/index.html of line 7",
+        ),
+        (overlaid("RUN echo hello > web/dist/a.yaml\n"), "compiles ./cmd/api with web/dist/a.yaml of line 6"),
+        (overlaid("RUN CGO_ENABLED=0 go build -o cmd/api/main.go ./cmd/api\n"), "cmd/api/main.go of line 6"),
+        (
+            overlaid("", "--mount=type=bind,from=web,source=/dist,target=/src/web/dist "),
+            "compiles ./cmd/api with web/dist of line 6",
+        ),
         (built("RUN make build"), "which line 4 makes (make build)"),
         (built("RUN CGO_ENABLED=0 go install example.com/other/cmd/api@latest"), "which line 4 makes"),
         (built('RUN [ -n "$X" ] && CGO_ENABLED=0 go build -o /out/api ./cmd/api || true'), None),
