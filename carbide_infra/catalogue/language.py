@@ -216,7 +216,7 @@ class SharedKeys(BuildKeys):
         description="User of the image's processes: made by the image, the base's own, or root",
         examples=[{"name": "appuser"}],
     )
-    workdir: values.ImagePath | None = Field(default=None, description="Working folder", examples=["/app"])
+    workdir: values.WorkingFolder | None = Field(default=None, description="Working folder", examples=["/app"])
     provides: Annotated[tuple[Provided, ...], _AsTuple] | None = Field(
         default=None, description="What the image adds to its base", examples=[["ca-certificates", "timezones"]]
     )

@@ -176,6 +176,9 @@ Reference = Annotated[
 ]
 GoVersion = Annotated[str, Grammar('"1.25"', "is not a Go version", r"\d+\.\d+(\.\d+)?((rc|beta)\d+)?")]
 ImagePath = Annotated[str, IMAGE_PATH]
+WorkingFolder = Annotated[
+    str, Grammar("/app", "is not an absolute path in the image", rf"/|(/{_FILE_NAME})+", _no_climbing)
+]
 SourcePath = Annotated[str, SOURCE_PATH]
 PackagePath = Annotated[
     str, Grammar("./api/cmd/api", "is not a folder below the source root", rf"\.|{_RELATIVE}", _inside_or_all)

@@ -66,6 +66,7 @@ def said(image: Adopted, key: str) -> Any:  # noqa: ANN401
         ("", "user", "root"),
         ("ARG WHO=nobody\nUSER $WHO\n", "user", {"base": "nobody"}),
         ("WORKDIR /srv\nWORKDIR data\n", "workdir", "/srv/data"),
+        ("WORKDIR /\n", "workdir", "/"),
         ("WORKDIR /data\nWORKDIR /app\n", "folders", [{"path": "/data"}]),
         ("WORKDIR /app\nCOPY conf/a.yaml .\n", "files", [{"from": "conf/a.yaml", "to": "/app/a.yaml"}]),
         ("", "workdir", None),
@@ -434,3 +435,35 @@ def test_a_template_by_its_name_is_named_and_left_out(look: Look) -> None:
     found = look({**FILES, "docker/Dockerfile.api": final(), "docker/Dockerfile.web.tmpl": "FROM {{ .Base }}\n"})
     assert [image.name for image in found.images] == ["api"]
     assert "docker/Dockerfile.web.tmpl: is a template by its name; adopt what it makes" in found.notes
+
+
+OPERATOR = """FROM golang:1.25 AS builder
+ARG TARGETOS
+ARG TARGETARCH
+WORKDIR /workspace
+COPY go.mod go.mod
+RUN go mod download
+COPY cmd/main.go cmd/main.go
+COPY internal/ internal/
+RUN CGO_ENABLED=0 GOOS=${TARGETOS:-linux} GOARCH=${TARGETARCH} go build -a -o manager cmd/main.go
+FROM gcr.io/distroless/static:nonroot
+WORKDIR /
+COPY --from=builder /workspace/manager .
+USER 65532:65532
+ENTRYPOINT ["/manager"]
+"""
+
+
+def test_what_kubebuilder_writes_is_an_entry(look: Look) -> None:
+    found = look(
+        {
+            "go.mod": "module example.com/shop/operator\n\ngo 1.25.0\n",
+            "cmd/main.go": 'package main\n\nimport _ "example.com/shop/operator/internal"\n\nfunc main() {}\n',
+            "internal/one.go": "package internal\n",
+            "Dockerfile": OPERATOR,
+        }
+    )
+    image = found.images[0]
+    assert said(image, "workdir") == "/"
+    assert said(image, "binaries") == [{"package": "./cmd", "path": "/manager"}]
+    assert found.loose == ()
