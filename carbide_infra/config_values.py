@@ -138,6 +138,9 @@ def _known_hosts_problem(text: str) -> str | None:
 
 ServerText = Annotated[Text, Grammar("nvcr.io, or harbor.example.com:8443", check=_server_problem)]
 RepositoryText = Annotated[Text, Grammar("my-org/my-team", check=_repository_problem)]
+BranchText = Annotated[
+    Text, Grammar("develop", "is not the name of a branch", r"(?!.*(\.\.|//|/$))[A-Za-z0-9_][A-Za-z0-9_./+-]{0,199}")
+]
 VersionText = Annotated[Text, Grammar("1.4.0", check=version_problem)]
 ImportedCache = Annotated[Text, Grammar("type=registry,ref=nvcr.io/my-org/cache", check=_imported_problem)]
 ExportedCache = Annotated[Text, Grammar("type=registry,ref=nvcr.io/my-org/cache,mode=max", check=_exported_problem)]

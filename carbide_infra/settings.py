@@ -27,6 +27,7 @@ from carbide_infra.catalogue.values import GoVersion, Platform, Reference, go_ve
 from carbide_infra.config_values import (
     LOCAL,
     NETRC,
+    BranchText,
     ExportedCache,
     ImportedCache,
     KnownHosts,
@@ -161,6 +162,10 @@ class Settings(BaseModel):
     version: VersionText | None = Field(
         default=None,
         description="Version to build; the one that the catalogue's rule finds when unset",
+    )
+    main_branch: BranchText | None = Field(
+        default=None,
+        description="Branch that releases are cut from; main or master when unset",
     )
     tag_version: Annotated[bool, Structured] = Field(
         default=True,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from carbide_infra.adoption.catalogue_text import scalar
 from carbide_infra.errors import shown
+from carbide_infra.source.facts import MAIN_BRANCHES
 from carbide_infra.workflows import Workflows
 
 WORKFLOW = ".github/workflows/images.yml"
@@ -86,6 +87,7 @@ class Project:
             "registryServer": f"{scalar(registry.server)}  # {shown(registry.where)}",
             "registryRepository": scalar(registry.repository),
             "sourceUrl": scalar(self.source_url),
+            **({} if self.branch in MAIN_BRANCHES else {"mainBranch": scalar(self.branch)}),
             **more,
         }
         return "config:\n" + "".join(f"  {self.name}:{key}: {value}\n" for key, value in values.items())

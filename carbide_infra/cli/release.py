@@ -28,8 +28,7 @@ from carbide_infra.stack.registry_access import base_registries, registries_of
 
 _TAGS = "refs/tags/"
 
-_REMOTE = "refs/remotes/origin/"
-_MAINS = (f"{_REMOTE}main", f"{_REMOTE}master", "refs/heads/main", "refs/heads/master")
+_REMOTE, _LOCAL = "refs/remotes/origin/", "refs/heads/"
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 app = typer.Typer()
@@ -120,14 +119,19 @@ def _require_on_main(candidate: _Candidate) -> None:
         CommandError: the commit is not there, or there is no main here to look at.
     """
     git, commit = Git(candidate.source.root), candidate.source.revision or ""
-    heads = [ref for ref in _MAINS if git.found("rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}")]
+    mains = candidate.source.main_branches
+    refs = [f"{place}{name}" for place in (_REMOTE, _LOCAL) for name in mains]
+    heads = [ref for ref in refs if git.found("rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}")]
     # What is pushed counts: a branch of this clone's own says nothing of it.
     heads = [ref for ref in heads if ref.startswith(_REMOTE)] or heads
     if not heads:
-        message = f"--tag {candidate.tag}: there is no main branch here to look at; git fetch origin main"
+        other = "" if len(mains) == 1 else ", or name another one by mainBranch"
+        message = (
+            f"--tag {candidate.tag}: there is no {mains[0]} branch here to look at; git fetch origin {mains[0]}{other}"
+        )
         raise CommandError(message)
     if not any(git.found("merge-base", commit, head) == commit for head in heads):
-        branch = heads[0].removeprefix("refs/remotes/").removeprefix("refs/heads/")
+        branch = heads[0].removeprefix("refs/remotes/").removeprefix(_LOCAL)
         message = (
             f"--tag {candidate.tag}: its commit {commit} is not on {branch}; only what was merged is released: delete "
             "the tag, merge the commit, and tag it then"

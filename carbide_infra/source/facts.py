@@ -21,7 +21,8 @@ VersionRule = FileVersion | TagVersion
 VERSION_FILE = FileVersion(file="VERSION")
 """The rule that holds where nobody says otherwise."""
 
-_MAIN_BRANCHES = frozenset({"main", "master"})
+MAIN_BRANCHES = ("main", "master")
+"""What the branch that releases are cut from is called where nobody says otherwise."""
 
 
 def release_tag(prefix: str = "") -> re.Pattern[str]:
@@ -45,6 +46,7 @@ class Source:
         has_known_release: whether git tells if the version is released; a copy without tags or history may not know.
         is_shallow: whether git has a part of the history only.
         version_file: the file that says the version, relative to the root; None where no file does.
+        main_branches: the names that the branch may have that releases are cut from.
     """
 
     root: Path
@@ -58,11 +60,12 @@ class Source:
     has_known_release: bool = False
     is_shallow: bool = False
     version_file: str | None = None
+    main_branches: tuple[str, ...] = MAIN_BRANCHES
 
     @property
     def is_main(self) -> bool:
         """Whether this is the line that releases are cut from."""
-        return self.branch in _MAIN_BRANCHES
+        return self.branch in self.main_branches
 
 
 @dataclass(frozen=True)
@@ -108,7 +111,7 @@ _TAGLESS = _Lack(
 )
 
 
-def read_source(
+def read_source(  # noqa: PLR0913 - one for each thing that a stack may say of versions
     root: Path,
     version: str | None,
     *,
@@ -117,6 +120,7 @@ def read_source(
     require_history: bool = False,
     full_ref: str | None = None,
     is_development: bool = False,
+    main_branch: str | None = None,
 ) -> Source:
     """Read the facts.
 
@@ -128,6 +132,7 @@ def read_source(
         require_history: whether to refuse a tree without its full history and its tags.
         full_ref: what is built, such as refs/heads/main, where the caller knows it; a CI's checkout often does not.
         is_development: whether a version's tag may move although it is not known whether the version is released.
+        main_branch: the branch that releases are cut from; None for main or master.
 
     Raises:
         ConfigError: no version is where the rule says, `require_history` is not met, or `full_ref` is malformed or a
@@ -137,6 +142,7 @@ def read_source(
     git = Git(root)
     try:
         source, found = _read(git, version, rule, tag_prefix, full_ref)
+        source = replace(source, main_branches=(main_branch,) if main_branch else MAIN_BRANCHES)
         lacks = list(_lacks(source, found))
     except GitError as error:
         shown = version or (DEFAULT_VERSION if isinstance(rule, TagVersion) else version_of(root, rule))

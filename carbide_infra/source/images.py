@@ -55,6 +55,7 @@ def read_sources(settings: Settings, images: Sequence[Image], root: Path, *, ful
                 require_history=settings.require_history,
                 full_ref=full_ref,
                 is_development=settings.is_development,
+                main_branch=settings.main_branch,
             )
     return Sources(root, {image.name: found[_line(settings, image)] for image in images})
 

@@ -92,6 +92,7 @@ def test_structured_values_arrive_as_json_text() -> None:
         ({"goVersion": "go1.25"}, "goVersion", "'go1.25'"),
         ({"goVersion": "latest"}, "goVersion", "1.25"),
         ({"version": "1.4 beta"}, "version", "1.4.0"),
+        *(({"mainBranch": name}, "mainBranch", "develop") for name in ("a b", "a..b", "-a", "a/", "refs heads")),
         ({"tagLatest": "perhaps"}, "tagLatest", "'perhaps'"),
         ({"registryPassword": "hunter2"}, "registryUsername", "$oauthtoken"),
         ({"builderImage": "golang 1.25"}, "builderImage", "a good value: "),

@@ -100,6 +100,17 @@ def test_the_program_reads_what_is_written(init: Init, tmp_path: Path) -> None:
     assert (project / "__main__.py").read_text() == "from carbide_infra.program import deploy\n\ndeploy()\n"
 
 
+def test_a_main_branch_of_another_name_is_the_stacks(init: Init, tmp_path: Path) -> None:
+    init(nine_images(), "--dry-run")
+    root = tmp_path / "clone"
+    subprocess.run(["git", "-C", str(root), "branch", "--quiet", "--move", "develop"], check=True)
+    assert init({}, folder=SUBFOLDER).exit_code == 0
+    for stack in ("dev", "prod"):
+        values = read_stack_file(root / SUBFOLDER / "images", stack)
+        assert load_settings(values, {}).main_branch == "develop"
+    assert "branches: [develop]" in (root / ".github/workflows/images.yml").read_text()
+
+
 def test_the_workflow_calls_one_commit_for_the_changes_of_its_folder(init: Init, tmp_path: Path) -> None:
     init(nine_images(), folder=SUBFOLDER)
     text = (tmp_path / "clone/.github/workflows/images.yml").read_text()

@@ -263,6 +263,16 @@ def test_a_clone_without_main_is_no_place_to_release_from(world: World) -> None:
     assert "there is no main branch here to look at; git fetch origin main" in done.stderr
 
 
+def test_a_stack_may_name_another_branch_that_is_released(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Stack, "own", {"mainBranch": "develop"})
+    world.push(world.repository.sha, BUILT)
+    done = world.release("--tag", "v1.4.0")
+    assert done.exit_code == 2
+    assert "there is no develop branch here to look at; git fetch origin develop" in done.stderr
+    world.repository.git("branch", "develop")
+    assert world.release("--tag", "v1.4.0").exit_code == 0
+
+
 # ---- A released version never moves again.
 
 

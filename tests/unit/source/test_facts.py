@@ -96,6 +96,13 @@ def test_releases_are_cut_from_main_or_master(branch: str, is_main: bool, tree: 
     assert (source.branch, source.is_main) == (branch, is_main)
 
 
+def test_a_repository_may_have_another_main_branch(tree: Path) -> None:
+    git(tree, "branch", "--quiet", "--move", "develop")
+    assert read_source(tree, None, main_branch="develop").is_main
+    git(tree, "branch", "--quiet", "--move", "main")
+    assert not read_source(tree, None, main_branch="develop").is_main
+
+
 def test_a_detached_head_has_no_branch(tree: Path) -> None:
     git(tree, "checkout", "--quiet", "--detach")
     assert read_source(tree, None).branch is None
