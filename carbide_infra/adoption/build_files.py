@@ -26,6 +26,8 @@ _SECONDS = 30
 _REMOTE = re.compile(r"[a-z+]+://|git@|[a-z-]+:(?!/)")
 # Other files, which buildx would read for itself.
 _OTHERS = ("include", "extends", "env_file")
+# docker/metadata-action writes the tags of other targets into it.
+_OF_ACTION = "docker-metadata-action"
 _ARGUMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -150,6 +152,8 @@ def recipes_of(plan: Mapping[str, Any], where: str, files: TreeFiles) -> Iterato
     """The images of a plan as `buildx bake --print` has it, whose Dockerfiles are files of the clone."""
     targets = plan.get("target") or {}
     for name, target in targets.items():
+        if _is_inherited(name, targets):
+            continue
         context = str(target.get("context") or ".")
         if _REMOTE.match(context) or "dockerfile-inline" in target:
             continue
@@ -168,6 +172,25 @@ def recipes_of(plan: Mapping[str, Any], where: str, files: TreeFiles) -> Iterato
             registry=server,
             platforms=tuple(target.get("platforms") or ()),
         )
+
+
+def _is_inherited(name: str, targets: Mapping[str, Any]) -> bool:
+    """Whether a target is what others are made from, and no image: `bake --print` does not say it.
+
+    By its name; or because it has no tags, and another one of the same stage has.
+    """
+    others = [other for each, other in targets.items() if each != name and _place(other) == _place(targets[name])]
+    if name == _OF_ACTION:
+        return len(targets) > 1
+    if name.startswith("_"):
+        return bool(others)
+    return not targets[name].get("tags") and any(other.get("tags") for other in others)
+
+
+def _place(target: Mapping[str, Any]) -> tuple[str, str, str]:
+    keys = ("context", "dockerfile", "target")
+    context, file, stage = (str(target.get(key) or "") for key in keys)
+    return posixpath.normpath(context or "."), file or "Dockerfile", stage
 
 
 def _arguments(given: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

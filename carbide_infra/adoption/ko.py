@@ -4,7 +4,8 @@ import posixpath
 import re
 import shlex
 from collections.abc import Iterator, Mapping
-from typing import Any
+from dataclasses import replace
+from typing import Any, get_args
 
 from carbide_infra.adoption.bases import default_user
 from carbide_infra.adoption.discovery import as_name
@@ -12,6 +13,7 @@ from carbide_infra.adoption.go_list import Packages, go_release, package_path
 from carbide_infra.adoption.told import Adopted, Said
 from carbide_infra.adoption.tree_files import TreeFiles
 from carbide_infra.catalogue.document import UnreadableError, parse
+from carbide_infra.catalogue.values import Platform
 from carbide_infra.errors import CommandError
 
 FILE = ".ko.yaml"
@@ -22,16 +24,20 @@ _FACTS = (
     ("revision", re.compile(r"\{\{\s*\.(Git\.\w*Commit\w*|Env\.\w*(COMMIT|SHA|REVISION)\w*)\s*\}\}")),
     ("buildTime", re.compile(r"\{\{\s*\.(Date|Timestamp|Env\.\w*(DATE|TIME)\w*)\s*\}\}")),
 )
+# Flags of `go build` that an entry has, and what stands between their values.
+_FLAG_KEYS = {"tags": r"[ ,]+", "gcflags": r" +"}
+_MEANS_NOTHING = frozenset({"trimpath", "v", "x", "a", "buildvcs", "mod", "modcacherw", "pgo"})
 _FLAG = re.compile(r"[A-Za-z0-9_./:=,@%+~-]+")
 
 
-def ko_images(files: TreeFiles, packages: Packages, taken: frozenset[str]) -> Iterator[Adopted]:
+def ko_images(files: TreeFiles, packages: Packages, taken: frozenset[str], notes: list[str]) -> Iterator[Adopted]:
     """The images of the builds in .ko.yaml.
 
     Args:
         files: of the clone.
         packages: of it.
         taken: main packages that have an image already.
+        notes: what a person should look at; added to.
 
     Raises:
         CommandError: it cannot be read.
@@ -52,10 +58,14 @@ def ko_images(files: TreeFiles, packages: Packages, taken: frozenset[str]) -> It
             continue
         package = posixpath.normpath(posixpath.join(str(build.get("dir") or "."), str(build.get("main") or ".")))
         package = posixpath.dirname(package) if package.endswith(".go") else package
-        if package in packages.mains and package not in taken:
-            where = f"{FILE}:{document.line(('builds', at))}"
+        where = f"{FILE}:{document.line(('builds', at))}"
+        if package not in packages.mains:
+            notes.append(f"{where}: builds ./{package}, which is no main package of the clone; add it by hand")
+        elif package not in taken:
             base = _base(said, packages, package)
-            yield _image(build, package, where, base, files, packages)
+            image = _image(build, package, where, base, files, packages)
+            platforms, left_out = _platforms(said.get("defaultPlatforms"))
+            yield replace(image, entry={**image.entry, **platforms}, notes=(*image.notes, *left_out))
 
 
 def _base(said: Mapping[str, Any], packages: Packages, package: str) -> Said:
@@ -96,13 +106,39 @@ def _image(
         for variable in _texts(build.get("env"))
         if variable.partition("=")[0] not in {"CGO_ENABLED", "GOFLAGS"} or variable == "CGO_ENABLED=1"
     ]
-    tags = [flag.partition("=")[2] for flag in _texts(build.get("flags")) if flag.startswith("-tags=")]
-    if tags:
-        entry["tags"] = Said([tag for each in tags for tag in re.split(r"[ ,]+", each)], where)
+    for name, value in _flags(_texts(build.get("flags"))):
+        if name in _FLAG_KEYS and value:
+            entry[name] = Said([each for each in re.split(_FLAG_KEYS[name], value) if each], where)
+        elif name not in _MEANS_NOTHING:
+            notes.append(f"{where}: the flag -{name} is not taken over; leave it out, if the program works without")
     if any(name.startswith(f"{package}/kodata/") for name in files.below(package)):
         entry["files"] = Said([Said({"from": f"{package}/kodata", "to": "/var/run/ko"}, f"{package}/kodata")], where)
         entry["environment"] = Said({"KO_DATA_PATH": Said("/var/run/ko", f"{package}/kodata")}, f"{package}/kodata")
     return Adopted(as_name(str(build.get("id") or named)), FILE, entry, notes=tuple(notes))
+
+
+def _flags(words: list[str]) -> Iterator[tuple[str, str]]:
+    """Names and values of flags of `go build`, written in one word or in two."""
+    waiting = list(words)
+    while waiting:
+        name, value = re.fullmatch(r"-*([\w-]*)[= ]?(.*)", waiting.pop(0), re.DOTALL).groups()  # type: ignore[union-attr]
+        if name in _FLAG_KEYS and not value and waiting:
+            value = waiting.pop(0)
+        yield name, value
+
+
+def _platforms(said: Any) -> tuple[dict[str, Said], tuple[str, ...]]:  # noqa: ANN401 - what YAML has
+    """Fewer platforms than the usual ones; and what is said of those that no catalogue has."""
+    where = f"{FILE}: defaultPlatforms"
+    wanted = [word for text in _texts(said) for word in re.split(r"[ ,]+", text) if word]
+    known = sorted(set(wanted) & set(get_args(Platform)))
+    notes = tuple(
+        f"{where}: {word} is left out, for the catalogue has no such platform"
+        for word in wanted
+        if word not in {*known, "all"}
+    )
+    is_usual = "all" in wanted or not known or known == ["linux/amd64", "linux/arm64"]
+    return ({} if is_usual else {"platforms": Said(known, where)}), notes
 
 
 def _user(base: Said, notes: list[str]) -> Said:

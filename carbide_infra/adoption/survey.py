@@ -140,7 +140,7 @@ class _Surveyor:
         taken = frozenset(package for image in images for package in image.packages)
         names = {image.name for image in images}
         found = []
-        for image in ko.ko_images(self.clone.files, self.clone.packages, taken):
+        for image in ko.ko_images(self.clone.files, self.clone.packages, taken, self.notes):
             reasons = [str(reason) for reason in self._reasons(image)]
             if image.name in names:
                 reasons.append(f"{image.name}: has a Dockerfile, too")

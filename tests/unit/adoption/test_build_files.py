@@ -73,6 +73,26 @@ def test_targets_are_images_by_their_tags(tree: Callable[[Mapping[str, str]], Tr
     assert (found["svc-a"].file, found["svc-a"].target) == ("services/a/Dockerfile", "final")
 
 
+def test_a_target_that_others_inherit_is_no_image(tree: Callable[[Mapping[str, str]], TreeFiles]) -> None:
+    """`bake --print` does not tell what a target inherits."""
+    go = {"context": ".", "dockerfile": "docker/api.Dockerfile"}
+    of_action = {"target": {"docker-metadata-action": go, "image": go}}
+    assert [recipe.name for recipe in recipes_of(of_action, "docker-bake.hcl", tree({}))] == ["image"]
+    plan = {
+        "target": {
+            "_common": go,
+            "base": {**go, "args": {"VERSION": "1"}},
+            "orders": {**go, "args": {"NAME": "orders"}, "tags": ["example.com/orders"]},
+            "lint": {**go, "target": "lint"},
+        }
+    }
+    assert [recipe.name for recipe in recipes_of(plan, "docker-bake.hcl", tree({}))] == ["orders", "lint"]
+    untagged = {"target": {"a": {**go, "args": {"NAME": "a"}}, "_b": {**go, "args": {"NAME": "b"}}}}
+    assert [recipe.name for recipe in recipes_of(untagged, "docker-bake.hcl", tree({}))] == ["a"]
+    alone = {"target": {"_b": go}}
+    assert [recipe.name for recipe in recipes_of(alone, "docker-bake.hcl", tree({}))] == ["b"]
+
+
 def test_buildx_sees_the_file_alone_and_no_environment(
     tree: Callable[[Mapping[str, str]], TreeFiles], buildx: Buildx
 ) -> None:

@@ -45,6 +45,37 @@ def test_a_build_is_an_image(look: Look) -> None:
     assert any("main.other={{.Env.OTHER}} is left out" in note for note in found.notes)
 
 
+def test_flags_and_platforms_are_taken_or_told(look: Look) -> None:
+    text = KO.replace(
+        'flags: ["-tags=netgo"]', 'flags: [-trimpath, -tags, "netgo,osusergo", -gcflags=all=-N -l, -race, -v]'
+    )
+    found = look({**FILES, ".ko.yaml": f"defaultPlatforms: [linux/amd64, linux/arm/v7]\n{text}"})
+    entry = entry_data(found.images[0])
+    assert (entry["tags"], entry["gcflags"]) == (["netgo", "osusergo"], ["all=-N", "-l"])
+    assert entry["platforms"] == ["linux/amd64"]
+    assert any("flag -race is not taken over" in note for note in found.notes)
+    assert any("linux/arm/v7 is left out" in note for note in found.notes)
+    assert not any("-trimpath" in note or "flag -v" in note for note in found.notes)
+
+
+@pytest.mark.parametrize("platforms", ["[linux/amd64, linux/arm64]", "[all]", "linux/amd64,linux/arm64"])
+def test_the_usual_platforms_are_not_repeated(look: Look, platforms: str) -> None:
+    found = look({**FILES, ".ko.yaml": f"defaultPlatforms: {platforms}\n{KO}"})
+    assert "platforms" not in entry_data(found.images[0])
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (KO.replace("./cmd/nothing", "./cmd/api/..."), ".ko.yaml:12: builds ./cmd/api/..."),
+        ("builds:\n- id: a\n  dir: cmd\n  main: nothing\n", ".ko.yaml:2: builds ./cmd/nothing"),
+    ],
+)
+def test_a_build_that_finds_no_main_package_is_told(look: Look, text: str, said: str) -> None:
+    found = look({**FILES, ".ko.yaml": text})
+    assert f"{said}, which is no main package of the clone; add it by hand" in found.notes
+
+
 def test_a_value_that_no_catalogue_takes_is_for_a_person(look: Look) -> None:
     found = look({**FILES, ".ko.yaml": KO.replace("nonroot", '"nonroot\\nRUN evil"')})
     assert found.images == ()
