@@ -113,7 +113,10 @@ class Copies:
             else:
                 yield (
                     posixpath.basename(each),
-                    Unclear(f"copies {shown(text)}, which is no file of the clone", "add it"),
+                    Unclear(
+                        f"copies {shown(text)}, which is no file of the clone",
+                        f"commit it, or leave this out with --skip {self.context.file}",
+                    ),
                     "",
                 )
 

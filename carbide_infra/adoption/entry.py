@@ -8,13 +8,13 @@ from typing import Any
 
 from carbide_infra.adoption.accounts import Account
 from carbide_infra.adoption.bases import default_user
-from carbide_infra.adoption.go_list import package_path
 from carbide_infra.adoption.pieces import AccountFile, Built, Empty, FromImage, FromTree, Placed, Provided, Unclear
 from carbide_infra.adoption.stage import Context, Stage
 from carbide_infra.adoption.told import Said, Unsayable, usual_path
 from carbide_infra.catalogue.bases import NOTHING
 from carbide_infra.catalogue.ports import port_names
 from carbide_infra.names import CREATED_LABEL, DESCRIPTION_LABEL, REVISION_LABEL, TITLE_LABEL, VERSION_LABEL
+from carbide_infra.source.go_list import package_path
 
 _PACKAGES = {
     "ca-certificates": "ca-certificates",

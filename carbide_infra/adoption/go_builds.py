@@ -102,6 +102,7 @@ class Surroundings:
         local: variables that the same script sets, by their words.
         source_of: the file or folder of the source tree at a place of the stage; None where there is none.
         package_of: the folder of a package that is named by its import path; None for one that is not the tree's.
+        import_path_of: the reverse.
         mains_below: the folders of main packages at or below a folder.
     """
 
@@ -110,6 +111,7 @@ class Surroundings:
     known: Mapping[str, str | None]
     source_of: Callable[[str], str | None]
     package_of: Callable[[str], str | None]
+    import_path_of: Callable[[str], str]
     mains_below: Callable[[str], Sequence[str]]
     is_folder: Callable[[str], bool]
     local: Mapping[str, Word] = field(default_factory=dict)
@@ -160,7 +162,7 @@ def built_by(words: Sequence[Word], here: Surroundings, environment: Mapping[str
     is_folder = verb == "install" or output.endswith("/") or len(folders) > 1 or here.is_folder(output)
     return [
         (
-            posixpath.normpath(f"{output}/{_binary_name(each, here)}" if is_folder else output),
+            posixpath.normpath(f"{output}/{_binary_name(each, packages, here)}" if is_folder else output),
             Built(each, here.where, said, version, notes=notes, folder=folder),
         )
         for each in folders
@@ -290,8 +292,12 @@ def _folders(package: str, folder: str, here: Surroundings) -> Sequence[str]:
     return here.mains_below(source) if is_pattern else [source]
 
 
-def _binary_name(folder: str, here: Surroundings) -> str:
-    return posixpath.basename(folder) if folder != "." else posixpath.basename(here.folder)
+def _binary_name(folder: str, packages: Sequence[str], here: Surroundings) -> str:
+    """As Go calls it: by the first file, else by the last element of the import path that is no major version."""
+    if packages and packages[0].endswith(".go"):
+        return posixpath.basename(packages[0]).removesuffix(".go")
+    path = here.import_path_of(folder)
+    return posixpath.basename(re.sub(r"/v[2-9]\d*$|/v1\d+$", "", path))
 
 
 # ---- Flags.

@@ -19,11 +19,6 @@ NOT_THEIRS = frozenset({"vendor", "testdata", "node_modules", "third_party"})
 """Folders of a clone that hold what is somebody else's."""
 
 
-def package_path(folder: str) -> str:
-    """How a folder of the source root is named as a package."""
-    return "." if folder == "." else f"./{folder}"
-
-
 @dataclass(frozen=True)
 class Packages:
     """The Go packages of a clone.
@@ -48,6 +43,13 @@ class Packages:
             if path == module or path.startswith(f"{module}/"):
                 return posixpath.normpath(f"{folder}/{path.removeprefix(module).lstrip('/')}")
         return None
+
+    def path_of(self, folder: str) -> str:
+        """The import path of a package; its folder where no module of the clone has it."""
+        module = self.module_of(folder)
+        if module is None:
+            return folder
+        return posixpath.normpath(f"{self.modules[module]}/{posixpath.relpath(folder, module)}")
 
     def module_of(self, folder: str) -> str | None:
         """The folder of the module that a package is of."""

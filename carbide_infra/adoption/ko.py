@@ -9,12 +9,13 @@ from typing import Any, get_args
 
 from carbide_infra.adoption.bases import default_user
 from carbide_infra.adoption.discovery import as_name
-from carbide_infra.adoption.go_list import Packages, go_release, package_path
+from carbide_infra.adoption.go_list import Packages, go_release
 from carbide_infra.adoption.told import Adopted, Said
 from carbide_infra.adoption.tree_files import TreeFiles
 from carbide_infra.catalogue.document import UnreadableError, parse
 from carbide_infra.catalogue.values import Platform
 from carbide_infra.errors import CommandError
+from carbide_infra.source.go_list import package_path
 
 FILE = ".ko.yaml"
 # What ko itself builds on where its file names nothing.
@@ -60,7 +61,9 @@ def ko_images(files: TreeFiles, packages: Packages, taken: frozenset[str], notes
         package = posixpath.dirname(package) if package.endswith(".go") else package
         where = f"{FILE}:{document.line(('builds', at))}"
         if package not in packages.mains:
-            notes.append(f"{where}: builds ./{package}, which is no main package of the clone; add it by hand")
+            notes.append(
+                f"{where}: builds {package_path(package)}, which is no main package of the clone; add it by hand"
+            )
         elif package not in taken:
             base = _base(said, packages, package)
             image = _image(build, package, where, base, files, packages)
@@ -70,8 +73,7 @@ def ko_images(files: TreeFiles, packages: Packages, taken: frozenset[str], notes
 
 def _base(said: Mapping[str, Any], packages: Packages, package: str) -> Said:
     overrides = said.get("baseImageOverrides")
-    module = packages.module_of(package) or "."
-    path = posixpath.normpath(f"{packages.modules.get(module, '')}/{posixpath.relpath(package, module)}")
+    path = packages.path_of(package)
     if isinstance(overrides, dict) and path in overrides:
         return Said(str(overrides[path]), f"{FILE}: baseImageOverrides")
     if said.get("defaultBaseImage"):

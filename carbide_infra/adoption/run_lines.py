@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 from carbide_infra.adoption.accounts import AccountError
 from carbide_infra.adoption.go_builds import NotSayableError, Surroundings, built_by
-from carbide_infra.adoption.go_list import package_path
 from carbide_infra.adoption.overlays import overlay
 from carbide_infra.adoption.pieces import Built, Empty, FromTree, Placed, Unclear
 from carbide_infra.adoption.shell import Call, Group, Part, ShellError, Step, Word, calls_in, parse, written
 from carbide_infra.adoption.stage import Context, Stage
 from carbide_infra.adoption.words import short
+from carbide_infra.source.go_list import package_path
 
 if TYPE_CHECKING:
     import dockerfile
@@ -171,6 +171,7 @@ class _Lines:
             known=self.stage.known,
             source_of=source_of,
             package_of=packages.named,
+            import_path_of=packages.path_of,
             mains_below=packages.below,
             is_folder=self.stage.is_folder,
             local={**_of_environment(self.stage), **self.local},

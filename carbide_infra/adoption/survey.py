@@ -258,7 +258,7 @@ def _with_inputs(
             inputs |= _inputs([each], surveyor.question)
         except InputError as error:
             if not each.is_kept and each.name in by_name:
-                reason = Unsayable(each.file, str(error), "commit what is not there")
+                reason = Unsayable(each.file, str(error), "put that right, or commit what is not there")
                 each = adopted(by_name[each.name], surveyor.clone, because=[reason])
             try:
                 inputs |= _inputs([each], surveyor.question)

@@ -28,6 +28,7 @@ from carbide_infra.cli.tables import Column, print_columns, wide_console
 from carbide_infra.errors import CommandError
 from carbide_infra.messages import complain, progress
 from carbide_infra.paths import cache_dir
+from carbide_infra.source.go_list import package_path
 from carbide_infra.workflows import UNKNOWN, Workflows, named_workflows
 
 app = typer.Typer(add_completion=False)
@@ -208,7 +209,7 @@ def _show_rest(found: Survey) -> None:
                 progress(f"  {each}")
     if found.loose:
         more = f" and {len(found.loose) - _LISTED} more" if len(found.loose) > _LISTED else ""
-        shown = ", ".join(f"./{main}" for main in found.loose[:_LISTED])
+        shown = ", ".join(package_path(main) for main in found.loose[:_LISTED])
         progress(f"\nMain packages of no image: {shown}{more}")
     # Of what is kept, each preview says the same.
     made = [found.inputs[image.name] for image in found.images if image.name in found.inputs and not image.is_kept]

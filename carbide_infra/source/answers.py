@@ -29,6 +29,7 @@ from carbide_infra.source.go_list import (
     Reading,
     is_fault,
     list_packages,
+    package_path,
     shown,
 )
 from carbide_infra.source.kept_answers import load, remove_unused, save
@@ -174,7 +175,7 @@ def _newer(go: GoCommand, version: str | None, error: GoError) -> GoCommand | No
 
 
 def _named(question: Question) -> str:
-    return ", ".join(f"./{folder}" for folder in question.packages)
+    return ", ".join(package_path(folder) for folder in question.packages)
 
 
 # ---- Module files, in Go's own reading.

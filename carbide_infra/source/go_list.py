@@ -226,7 +226,12 @@ def documents(text: str) -> Iterator[dict[str, Any]]:
 
 def _pattern(question: Question, folder: str) -> str:
     relative = posixpath.relpath(folder, question.module)
-    return relative if relative == "." or relative.startswith("../") else f"./{relative}"
+    return relative if relative.startswith("../") else package_path(relative)
+
+
+def package_path(folder: str) -> str:
+    """How a folder of the source root is named as a package."""
+    return "." if folder == "." else f"./{folder}"
 
 
 # ---- From packages to files and modules.
@@ -299,7 +304,7 @@ class Reading:
         hint = ""
         if "Dir" not in package and self._is_below_main(package, listing):
             hint = "; it has no Go files here: generate or check out the package first"
-        return f"./{folder} cannot be built for {listing.platform}: {place}{text}{importer}{hint}"
+        return f"{package_path(folder)} cannot be built for {listing.platform}: {place}{text}{importer}{hint}"
 
     def _place(self, position: str) -> str:
         """File and line, relative to the root."""
@@ -423,7 +428,7 @@ class Reading:
         for problem, members in by_problem.items():
             nulls = ", ".join(f"{symbol}: null" for symbol in sorted(members))
             made.warnings.add(
-                f"./{folder}: the linker does not set {' and '.join(sorted(members))}: {problem}; "
+                f"{package_path(folder)}: the linker does not set {' and '.join(sorted(members))}: {problem}; "
                 f"put the catalogue right, or leave it out with symbols: {{{nulls}}}"
             )
 

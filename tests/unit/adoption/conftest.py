@@ -36,6 +36,8 @@ FILES = {
     "conf/b.yaml": "b\n",
     "web/web.go": 'package web\n\nimport "embed"\n\n//go:embed all:dist\nvar Files embed.FS\n',
     "web/dist/.gitkeep": "",
+    "tool/go.mod": "module example.com/kit/v2\n\ngo 1.25.0\n",
+    "tool/main.go": "package main\n\nfunc main() {}\n",
 }
 
 
@@ -45,7 +47,10 @@ def one(tmp_path: Path, cache: Path) -> Callable[[str], Adopted]:
 
     def image(dockerfile: str) -> Adopted:
         write(tmp_path, {**FILES, "Dockerfile": dockerfile})
-        clone = Clone(TreeFiles.of(tmp_path, cache), Packages({".": "example.com/shop"}, ("cmd/api",)))
+        clone = Clone(
+            TreeFiles.of(tmp_path, cache),
+            Packages({".": "example.com/shop", "tool": "example.com/kit/v2"}, ("cmd/api", "tool")),
+        )
         return adopted(Recipe("shop", "Dockerfile"), clone)
 
     return image

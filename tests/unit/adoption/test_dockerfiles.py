@@ -28,6 +28,9 @@ def built(command: str) -> str:
     return f"FROM golang:1.25 AS build\nWORKDIR /src\nCOPY . .\n{command}\nFROM alpine:3.22\n{COPY}{START}"
 
 
+TOOL = [{"package": "./tool", "path": "/app/api"}]
+
+
 def overlaid(lines: str, mount: str = "") -> str:
     """A build with more than the clone in its source folder."""
     build = f"RUN {mount}CGO_ENABLED=0 go build -o /out/api ./cmd/api\n"
@@ -198,6 +201,12 @@ def test_an_entry_says(one: One, lines: str, key: str, value: object) -> None:
         ("WORKDIR /src/cmd\nRUN CGO_ENABLED=0 go build -o ../../out/api api/main.go", "package", "./cmd/api"),
         ("RUN CGO_ENABLED=0 go build -o /out/api example.com/shop/cmd/api", "package", "./cmd/api"),
         ("RUN CGO_ENABLED=0 go build -o /out/ ./...", "package", "./cmd/api"),
+        # Without a name it is that of the import path, or of the first file.
+        ("RUN CGO_ENABLED=0 go build ./cmd/api && mkdir /out && cp api /out/", "package", "./cmd/api"),
+        ("RUN CGO_ENABLED=0 go build cmd/api/main.go && mkdir /out && cp main /out/api", "package", "./cmd/api"),
+        ("WORKDIR /src/tool\nRUN CGO_ENABLED=0 go build && mkdir /out && cp kit /out/api", "binaries", TOOL),
+        ("RUN CGO_ENABLED=0 go install -C tool . && mkdir /out && cp /go/bin/kit /out/api", "binaries", TOOL),
+        ("RUN CGO_ENABLED=0 go install tool/main.go && mkdir /out && cp /go/bin/main /out/api", "binaries", TOOL),
         ("RUN CGO_ENABLED=0 go build -C cmd/api -o /out/api", "package", "./cmd/api"),
         ("RUN CGO_ENABLED=0 go install ./cmd/api && mkdir /out && cp /go/bin/api /out/api", "package", "./cmd/api"),
         ("RUN <<EOF\nset -eu\nexport CGO_ENABLED=0\ngo build -o /out/api ./cmd/api\nEOF", "package", "./cmd/api"),
