@@ -13,7 +13,19 @@ from carbide_infra.errors import shown
 
 _ORDER = (
     *("title", "description", "dockerfile", "context", "target", "args", "secrets", "package", "module"),
-    *("binaries", "tags", "ldflags", "gcflags", "symbols", "version", "base", "builder", "goVersion", "platforms"),
+    *(
+        "binaries",
+        "tags",
+        "ldflags",
+        "gcflags",
+        "symbols",
+        "version",
+        "tagPrefix",
+        "base",
+        "builder",
+        "goVersion",
+        "platforms",
+    ),
     *("kind", "entrypoint", "command", "ports", "health", "user", "workdir", "environment", "files", "folders"),
     *("provides", "labels", "stopSignal"),
 )
@@ -84,7 +96,8 @@ def _shared(images: Sequence[Adopted]) -> dict[str, Said]:
             said = told[texts.index(most)]
             found[key] = Said(said.value, f"{said.where}, as in {texts.count(most)} of {len(images)}")
     versions = [image.entry["version"] for image in images if "version" in image.entry]
-    if versions and all(data(version) == data(versions[0]) for version in versions):
+    is_of_one = any("tagPrefix" in image.entry for image in images)
+    if versions and not is_of_one and all(data(version) == data(versions[0]) for version in versions):
         found["version"] = versions[0]
     for key in _BY_KEY:
         common = _common(key, images)

@@ -23,6 +23,8 @@ _PACKAGES = {
 }
 _BUILD_KEYS = ("tags", "ldflags", "gcflags", "symbols")
 _VERSION = re.compile(r"version|(^|_)(tag|ver|release)($|_)", re.IGNORECASE)
+# Of tags such as tools/v1.4.0.
+_TAG_PREFIX = re.compile(r"(\w+(?:[./-]\w+)*[/-])v[\d.]*\*.*", re.ASCII)
 _JOB = re.compile(r"(^|[-_/])(migrat\w*|job|jobs|seed|init-db|bootstrap)($|[-_/])")
 _NUMERIC = re.compile(r"\d+(:\d+)?")
 _ACCOUNT_NAME = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
@@ -154,6 +156,9 @@ class Entry:
         beside = posixpath.normpath(f"{self._context.folder}/VERSION")
         if version is not None:
             self.said["version"] = version
+            prefix = _TAG_PREFIX.fullmatch(version.value.get("gitTag", ""))
+            if prefix:
+                self._say("tagPrefix", prefix[1], version.where)
         elif beside != "VERSION" and self._context.files.is_file(beside):
             self._say("version", {"file": beside}, beside)
 

@@ -1,5 +1,6 @@
 """Reads `go build` commands: which package, to which file, with which flags, and what the linker sets."""
 
+import itertools
 import posixpath
 import re
 import shlex
@@ -382,6 +383,11 @@ class _Linker:
         if fact:
             self.symbols[symbol] = Said(fact, where)
             self.version = self.version or version
+            if version and "gitTag" in version.value:
+                self.notes.append(
+                    f"{where}: git describe prints more than a version, such as v1.4.0-3-gabcdef0; the catalogue's "
+                    f"version is that of the tag alone, such as 1.4.0, and so is {symbol}"
+                )
             return
         text = self._here.plain((part,)) or ""
         if not text:
@@ -410,14 +416,26 @@ def fact_of(part: Part, here: Surroundings) -> tuple[str, Said | None]:
 def _printed(part: Part, here: Surroundings) -> tuple[str, Said | None]:
     for fact, pattern in _OUTPUTS:
         if pattern.search(part.text):
-            return fact, Said({"gitTag": "v*"}, here.where) if fact == "version" else None
-    try:
-        calls = list(calls_in(parse(part.text)))
-    except ShellError:
-        return "", None
-    for word in (word for call in calls for word in call.words):
-        text = here.plain(word)
+            return fact, Said({"gitTag": _tags_of(part, here)}, here.where) if fact == "version" else None
+    for text in _texts_of(part, here):
         path = here.source_of(_joined(here.folder, text)) if text and _VERSION_FILE.search(text) else None
         if path is not None:
             return "version", Said({"file": path}, here.where)
     return "", None
+
+
+def _tags_of(part: Part, here: Surroundings) -> str:
+    """The git tags that are looked at."""
+    words = list(_texts_of(part, here))
+    named = [after for word, after in itertools.pairwise(words) if word == "--match"]
+    named += [word.partition("=")[2] for word in words if word.startswith("--match=")]
+    return named[0] if named else "v*"
+
+
+def _texts_of(part: Part, here: Surroundings) -> Iterator[str]:
+    """The words of a script, without those that cannot be told."""
+    try:
+        calls = list(calls_in(parse(part.text)))
+    except ShellError:
+        return
+    yield from (text for call in calls for word in call.words if (text := here.plain(word)))

@@ -49,6 +49,7 @@ class Project:
         development: where the dev stack's images go.
         production: where the prod stack's images go.
         workflows: the reusable ones, if they are known.
+        tag_prefixes: what stands before `v<version>` in the tags of images that have a version of their own.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Project:
     development: Registry
     production: Registry
     workflows: Workflows | None
+    tag_prefixes: Sequence[str] = ()
 
     def texts(self, catalogue: str) -> dict[str, str]:
         """The files by their paths relative to the repository, without the locked requirements."""
@@ -94,6 +96,7 @@ class Project:
 
     def _workflow(self, called: Workflows) -> str:
         paths = f"\n    paths: [{', '.join(map(scalar, self.paths))}]" if self.paths else ""
+        tags = ", ".join(f'"{prefix}v[0-9]*"' for prefix in ("", *self.tag_prefixes))
         secrets = "".join(f"\n      {each}: ${{{{ secrets.{each} }}}}" for each in _SECRETS)
 
         return f"""\
@@ -105,7 +108,7 @@ on:
     branches: [{scalar(self.branch)}]{paths}
   push:
     branches: [{scalar(self.branch)}]{paths}
-    tags: ["v[0-9]*"]
+    tags: [{tags}]
   schedule:
     - cron: "17 4 * * *"
   # A finished preview of this workflow becomes the comment of its pull request.

@@ -129,6 +129,7 @@ def _project(
         development=_development(registry, said, name),
         production=_production(registry, said, name),
         workflows=workflows,
+        tag_prefixes=sorted({image.entry["tagPrefix"].value for image in found.images if "tagPrefix" in image.entry}),
     )
 
 

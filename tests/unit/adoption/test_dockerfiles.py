@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from carbide_infra.adoption.catalogue_text import entry_data
+from carbide_infra.adoption.catalogue_text import catalogue_text, entry_data
 from carbide_infra.adoption.told import Adopted
 from carbide_infra.errors import CommandError, UserError
 from tests.support.adoptable import kept, nine_images, several_binaries
@@ -26,6 +26,11 @@ def final(lines: str = "", base: str = "alpine:3.22") -> str:
 
 def built(command: str) -> str:
     return f"FROM golang:1.25 AS build\nWORKDIR /src\nCOPY . .\n{command}\nFROM alpine:3.22\n{COPY}{START}"
+
+
+def built_of(describe: str) -> str:
+    """A build whose version is a git tag."""
+    return f'RUN CGO_ENABLED=0 go build -ldflags="-X main.version=$(git describe {describe})" -o /out/api ./cmd/api'
 
 
 TOOL = [{"package": "./tool", "path": "/app/api"}]
@@ -165,6 +170,10 @@ def test_an_entry_says(one: One, lines: str, key: str, value: object) -> None:
             "version",
             {"gitTag": "v*"},
         ),
+        (built_of("--match 'tools/api/v*' | sed s,tools/api/,,"), "version", {"gitTag": "tools/api/v*"}),
+        (built_of("--tags --match=tools/api/v1.*"), "tagPrefix", "tools/api/"),
+        (built_of("--match v2.*"), "version", {"gitTag": "v2.*"}),
+        (built_of("--match v2.*"), "tagPrefix", None),
         (
             (
                 "RUN if [ -f V ]; then VERSION=$(cat cmd/VERSION.txt); else VERSION=dev; fi; "
@@ -476,3 +485,19 @@ def test_what_kubebuilder_writes_is_an_entry(look: Look) -> None:
     assert said(image, "workdir") == "/"
     assert said(image, "binaries") == [{"package": "./cmd", "path": "/manager"}]
     assert found.loose == ()
+
+
+def test_what_git_describe_prints_beside_a_version_is_told(one: One) -> None:
+    image = one(built(built_of("--tags --dirty")))
+    assert any("Dockerfile:4: git describe prints more than a version" in note for note in image.notes), image.notes
+
+
+def test_a_version_of_one_image_is_not_that_of_all(look: Look) -> None:
+    files = {**FILES, "cmd/job/main.go": FILES["cmd/api/main.go"]}
+    files["api.Dockerfile"] = built(built_of("--match 'tools/api/v*'"))
+    files["job.Dockerfile"] = built("RUN CGO_ENABLED=0 go build -o /out/api ./cmd/job")
+    text = catalogue_text(look(files).images)
+    assert "defaults" in text
+    assert "version" not in text.partition("images:")[0]
+    assert '    version: {gitTag: "tools/api/v*"}' in text
+    assert "    tagPrefix: tools/api/" in text

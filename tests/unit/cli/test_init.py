@@ -111,6 +111,17 @@ def test_a_main_branch_of_another_name_is_the_stacks(init: Init, tmp_path: Path)
     assert "branches: [develop]" in (root / ".github/workflows/images.yml").read_text()
 
 
+def test_a_tag_of_one_image_starts_the_workflow(init: Init, tmp_path: Path) -> None:
+    describe = "$(git describe --match 'tools/api/v*')"
+    files = shop()
+    files["docker/Dockerfile.shop-api"] = files["docker/Dockerfile.shop-api"].replace("$(cat VERSION)", describe)
+    assert init(files).exit_code == 0
+    root = tmp_path / "clone"
+    assert 'tags: ["v[0-9]*", "tools/api/v[0-9]*"]' in (root / ".github/workflows/images.yml").read_text()
+    values = read_stack_file(root / "images", "prod")
+    assert selected_images(load_settings(values, {}), root / "images").images[0].tag_prefix == "tools/api/"
+
+
 def test_the_workflow_calls_one_commit_for_the_changes_of_its_folder(init: Init, tmp_path: Path) -> None:
     init(nine_images(), folder=SUBFOLDER)
     text = (tmp_path / "clone/.github/workflows/images.yml").read_text()
