@@ -16,6 +16,7 @@ from carbide_infra.adoption.dockerfiles import Clone, Recipe, adopted
 from carbide_infra.adoption.go_list import Packages, go_release, packages_of
 from carbide_infra.adoption.helm_values import helm_values
 from carbide_infra.adoption.project import Registry
+from carbide_infra.adoption.targets import unnamed_images
 from carbide_infra.adoption.told import Adopted, Said, Unsayable
 from carbide_infra.adoption.tree_files import TreeFiles
 from carbide_infra.catalogue.checks import check_images
@@ -28,6 +29,7 @@ from carbide_infra.source.go_environment import module_settings
 from carbide_infra.source.images import wanted_by
 from carbide_infra.source.inputs import InputError, Inputs, inputs_of
 from carbide_infra.source.kept.context import wanted_by_kept
+from carbide_infra.source.kept.reading import parsed
 
 _NO_STACK = Stack()
 
@@ -103,6 +105,20 @@ class _Surveyor:
         found, notes = renamed(found, self.charts.running, self.question.repository)
         self.notes += notes
         return sorted(found, key=lambda recipe: recipe.name)
+
+    def look_for_others(self, found: Sequence[Recipe]) -> None:
+        """Stages that are images by the looks of them, and have no recipe."""
+        for file in sorted({recipe.file for recipe in found}):
+            try:
+                commands = parsed(self.clone.files.text(file), file)
+            except InputError:
+                continue
+            targets = [recipe.target for recipe in found if recipe.file == file]
+            self.notes += [
+                f"{file}:{line}: the stage {name} is another image by the looks of it, but no bake or compose file "
+                f"here names it; add it by hand, with target: {name}"
+                for line, name in unnamed_images(commands, targets)
+            ]
 
     def image(self, recipe: Recipe) -> Adopted:
         """As an entry where the catalogue's own checks, and Go, take it."""
@@ -191,6 +207,7 @@ def survey(question: Question) -> Survey:
     surveyor.read_charts()
     found = surveyor.recipes()
     require_distinct(found)
+    surveyor.look_for_others(found)
     images = [surveyor.image(recipe) for recipe in found]
     images += surveyor.without_dockerfile(images)
     by_name = {recipe.name: recipe for recipe in found}

@@ -192,3 +192,15 @@ def test_a_matrix_over_one_dockerfile_makes_an_image_of_each(look: Look, buildx:
     found = look(bake())
     assert [image.entry["binaries"].value[0].value["package"] for image in found.images] == ["./cmd/blue", "./cmd/red"]
     assert not found.loose
+
+
+def test_stages_that_a_build_file_names_are_images(look: Look, buildx: Buildx) -> None:
+    buildx(json.dumps({"target": {name: {"context": ".", "target": name} for name in ("server", "worker")}}), 0, "")
+    stages = (
+        "FROM golang:1.25 AS build\nWORKDIR /src\nCOPY . .\nRUN CGO_ENABLED=0 go build -o /api ./cmd/api\n"
+        'FROM alpine:3.22 AS worker\nCOPY --from=build /api /api\nCMD ["/api", "work"]\n'
+        'FROM alpine:3.22 AS server\nCOPY --from=build /api /api\nCMD ["/api"]\n'
+    )
+    found = look({**FILES, "Dockerfile": stages, "docker-bake.hcl": "x"})
+    assert [image.name for image in found.images] == ["server", "worker"]
+    assert not any("by the looks of it" in note for note in found.notes)

@@ -501,3 +501,16 @@ def test_a_version_of_one_image_is_not_that_of_all(look: Look) -> None:
     assert "version" not in text.partition("images:")[0]
     assert '    version: {gitTag: "tools/api/v*"}' in text
     assert "    tagPrefix: tools/api/" in text
+
+
+def test_a_stage_that_looks_like_another_image_is_told(look: Look) -> None:
+    """Only who builds it by its name knows of it."""
+    stages = (
+        f"{BUILD}FROM alpine:3.22 AS worker\n{COPY}{START}\nFROM build AS lint\nRUN go vet ./...\n"
+        f'FROM alpine:3.22 AS base\nCMD ["sh"]\nFROM base AS server\n{COPY}{START}'
+    )
+    found = look({**FILES, "Dockerfile": stages})
+    assert [image.name for image in found.images] == ["shop"]
+    said = "another image by the looks of it, but no bake or compose file here names it; add it by hand, with target"
+    assert f"Dockerfile:5: the stage worker is {said}: worker" in found.notes
+    assert not any("stage lint" in note or "stage base" in note for note in found.notes)
