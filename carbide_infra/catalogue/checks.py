@@ -130,6 +130,23 @@ def _files(image: Image, root: Path) -> Iterator[_Finding]:
                 yield ("files", index, "from"), str(error), file.source
 
 
+def _places(image: Image, root: Path) -> Iterator[_Finding]:
+    """What is a file in the image has nothing in it."""
+    binaries = [binary.path for binary in image.binaries]
+    places = [*binaries, *(file.to for file in image.files), *(folder.path for folder in image.folders)]
+    key: Key = ("package",) if len(binaries) == 1 else ("binaries",)
+    for path in binaries:
+        for place in places:
+            if place.startswith(f"{path}/"):
+                yield key, f"{path} is a file, and {place} would lie in it; give one of them another path", None
+    for index, file in enumerate(image.files):
+        is_file = isinstance(file, SourceFile) and (root / file.source).is_file()
+        inner = next((place for place in places if place.startswith(f"{file.to}/")), None)
+        if is_file and inner:
+            text = f"is a file, and {inner} would lie in it; give one of them another path"
+            yield ("files", index, "to"), text, file.to
+
+
 def _version_file(image: Image, root: Path) -> Iterator[_Finding]:
     if isinstance(image.version, FileVersion) and not _is_inside(root, root / image.version.file):
         yield ("version", "file"), f"leads out of the source root {root}; put a copy in its place", image.version.file
@@ -241,6 +258,7 @@ _ERRORS: Sequence[Callable[[Image, Path], Iterator[_Finding]]] = (
     _packages,
     _go_version,
     _files,
+    _places,
     _version_file,
     _programs,
     _base_user,

@@ -1,5 +1,6 @@
 """Reads YAML as data that remember their lines, and finds what YAML itself would take without a word."""
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +11,8 @@ from carbide_infra.catalogue.problems import Key
 _MAX_DEPTH = 20
 _TAG = "tag:yaml.org,2002:"
 _SCALARS = frozenset(f"{_TAG}{kind}" for kind in ("null", "bool", "int", "float", "str", "timestamp"))
+_INT = f"{_TAG}int"
+_OLD_NUMBER = re.compile(r"[-+]?(0[0-7_]+|.*:.*)")
 _SHOWN = 40
 
 
@@ -64,7 +67,10 @@ def parse(text: str) -> Document:
             document.data = _Reader(loader, document).value(node, ())
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        raise UnreadableError(mark.line + 1 if mark else 1, str(error.problem or error.context)) from None
+        text = str(error.problem or error.context)
+        # PyYAML's sentence, of which it gives the second half here.
+        whole = f"{error.context}, {text}" if text.startswith("but ") else text
+        raise UnreadableError(mark.line + 1 if mark else 1, whole) from None
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         raise UnreadableError(line, f"the character {error.character!r} is not allowed") from None
@@ -121,6 +127,9 @@ class _Reader:
         self._document.spans[key] = (node.start_mark.index, node.end_mark.index)
         if node.tag not in _SCALARS:
             raise UnreadableError(node.start_mark.line + 1, f"the tag {node.tag} is not read; leave it out")
+        # As YAML 1.2 has it: 22:22 is no number of seconds, and 010 no octal one. A mode has a sentence of its own.
+        if node.tag == _INT and _OLD_NUMBER.fullmatch(node.value) and key[-1:] != ("mode",):
+            return node.value
         try:
             return self._loader.construct_object(node)
         except ValueError as error:

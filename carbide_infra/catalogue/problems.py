@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
@@ -65,7 +65,8 @@ class Problem:
         """One line, as it is shown."""
         location = f"{self.where}: " if self.where else ""
         value = "" if self.value is None else f" = {self.value}"
-        return f"{location}{self.key}{value}: {self.text}" if self.key else f"{location}{self.text}"
+        key = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in self.key)
+        return f"{location}{key}{value}: {self.text}" if self.key else f"{location}{self.text}"
 
 
 def path(key: Key) -> str:
@@ -100,7 +101,8 @@ def explained(
         key: Key = tuple(part for part in item["loc"] if part != _OF_A_KEY)
         value = shown((written or {}).get(key) or item["input"])
         if item["type"] == "string_type" and isinstance(item["input"], bool | int | float | date):
-            yield key, value, f'is {_kind_of(item["input"])}, not text; write it in quotes: "{value}"'
+            remedy = f'write it in quotes: "{value}"' if _fits(value, model, key) else _good_value(model, key)
+            yield key, value, f"is {_kind_of(item['input'])}, not text; {remedy}"
         elif not _follows_from_another(item, found):
             says_nothing = item["type"] == "missing" or _OF_A_KEY in item["loc"]
             yield key, None if says_nothing else value, _sentence(item["type"], item, key, model)
@@ -124,10 +126,30 @@ def _sentence(kind: str, item: Mapping[str, Any], key: Key, model: type[BaseMode
         return str(item["ctx"]["error"])
     if kind == "extra_forbidden":
         name = str(key[-1])
+        if key[:-1] == ("defaults",) and name in _known_keys(model, ("images", name)):
+            return f"{UNKNOWN_KEY} of defaults; each image says its own"
         return f"{UNKNOWN_KEY}; {_HINTS.get(name) or nearest(name, _known_keys(model, key[:-1]))}"
-    problem = plain_problem(item)
+    problem, good = plain_problem(item), _good_value(model, key)
+    return f"{problem}; {good}" if good else problem
+
+
+def _good_value(model: type[BaseModel], key: Key) -> str:
     example = _example(model, key)
-    return f"{problem}; a good value: {example}" if example else problem
+    return f"a good value: {example}" if example else ""
+
+
+def _fits(text: str, model: type[BaseModel], key: Key) -> bool:
+    """Whether a number would be a good value if it were a text."""
+    field = _field_at(model, key)
+    if field is None:
+        return True
+    # Pydantic keeps the grammar of a field beside its type, unless None is one of its values.
+    kind: Any = Annotated[(field.annotation, *field.metadata, None)]
+    try:
+        TypeAdapter(kind).validate_python(text)
+    except ValidationError:
+        return False
+    return True
 
 
 def plain_problem(item: Mapping[str, Any]) -> str:

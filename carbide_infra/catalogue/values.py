@@ -159,7 +159,9 @@ def _one_group(pattern: str) -> str | None:
 
 def _quoted_mode(value: object) -> object:
     if isinstance(value, int) and not isinstance(value, bool):
-        msg = f'is a number to YAML; write it in quotes: "{value:04o}"'
+        # No mode is as large as 755 is without its zero.
+        digits = f"{value:04}" if value > 0o777 else f"{value:04o}"  # noqa: PLR2004 - all bits
+        msg = f'is a number to YAML; write it in quotes: "{digits}"'
         raise ValueError(msg)  # noqa: TRY004 - Pydantic reports a ValueError only
     return value
 

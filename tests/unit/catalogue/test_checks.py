@@ -47,6 +47,22 @@ def errors(root: Path, *lines: str, defaults: str = "{}") -> list[str]:
     return [str(problem) for problem in found.errors]
 
 
+@pytest.mark.parametrize(
+    ("file", "said"),
+    [
+        ("{from: deploy/plain, to: /app}", "files[0].to = /app: is a file, and /app/server would lie in it"),
+        ("{from: deploy/plain, to: /srv}", "files[0].to = /srv: is a file, and /srv/x would lie in it"),
+        (f"{{image: x@{DIGEST}, from: /srv, to: /srv}}", None),
+        ("{from: docs, to: /app/server/docs}", "package: /app/server is a file, and /app/server/docs"),
+        ("{from: deploy, to: /app}", None),
+    ],
+)
+def test_nothing_lies_in_a_file(file: str, said: str | None, root: Path) -> None:
+    found = errors(root, "package: ./cmd/server", "folders: [{path: /srv/x}]", f"files: [{file}]")
+    assert len(found) == (said is not None)
+    assert all(f"a: {said}" in text and text.endswith("; give one of them another path") for text in found)
+
+
 def test_a_good_entry_gives_no_finding(root: Path) -> None:
     found = findings(
         root,

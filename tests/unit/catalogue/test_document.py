@@ -51,7 +51,7 @@ def test_an_empty_text_is_no_data() -> None:
     [
         ("a: 1\nb: [\n", 3, "expected the node content"),
         ("a: 1\n\tb: 2\n", 2, "cannot start any token"),
-        ("a: 1\n---\nb: 2\n", 2, "but found another document"),
+        ("a: 1\n---\nb: 2\n", 2, "expected a single document in the stream, but found another document"),
         ("a: 1\nb: &x 2\nc: *x\n", 2, "anchors and aliases are not read"),
         ("a: 1\nb: *x\n", 2, "anchors and aliases are not read"),
         ("a: !!python/name:os.system x\n", 1, "the tag tag:yaml.org,2002:python/name:os.system is not read"),

@@ -77,7 +77,7 @@ def test_images_keep_the_files_order(tmp_path: Path) -> None:
         ),
         (
             "schemaVersion: 1\ndefaults: {package: ./a}\nimages:\n  a: {package: ./a}\n",
-            "services.yaml:2: defaults.package = ./a: is an unknown key; known are tags, ",
+            "services.yaml:2: defaults.package = ./a: is an unknown key of defaults; each image says its own",
         ),
     ],
 )
@@ -126,6 +126,16 @@ def test_what_is_wrong_with_a_file(text: str, said: str, tmp_path: Path) -> None
             "files: [{from: a, to: /b, mode: 0755}]",
             'files[0].mode = 0755: is a number to YAML; write it in quotes: "07',
         ),
+        (
+            "files: [{from: a, to: /b, mode: 755}]",
+            'files[0].mode = 755: is a number to YAML; write it in quotes: "0755"',
+        ),
+        ("ports: {http: 22:22}", 'ports.http = 22:22: is text, not a whole number; a good value: {"http": 8080}'),
+        ("ports: {http: 010}", 'ports.http = 010: is text, not a whole number; a good value: {"http": 8080}'),
+        ("health: {command: [a], interval: 30}", "health.interval = 30: is a number, not text; a good value: 30s"),
+        ("sizeBudget: 30", "sizeBudget = 30: is a number, not text; a good value: 30MB"),
+        ("goVersion: 1.30", 'goVersion = 1.30: is a number, not text; write it in quotes: "1.30"'),
+        ("ti\u200btle: x", "ti\\u200btle = x: is an unknown key; did you mean title?"),
         ("base: null", "base = null: is empty, not text; a good value: alpine:3.22"),
         ("base: a b", "base = a b: is not a reference of an image: the repository 'a b' is not lower-case names"),
         ("tags: [a, 1]", 'tags[1] = 1: is a number, not text; write it in quotes: "1"'),
@@ -336,3 +346,18 @@ def test_a_file_without_a_version_is_of_the_first(tmp_path: Path) -> None:
 def test_of_a_newer_program_s_file_one_sentence_is_said(tmp_path: Path) -> None:
     (said,) = problems(tmp_path, "schemaVersion: 7\nnovel: {}\nimages:\n  a: {new: 1}\n")
     assert said.startswith("services.yaml:1: schemaVersion = 7: is for a newer carbide-infra")
+
+
+def test_a_key_of_images_is_none_of_defaults(tmp_path: Path) -> None:
+    found = problems(
+        tmp_path,
+        """\
+        defaults: {title: x, helth: {}}
+        images:
+          a: {package: ./a}
+        """,
+    )
+    assert found == [
+        "services.yaml:1: defaults.helth = {}: is an unknown key; did you mean health?",
+        "services.yaml:1: defaults.title = x: is an unknown key of defaults; each image says its own",
+    ]
