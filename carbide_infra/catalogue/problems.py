@@ -117,7 +117,7 @@ def _follows_from_another(item: ErrorDetails, found: Sequence[ErrorDetails]) -> 
 def nearest(name: str, known: Iterable[str]) -> str:
     """`; did you mean …?`, or the known names."""
     names = list(known)
-    close = get_close_matches(name, names, n=1)
+    close = [each for each in names if each.lower() == name.lower()] or get_close_matches(name, names, n=1)
     return f"did you mean {close[0]}?" if close else f"known are {', '.join(names)}"
 
 

@@ -62,17 +62,46 @@ def _entries(root: Path, stack: str) -> dict[str, Any]:
     try:
         text = file.read_text(encoding="utf-8")
         # What is one scalar is text, and what is written in a map or list is as Pulumi hands it over.
-        content = yaml.load(text, yaml.BaseLoader) or {}  # noqa: S506 - builds no objects
-        entries = dict(content.get("config") or {})
-        typed = (yaml.safe_load(text) or {}).get("config") or {}
+        entries = _config(yaml.load(text, yaml.BaseLoader), f"{project_name(root)}:")  # noqa: S506 - builds no objects
+        typed = _config(yaml.safe_load(text), "")
         entries = {key: typed[key] if isinstance(value, dict | list) else value for key, value in entries.items()}
     except FileNotFoundError:
         return {}
-    except (yaml.YAMLError, AttributeError, TypeError, ValueError, RecursionError) as error:
-        message = f"{file} cannot be read as a stack's configuration: {error}"
+    except (yaml.YAMLError, _OtherShapeError, TypeError, ValueError, RecursionError) as error:
+        message = f"{file}{_problem(error)}"
         raise SetupError(message) from error
     prefix = f"{project_name(root)}:"
     return {str(key).removeprefix(prefix): value for key, value in entries.items() if str(key).startswith(prefix)}
+
+
+class _OtherShapeError(Exception):
+    """The file is YAML, and something else than a stack's configuration."""
+
+
+def _config(content: Any, prefix: str) -> dict[Any, Any]:  # noqa: ANN401 - what YAML has
+    if not isinstance(content, dict | None):
+        what = f" is {_shape(content)}, not a map; a good beginning: config:"
+        raise _OtherShapeError(what)
+    config = (content or {}).get("config") or {}
+    if not isinstance(config, dict):
+        what = f": config is {_shape(config)}, not a map; a good value below it: {prefix}source: .."
+        raise _OtherShapeError(what)
+    return config
+
+
+def _shape(value: object) -> str:
+    return "a list" if isinstance(value, list) else "text"
+
+
+def _problem(error: Exception) -> str:
+    """What is wrong with a file, as it follows its name in a sentence."""
+    if isinstance(error, _OtherShapeError):
+        return str(error)
+    if isinstance(error, UnicodeDecodeError):
+        return f" is not a text in UTF-8 (byte {error.start})"
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
+        return f":{error.problem_mark.line + 1} cannot be read as YAML: {error.problem}"
+    return f" cannot be read as a stack's configuration: {' '.join(str(error).split())}"
 
 
 def require_quoted(root: Path, stack: str) -> None:

@@ -77,6 +77,7 @@ def test_structured_values_arrive_as_json_text() -> None:
     ("values", "key", "shown"),
     [
         ({"registryServre": "nvcr.io"}, "registryServre", "unknown key"),
+        ({"Version": "1"}, "Version", "did you mean version?"),
         ({"platforms": '["linux/amd65"]'}, "platforms[0]", "'linux/amd65'"),
         ({"platforms": "linux amd64"}, "platforms", "'linux amd64'"),
         ({"services": '["carbide-rest-api","carbide-rest-api"]'}, "services", "twice"),

@@ -146,3 +146,26 @@ def test_of_a_file_that_cannot_be_read_others_tell(content: str | None, tmp_path
 )
 def test_the_development_stack_is_known_by_its_name(stack: str, *, is_one: bool) -> None:
     assert is_development(stack) is is_one
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            b"config:\n  a:b: c\nencryptionsalt: v1: x\n",
+            ":3 cannot be read as YAML: mapping values are not allowed here",
+        ),
+        (b"config:\n  a:b:\tc\n  a:d: [\n", ":2 cannot be read as YAML: found character '\\t' that cannot start any"),
+        (b"- a\n", " is a list, not a map; a good beginning: config:"),
+        (b"text\n", " is text, not a map; a good beginning: config:"),
+        (b"config: [a]\n", ": config is a list, not a map; a good value below it: carbide-infra:source: .."),
+        (b"config:\n  a:b: \xfc\n", " is not a text in UTF-8 (byte 15)"),
+    ],
+)
+def test_a_file_that_is_none_is_told_in_one_sentence(text: bytes, said: str, tmp_path: Path) -> None:
+    file = tmp_path / "Pulumi.prod.yaml"
+    file.write_bytes(text)
+    with pytest.raises(SetupError) as raised:
+        read_stack_file(tmp_path, "prod")
+    assert str(raised.value).startswith(f"{file}{said}")
+    assert "\n" not in str(raised.value)
