@@ -73,6 +73,7 @@ _OUTPUTS = (
 )
 # They make another binary, and no entry has a word for them.
 _SPECIAL = ("GOEXPERIMENT", "GOAMD64", "GOARM64", "GOFIPS140")
+_LISTS = frozenset({"tags", "gcflags"})
 _VERSION_FILE = re.compile(r"(^|/)[^/]*version[^/]*$", re.IGNORECASE)
 _FLAG = re.compile(r"[A-Za-z0-9_./:=,@%+~-]+")
 _SLOT = re.compile("\x01(\\d+)\x02")
@@ -309,6 +310,9 @@ def _flags(flags: Mapping[str, Word], here: Surroundings) -> tuple[dict[str, Sai
     version: Said | None = None
     notes: list[str] = []
     for name, word in flags.items():
+        if name in _LISTS and (argument := _empty_argument(word, here)):
+            notes.append(f"{here.where}: -{name} is left out, for nothing here says {argument}")
+            continue
         match name:
             case "tags":
                 said["tags"] = Said(re.split(r"[ ,]+", _text(word, here, "-tags").strip()), here.where)
@@ -319,11 +323,21 @@ def _flags(flags: Mapping[str, Word], here: Surroundings) -> tuple[dict[str, Sai
                 said["ldflags"] = Said(linker.flags, here.where)
                 if linker.symbols:
                     said["symbols"] = Said(linker.symbols, here.where)
-                version, notes = linker.version, linker.notes
+                version = linker.version
+                notes += linker.notes
             case _ if name not in _MEANS_NOTHING and _text(word, here, f"-{name}") != "false":
                 msg = f"has the flag -{name}"
                 raise NotSayableError(msg, "leave it out, if the program works without")
     return said, version, tuple(notes)
+
+
+def _empty_argument(word: Word, here: Surroundings) -> str:
+    """The name of the build argument that a word is, where nobody gives it a value; empty for any other word."""
+    parts = [part for part in here.flat(word) if part.kind != "text" or part.text]
+    if len(parts) != 1 or parts[0].kind != "variable" or parts[0].default:
+        return ""
+    name = parts[0].text
+    return name if here.known.get(name, "") is None else ""
 
 
 class _Linker:

@@ -226,6 +226,10 @@ class _Lines:
 
     def _output(self, words: Sequence[str]) -> str:
         named = next((words[at + 1] for at, word in enumerate(words[:-1]) if word == "-o"), "")
+        if not named:
+            # Beside what is there, and not in the place of it.
+            package = posixpath.basename(words[-1].partition("@")[0].removeprefix(_UNKNOWN)) or _UNKNOWN
+            return f"/go/bin/{package}" if "install" in words else posixpath.join(self.folder, package)
         return posixpath.normpath(posixpath.join(self.folder, named.removeprefix(_UNKNOWN)))
 
     def _put(self, place: str, piece: Built | Empty | FromTree | Unclear, mode: str = "", owner: str = "") -> None:

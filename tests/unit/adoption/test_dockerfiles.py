@@ -210,6 +210,17 @@ def test_an_entry_says(one: One, lines: str, key: str, value: object) -> None:
         ("WORKDIR /src/cmd\nRUN CGO_ENABLED=0 go build -o ../../out/api api/main.go", "package", "./cmd/api"),
         ("RUN CGO_ENABLED=0 go build -o /out/api example.com/shop/cmd/api", "package", "./cmd/api"),
         ("RUN CGO_ENABLED=0 go build -o /out/ ./...", "package", "./cmd/api"),
+        # Another repository's tool that stays in the stage, and arguments that are empty unless somebody gives them.
+        (
+            "RUN go install example.com/other/v4/cmd/tool@v4.17.0\nRUN CGO_ENABLED=0 go build -o /out/api ./cmd/api",
+            "package",
+            "./cmd/api",
+        ),
+        (
+            'ARG G\nARG TAGS\nRUN CGO_ENABLED=0 go build -gcflags="${G}" -tags "$TAGS" -o /out/api ./cmd/api',
+            "gcflags",
+            None,
+        ),
         # Without a name it is that of the import path, or of the first file.
         ("RUN CGO_ENABLED=0 go build ./cmd/api && mkdir /out && cp api /out/", "package", "./cmd/api"),
         ("RUN CGO_ENABLED=0 go build cmd/api/main.go && mkdir /out && cp main /out/api", "package", "./cmd/api"),
@@ -302,6 +313,10 @@ def test_a_go_build_says(one: One, command: str, key: str, value: object) -> Non
         ),
         (built("RUN make build"), "which line 4 makes (make build)"),
         (built("RUN CGO_ENABLED=0 go install example.com/other/cmd/api@latest"), "which line 4 makes"),
+        (
+            built("RUN CGO_ENABLED=0 go install example.com/other/cmd/api@v1 && mkdir /out && mv /go/bin/api /out/"),
+            "which line 4 makes",
+        ),
         (built('RUN [ -n "$X" ] && CGO_ENABLED=0 go build -o /out/api ./cmd/api || true'), None),
         (built('RUN if [ -n "$X" ]; then CGO_ENABLED=0 go build -o /out/api ./cmd/api; fi'), "which line 4 makes"),
         ("# syntax=example.com/frontend:1\n" + final(), "whose grammar is not known here"),
@@ -514,3 +529,8 @@ def test_a_stage_that_looks_like_another_image_is_told(look: Look) -> None:
     said = "another image by the looks of it, but no bake or compose file here names it; add it by hand, with target"
     assert f"Dockerfile:5: the stage worker is {said}: worker" in found.notes
     assert not any("stage lint" in note or "stage base" in note for note in found.notes)
+
+
+def test_an_argument_that_is_empty_is_told(one: One) -> None:
+    image = one(built('ARG GCFLAGS\nRUN CGO_ENABLED=0 go build -gcflags="${GCFLAGS}" -o /out/api ./cmd/api'))
+    assert any("Dockerfile:5: -gcflags is left out, for nothing here says GCFLAGS" in note for note in image.notes)
