@@ -36,6 +36,11 @@ _SYMBOL_PART = r"[A-Za-z0-9_%~+.-]+"
 _FLAG = r"[A-Za-z0-9_./:=,@%+~-]+"
 _ACCOUNT = r"[a-z_][a-z0-9_-]{0,31}"
 _NUMERIC_ACCOUNT = r"\d{1,10}(:\d{1,10})?"
+# Those that BuildKit knows: it refuses any other name, in the build.
+_SIGNAL = (
+    r"SIG(ABRT|ALRM|BUS|CHLD|CLD|CONT|FPE|HUP|ILL|INT|IO|IOT|KILL|PIPE|POLL|PROF|PWR|QUIT|SEGV|STKFLT|STOP|SYS|TERM"
+    r"|TRAP|TSTP|TTIN|TTOU|URG|USR1|USR2|VTALRM|WINCH|XCPU|XFSZ|RTMIN(\+([1-9]|1[0-5]))?|RTMAX(-([1-9]|1[0-4]))?)"
+)
 _PLACEHOLDER = re.compile(r"\{([A-Za-z]+)\}")
 _SIZE = re.compile(r"(?P<number>[1-9]\d*(\.\d+)?) ?(?P<unit>[kKMG]i?B)")
 _UNITS = {"kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
@@ -235,7 +240,7 @@ ArgumentText = Annotated[str, Grammar("a text, perhaps with {version}", check=_a
 StageName = Annotated[str, Grammar("final", "is not a name of a stage", r"[a-z][a-z0-9._-]*|\d+")]
 SecretId = Annotated[str, Grammar("gitcreds", "is not a build secret", r"gitcreds|goenv|extra_ca")]
 LabelText = Annotated[str, Grammar("a text, perhaps with {version}", check=_label)]
-StopSignal = Annotated[str, Grammar("SIGTERM", "is not a signal", r"SIG[A-Z][A-Z0-9]*(\+\d{1,2})?")]
+StopSignal = Annotated[str, Grammar("SIGTERM", "is not a signal of Linux", _SIGNAL)]
 VersionPattern = Annotated[str, Grammar("'Version = \"(.*)\"'", check=_one_group)]
 TagPattern = Annotated[
     str, Grammar('"v*"', "is not a pattern of git tags", r"[A-Za-z0-9_][A-Za-z0-9_./+-]*\*[A-Za-z0-9_./+*-]*")

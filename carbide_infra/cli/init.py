@@ -184,7 +184,7 @@ def _write(project: Project, top: Path, found: Survey, find_links: Sequence[str]
     for place in find_links if requirements in new else ():
         if shared_place(place, top, top / project.folder) is None:
             progress(f"NOTE: {requirements}: the workflows find no wheels in {place}; {_WHEELS}")
-    _show_next(os.path.relpath(top / project.folder), find_links)
+    _show_next(os.path.relpath(top / project.folder), find_links, lacks_requirements=bool(problem))
     return WELL
 
 
@@ -219,9 +219,10 @@ def _show_rest(found: Survey) -> None:
         progress(f"NOTE: {note}")
 
 
-def _show_next(folder: str, find_links: Sequence[str]) -> None:
+def _show_next(folder: str, find_links: Sequence[str], *, lacks_requirements: bool) -> None:
     links = "".join(f" --find-links {shlex.quote(absolute_place(place))}" for place in find_links)
+    first = ", once requirements.txt is there" if lacks_requirements else ""
     progress(
-        f"\nNext:\n  cd {folder} && python3 -m venv .venv && .venv/bin/pip install{links} -r requirements.txt\n"
+        f"\nNext{first}:\n  cd {folder} && python3 -m venv .venv && .venv/bin/pip install{links} -r requirements.txt\n"
         "  .venv/bin/carbide-infra preview --stack dev"
     )

@@ -237,6 +237,7 @@ def test_a_package_that_cannot_be_had_is_one_sentence_and_the_rest_is_there(
     done = init(kept())
     assert done.exit_code == 0
     assert "requirements.txt is not written, for it is nowhere; run make wheels" in done.stderr
+    assert "\nNext, once requirements.txt is there:\n" in done.stderr
     assert untracked(tmp_path / "clone") >= {"images/services.yaml"}
     assert "images/requirements.txt" not in untracked(tmp_path / "clone")
 
