@@ -137,7 +137,9 @@ def in_another_home(stack: Stack, _: Checkout, folder: Path) -> Stack:
 
 
 def _releases_of_go(modules: Path) -> list[Path]:
-    return [*modules.glob("golang.org/toolchain@*"), modules / "cache/download/golang.org/toolchain"]
+    known = [*modules.glob("golang.org/toolchain@*"), modules / "cache/download/golang.org/toolchain"]
+    # A link to nothing would keep Go from getting them.
+    return [folder for folder in known if folder.exists()]
 
 
 def after_touching(stack: Stack, checkout: Checkout, _: Path) -> Stack:
