@@ -26,8 +26,6 @@ _FIXED = {
     "GOENV": "off",
     "GO111MODULE": "on",
     "CGO_ENABLED": "0",
-    # Go's index of packages takes a file of the same size and time for the same; what is listed here is read.
-    "GODEBUG": "goindex=0",
     "GIT_TERMINAL_PROMPT": "0",
     "GIT_OPTIONAL_LOCKS": "0",
     "LC_ALL": "C.UTF-8",

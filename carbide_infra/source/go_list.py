@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from carbide_infra.source.go_command import GoCommand, GoError
+from carbide_infra.source.go_index import variables_for
 from carbide_infra.source.symbols import Files, symbol_problems
 from carbide_infra.source.tree import InputError, Tree, is_within
 
@@ -154,17 +155,23 @@ def list_packages(go: GoCommand, question: Question, *, network: bool) -> list[L
     Raises:
         GoError: it does not answer at all.
     """
+    variables = work_of(question) | variables_for(question.root)
     with ThreadPoolExecutor() as pool:
-        return list(pool.map(lambda platform: _listed(go, question, platform, network=network), question.platforms))
+        listings = pool.map(
+            lambda platform: _listed(go, question, platform, variables, network=network), question.platforms
+        )
+        return list(listings)
 
 
-def _listed(go: GoCommand, question: Question, platform: str, *, network: bool) -> Listing:
+def _listed(
+    go: GoCommand, question: Question, platform: str, variables: Mapping[str, str], *, network: bool
+) -> Listing:
     patterns = [_pattern(question, folder) for folder in question.packages]
     tags = [f"-tags={','.join(question.tags)}"] if question.tags else []
     text = go.run(
         question.root / question.module, "list", "-e", "-deps", f"-json={_FIELDS}", *tags, *patterns,
         network=network,
-        variables=work_of(question) | platform_of(platform),
+        variables={**variables, **platform_of(platform)},
     )  # fmt: skip
     return Listing(question, platform, {package["ImportPath"]: package for package in documents(text)})
 
