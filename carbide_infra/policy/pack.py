@@ -55,10 +55,8 @@ def _policy(rule: Rule, suffix: str, project: Path) -> Policy:
 def _validation(
     rule: Rule, project: Path, *, is_advice: bool
 ) -> Callable[[ResourceValidationArgs, ReportViolation], None]:
-    binds = cache(rule.binds)
-
     def validate(args: ResourceValidationArgs, report: ReportViolation) -> None:
-        if args.resource_type not in rule.resources or binds(project, _stack_of(args.urn)) == is_advice:
+        if args.resource_type not in rule.resources or _binds(rule.binds, project, _stack_of(args.urn)) == is_advice:
             return
         config: dict[str, Any] = {key: schema["default"] for key, schema in rule.schema.items()}
         for sentence in rule.check(args.props, config | dict(args.get_config() or {})):
@@ -69,6 +67,12 @@ def _validation(
 
 def _stack_of(urn: str) -> str:
     return urn.removeprefix("urn:pulumi:").partition("::")[0]
+
+
+@cache
+def _binds(binds: Callable[[Path, str], bool], project: Path, stack: str) -> bool:
+    """As `binds` says; nearly all rules ask the same of the stack's file, for each resource."""
+    return binds(project, stack)
 
 
 def main() -> None:
