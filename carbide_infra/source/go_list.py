@@ -155,7 +155,7 @@ def list_packages(go: GoCommand, question: Question, *, network: bool) -> list[L
     Raises:
         GoError: it does not answer at all.
     """
-    variables = work_of(question) | variables_for(question.root)
+    variables = _variables_of(question)
     with ThreadPoolExecutor() as pool:
         listings = pool.map(
             lambda platform: _listed(go, question, platform, variables, network=network), question.platforms
@@ -181,7 +181,7 @@ def cgo_packages(go: GoCommand, question: Question) -> dict[str, str]:
     template = "{{if and .CgoFiles (not .Standard) .Module}}{{.ImportPath}} {{.Module.Path}}{{end}}"
     patterns = [_pattern(question, folder) for folder in question.packages]
     tags = [f"-tags={','.join(question.tags)}"] if question.tags else []
-    variables = {**work_of(question), **platform_of(question.platforms[0]), "CGO_ENABLED": "1"}
+    variables = {**_variables_of(question), **platform_of(question.platforms[0]), "CGO_ENABLED": "1"}
     try:
         text = go.run(
             question.root / question.module,
@@ -197,6 +197,11 @@ def cgo_packages(go: GoCommand, question: Question) -> dict[str, str]:
     except GoError:
         return {}
     return dict(line.split(" ", 1) for line in text.splitlines() if " " in line)
+
+
+def _variables_of(question: Question) -> dict[str, str]:
+    """What every listing of the tree is asked with."""
+    return {**work_of(question), **variables_for(question.root)}
 
 
 def work_of(question: Question) -> dict[str, str]:

@@ -141,6 +141,18 @@ def test_code_for_cgo_is_named(tmp_path: Path, cache: Path, proxy: Path) -> None
     )
 
 
+def test_code_for_cgo_is_named_after_an_edit_that_kept_size_and_time(tmp_path: Path, cache: Path, proxy: Path) -> None:
+    root = tree(tmp_path / "tree", "ex.com/a")
+    main = root / "cmd/a/main.go"
+    found = []
+    for name in ("ex.com/a", "ex.com/cgo"):
+        main.write_text(importing(name).ljust(200))
+        os.utime(main, (1_000_000_000, 1_000_000_000))
+        found.append(made(root, cache, proxy).warnings)
+    assert found[0] == ()
+    assert found[1][0].startswith("ex.com/cgo of module ex.com/cgo has code for cgo")
+
+
 def test_a_builder_older_than_a_module_asks_for_is_named(tmp_path: Path, cache: Path, proxy: Path) -> None:
     release = os.popen("go env GOVERSION").read().strip().removeprefix("go")  # noqa: S605
     line, _, patch = release.rpartition(".")
