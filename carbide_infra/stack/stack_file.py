@@ -61,8 +61,9 @@ def _entries(root: Path, stack: str) -> dict[str, Any]:
     file = root / f"Pulumi.{stack}.yaml"
     try:
         text = file.read_text(encoding="utf-8")
+        prefix = f"{project_name(root)}:"
         # What is one scalar is text, and what is written in a map or list is as Pulumi hands it over.
-        entries = _config(yaml.load(text, yaml.BaseLoader), f"{project_name(root)}:")  # noqa: S506 - builds no objects
+        entries = _config(yaml.load(text, yaml.BaseLoader), prefix)  # noqa: S506 - builds no objects
         typed = _config(yaml.safe_load(text), "")
         entries = {key: typed[key] if isinstance(value, dict | list) else value for key, value in entries.items()}
     except FileNotFoundError:
@@ -70,7 +71,6 @@ def _entries(root: Path, stack: str) -> dict[str, Any]:
     except (yaml.YAMLError, _OtherShapeError, TypeError, ValueError, RecursionError) as error:
         message = f"{file}{_problem(error)}"
         raise SetupError(message) from error
-    prefix = f"{project_name(root)}:"
     return {str(key).removeprefix(prefix): value for key, value in entries.items() if str(key).startswith(prefix)}
 
 
