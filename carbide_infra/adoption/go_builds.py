@@ -55,12 +55,11 @@ _BOOLEAN = frozenset(
     }
 )
 # They change neither what the binary does nor how it is linked, or the program does the same.
-_MEANS_NOTHING = frozenset(
-    {
-        *("o", "p", "C", "trimpath", "a", "v", "x", "work", "i", "modcacherw", "mod", "installsuffix", "buildvcs"),
-        *("pgo",),
-    }
-)
+MEANS_NOTHING = frozenset({"trimpath", "a", "v", "x", "modcacherw", "mod", "buildvcs", "pgo"})
+"""Flags of `go build` that no entry needs."""
+
+# And those of how and where the command runs.
+_OF_COMMANDS = frozenset({"o", "p", "C", "work", "i", "installsuffix"})
 _FACTS = (
     ("version", re.compile(r"version|release|(^|_)(tag|ver)($|_)", re.IGNORECASE)),
     ("revision", re.compile(r"commit|sha|revision|git_?(rev|hash)|(^|_)(rev|ref)($|_)", re.IGNORECASE)),
@@ -325,7 +324,7 @@ def _flags(flags: Mapping[str, Word], here: Surroundings) -> tuple[dict[str, Sai
                     said["symbols"] = Said(linker.symbols, here.where)
                 version = linker.version
                 notes += linker.notes
-            case _ if name not in _MEANS_NOTHING and _text(word, here, f"-{name}") != "false":
+            case _ if name not in MEANS_NOTHING | _OF_COMMANDS and _text(word, here, f"-{name}") != "false":
                 msg = f"has the flag -{name}"
                 raise NotSayableError(msg, "leave it out, if the program works without")
     return said, version, tuple(notes)

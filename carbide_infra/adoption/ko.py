@@ -9,6 +9,7 @@ from typing import Any, get_args
 
 from carbide_infra.adoption.bases import default_user
 from carbide_infra.adoption.discovery import as_name
+from carbide_infra.adoption.go_builds import MEANS_NOTHING
 from carbide_infra.adoption.go_list import Packages, go_release
 from carbide_infra.adoption.told import Adopted, Said
 from carbide_infra.adoption.tree_files import TreeFiles
@@ -27,7 +28,6 @@ _FACTS = (
 )
 # Flags of `go build` that an entry has, and what stands between their values.
 _FLAG_KEYS = {"tags": r"[ ,]+", "gcflags": r" +"}
-_MEANS_NOTHING = frozenset({"trimpath", "v", "x", "a", "buildvcs", "mod", "modcacherw", "pgo"})
 _FLAG = re.compile(r"[A-Za-z0-9_./:=,@%+~-]+")
 
 
@@ -111,7 +111,7 @@ def _image(
     for name, value in _flags(_texts(build.get("flags"))):
         if name in _FLAG_KEYS and value:
             entry[name] = Said([each for each in re.split(_FLAG_KEYS[name], value) if each], where)
-        elif name not in _MEANS_NOTHING:
+        elif name not in MEANS_NOTHING:
             notes.append(f"{where}: the flag -{name} is not taken over; leave it out, if the program works without")
     if any(name.startswith(f"{package}/kodata/") for name in files.below(package)):
         entry["files"] = Said([Said({"from": f"{package}/kodata", "to": "/var/run/ko"}, f"{package}/kodata")], where)
