@@ -13,19 +13,8 @@ from carbide_infra.errors import shown
 
 _ORDER = (
     *("title", "description", "dockerfile", "context", "target", "args", "secrets", "package", "module"),
-    *(
-        "binaries",
-        "tags",
-        "ldflags",
-        "gcflags",
-        "symbols",
-        "version",
-        "tagPrefix",
-        "base",
-        "builder",
-        "goVersion",
-        "platforms",
-    ),
+    *("binaries", "tags", "ldflags", "gcflags", "symbols", "version", "tagPrefix"),
+    *("base", "builder", "goVersion", "platforms"),
     *("kind", "entrypoint", "command", "ports", "health", "user", "workdir", "environment", "files", "folders"),
     *("provides", "labels", "stopSignal"),
 )

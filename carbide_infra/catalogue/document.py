@@ -67,9 +67,9 @@ def parse(text: str) -> Document:
             document.data = _Reader(loader, document).value(node, ())
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        text = str(error.problem or error.context)
+        problem = str(error.problem or error.context)
         # PyYAML's sentence, of which it gives the second half here.
-        whole = f"{error.context}, {text}" if text.startswith("but ") else text
+        whole = f"{error.context}, {problem}" if problem.startswith("but ") else problem
         raise UnreadableError(mark.line + 1 if mark else 1, whole) from None
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
